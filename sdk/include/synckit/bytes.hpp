@@ -1,0 +1,329 @@
+// synckit/bytes.hpp: statuses, byte views, growable buffers, and the varint reader and writer
+// that every SyncKit format is built from.
+//
+// Header only, no exceptions needed, no iostreams: the same code ships to browsers, where bytes
+// are a feature. Nothing here is thread-safe by itself; distinct objects are independent.
+//
+// Encodings (all little endian): varint = unsigned LEB128, at most 10 bytes, of which a reader
+// accepts only the shortest form; zigzag = varint of (n << 1) ^ (n >> 63); fixed64 = 8 bytes.
+#pragma once
+
+#include <synckit/abi.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace synckit {
+
+// Out of memory: an exception where there are some (the ABI thunks turn it into SK_NOMEM),
+// a trap where there are none.
+[[noreturn]] inline void out_of_memory() {
+#if defined(__cpp_exceptions)
+  throw std::bad_alloc();
+#else
+  __builtin_trap();
+#endif
+}
+
+// The result of a call: a code from abi.h and, on failure, one sentence with static lifetime.
+// `at` is the byte offset or index that the sentence speaks of, where there is one.
+struct [[nodiscard]] Status {
+  sk_status code = SK_OK;
+  const char* text = "";
+  uint64_t at = 0;
+
+  bool ok() const { return code == SK_OK; }
+  static Status success() { return {}; }
+  static Status malformed(const char* text, uint64_t at = 0) { return {SK_MALFORMED, text, at}; }
+  static Status limit(const char* text, uint64_t at = 0) { return {SK_LIMIT, text, at}; }
+};
+
+#define SK_TRY(expression)                                         \
+  do {                                                             \
+    if (::synckit::Status sk_try_ = (expression); !sk_try_.ok()) { \
+      return sk_try_;                                              \
+    }                                                              \
+  } while (0)
+
+// A borrowed run of bytes.
+struct Bytes {
+  const uint8_t* data = nullptr;
+  size_t len = 0;
+
+  constexpr Bytes() = default;
+  constexpr Bytes(const uint8_t* bytes, size_t size) : data(bytes), len(size) {}
+  Bytes(std::string_view text)  // NOLINT(google-explicit-constructor): text is bytes
+      : data(reinterpret_cast<const uint8_t*>(text.data())), len(text.size()) {}
+  Bytes(const std::string& text) : Bytes(std::string_view(text)) {}  // NOLINT
+  Bytes(const char* text) : Bytes(std::string_view(text)) {}         // NOLINT
+  Bytes(sk_bytes bytes) : data(bytes.data), len(bytes.len) {}        // NOLINT
+  operator sk_bytes() const { return {data, len}; }                  // NOLINT
+
+  bool empty() const { return len == 0; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(data), len}; }
+  std::string str() const { return std::string(text()); }
+  friend bool operator==(Bytes a, Bytes b) {
+    return a.len == b.len && (a.len == 0 || std::memcmp(a.data, b.data, a.len) == 0);
+  }
+  friend bool operator<(Bytes a, Bytes b) { return a.text() < b.text(); }
+};
+
+// An owning, growable sk_buf. Moves, never copies silently.
+class Buffer : public sk_buf {
+ public:
+  Buffer() : sk_buf{nullptr, 0, 0, &Buffer::grow} {}
+  Buffer(Buffer&& other) noexcept : Buffer() { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { std::free(data); }
+
+  void swap(Buffer& other) noexcept {
+    std::swap(data, other.data);
+    std::swap(len, other.len);
+    std::swap(cap, other.cap);
+  }
+  void clear() { len = 0; }
+  bool empty() const { return len == 0; }
+  Bytes bytes() const { return {data, len}; }
+  operator Bytes() const { return {data, len}; }  // NOLINT
+  std::string str() const { return bytes().str(); }
+
+ private:
+  static sk_status grow(sk_buf* self, size_t capacity) {
+    if (capacity <= self->cap) return SK_OK;
+    size_t next = self->cap + self->cap / 2;
+    if (next < capacity) next = capacity;
+    if (next < 32) next = 32;
+    void* moved = std::realloc(self->data, next);
+    if (!moved) return SK_NOMEM;
+    self->data = static_cast<uint8_t*>(moved);
+    self->cap = next;
+    return SK_OK;
+  }
+};
+
+// Appends to an sk_buf; a null target counts and discards (`length()` still advances).
+// A failed reserve makes it sticky-bad: check `status()` once at the end.
+class Writer {
+ public:
+  Writer(sk_buf* target) : buf_(target), start_(target ? target->len : 0) {}  // NOLINT
+  Writer(Buffer& target) : Writer(static_cast<sk_buf*>(&target)) {}           // NOLINT
+
+  bool wanted() const { return buf_ != nullptr; }
+  size_t length() const { return buf_ ? buf_->len - start_ : discarded_; }
+  Status status() const {
+    return bad_ ? Status{SK_NOMEM, "out of memory: the output buffer could not grow"} : Status{};
+  }
+
+  void byte(uint8_t value) {
+    if (uint8_t* at = room(1)) *at = value;
+  }
+  void raw(const void* bytes, size_t len) {
+    if (len == 0) return;
+    if (uint8_t* at = room(len)) std::memcpy(at, bytes, len);
+  }
+  void raw(Bytes bytes) { raw(bytes.data, bytes.len); }
+  void varint(uint64_t value) {
+    uint8_t tmp[10];
+    size_t n = 0;
+    while (value >= 0x80) {
+      tmp[n++] = static_cast<uint8_t>(value | 0x80);
+      value >>= 7;
+    }
+    tmp[n++] = static_cast<uint8_t>(value);
+    raw(tmp, n);
+  }
+  void zigzag(int64_t value) {
+    varint((static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63));
+  }
+  void fixed64(uint64_t value) {
+    uint8_t tmp[8];
+    for (int i = 0; i < 8; ++i) tmp[i] = static_cast<uint8_t>(value >> (8 * i));
+    raw(tmp, 8);
+  }
+  void sized(Bytes bytes) {  // varint length, then the bytes
+    varint(bytes.len);
+    raw(bytes);
+  }
+
+ private:
+  uint8_t* room(size_t len) {
+    if (!buf_) {
+      discarded_ += len;
+      return nullptr;
+    }
+    if (bad_) return nullptr;
+    if (buf_->cap - buf_->len < len && buf_->reserve(buf_, buf_->len + len) != SK_OK) {
+      bad_ = true;
+      return nullptr;
+    }
+    uint8_t* at = buf_->data + buf_->len;
+    buf_->len += len;
+    return at;
+  }
+
+  sk_buf* buf_;
+  size_t start_;
+  size_t discarded_ = 0;
+  bool bad_ = false;
+};
+
+// Reads from borrowed bytes. Past the end or on a bad form it turns sticky-bad and returns
+// zeros, so that a decoder checks once: `if (!reader.ok()) return Status::malformed(...)`.
+class Reader {
+ public:
+  Reader(Bytes bytes) : begin_(bytes.data), at_(bytes.data), end_(bytes.data + bytes.len) {}  // NOLINT
+
+  bool ok() const { return ok_; }
+  bool done() const { return at_ == end_; }
+  bool good_end() const { return ok_ && at_ == end_; }
+  size_t left() const { return static_cast<size_t>(end_ - at_); }
+  size_t offset() const { return static_cast<size_t>(at_ - begin_); }
+  void fail() { ok_ = false, at_ = end_; }
+
+  uint8_t byte() {
+    if (at_ == end_) return fail(), uint8_t{0};
+    return *at_++;
+  }
+  uint64_t varint() {
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      if (at_ == end_) return fail(), 0;
+      uint8_t b = *at_++;
+      if (shift == 63 && b > 1) break;
+      value |= static_cast<uint64_t>(b & 0x7f) << shift;
+      if (b < 0x80) {
+        if (b == 0 && shift != 0) break;  // not the shortest form
+        return value;
+      }
+    }
+    return fail(), 0;
+  }
+  int64_t zigzag() {
+    uint64_t n = varint();
+    return static_cast<int64_t>((n >> 1) ^ (~(n & 1) + 1));
+  }
+  uint64_t fixed64() {
+    if (left() < 8) return fail(), 0;
+    uint64_t value = 0;
+    for (int i = 0; i < 8; ++i) value |= static_cast<uint64_t>(at_[i]) << (8 * i);
+    at_ += 8;
+    return value;
+  }
+  Bytes raw(size_t len) {
+    if (left() < len) return fail(), Bytes{};
+    Bytes out{at_, len};
+    at_ += len;
+    return out;
+  }
+  Bytes sized() {
+    uint64_t len = varint();
+    if (len > left()) return fail(), Bytes{};
+    return raw(static_cast<size_t>(len));
+  }
+  Bytes rest() { return raw(left()); }
+
+ private:
+  const uint8_t* begin_;
+  const uint8_t* at_;
+  const uint8_t* end_;
+  bool ok_ = true;
+};
+
+// A growable array of trivially copyable items: std::vector without its code size.
+template <class T>
+class Vec {
+  static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
+
+ public:
+  Vec() = default;
+  Vec(Vec&& other) noexcept { swap(other); }
+  Vec& operator=(Vec&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  Vec(const Vec& other) { append(other.data_, other.len_); }
+  Vec& operator=(const Vec& other) {
+    if (this != &other) clear(), append(other.data_, other.len_);
+    return *this;
+  }
+  ~Vec() { std::free(data_); }
+
+  T* begin() { return data_; }
+  T* end() { return data_ + len_; }
+  const T* begin() const { return data_; }
+  const T* end() const { return data_ + len_; }
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  size_t size() const { return len_; }
+  bool empty() const { return len_ == 0; }
+  T& operator[](size_t i) { return data_[i]; }
+  const T& operator[](size_t i) const { return data_[i]; }
+  T& back() { return data_[len_ - 1]; }
+  const T& back() const { return data_[len_ - 1]; }
+
+  void clear() { len_ = 0; }
+  void truncate(size_t len) { len_ = len; }
+  void pop_back() { --len_; }
+  void reserve(size_t cap) {
+    if (cap > cap_) regrow(cap);
+  }
+  void push_back(const T& item) { T copy = item, *at = room(1); *at = copy; }
+  void append(const T* items, size_t count) {
+    if (count) std::memcpy(static_cast<void*>(room(count)), items, count * sizeof(T));
+  }
+  void resize(size_t len) {  // new items are zero bytes
+    if (len > len_) {
+      size_t more = len - len_;
+      std::memset(static_cast<void*>(room(more)), 0, more * sizeof(T));
+    } else {
+      len_ = len;
+    }
+  }
+  void insert(size_t at, const T& item) {
+    T copy = item;
+    room(1);
+    std::memmove(static_cast<void*>(data_ + at + 1), data_ + at, (len_ - 1 - at) * sizeof(T));
+    data_[at] = copy;
+  }
+  void erase(size_t at, size_t count = 1) {
+    std::memmove(static_cast<void*>(data_ + at), data_ + at + count,
+                 (len_ - at - count) * sizeof(T));
+    len_ -= count;
+  }
+  void swap(Vec& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(len_, other.len_);
+    std::swap(cap_, other.cap_);
+  }
+
+ private:
+  T* room(size_t count) {
+    if (cap_ - len_ < count) regrow(len_ + count > cap_ * 2 ? len_ + count : cap_ * 2);
+    T* at = data_ + len_;
+    len_ += count;
+    return at;
+  }
+  void regrow(size_t cap) {
+    if (cap < 4) cap = 4;
+    if (cap > SIZE_MAX / sizeof(T)) out_of_memory();
+    void* moved = std::realloc(static_cast<void*>(data_), cap * sizeof(T));
+    if (!moved) out_of_memory();
+    data_ = static_cast<T*>(moved);
+    cap_ = cap;
+  }
+
+  T* data_ = nullptr;
+  size_t len_ = 0, cap_ = 0;
+};
+
+}  // namespace synckit

@@ -1,0 +1,249 @@
+// synckit/crdt.hpp: the C++20 layer for CRDT plugin authors. One class, one macro:
+//
+//   struct Max : synckit::Crdt<Max> {
+//     static constexpr synckit::TypeInfo kInfo{"com.example.max"};
+//     synckit::Status mutate(const synckit::Stamp&, synckit::Bytes intent,
+//                            synckit::Writer& delta, synckit::Writer& patch, uint32_t& seqs);
+//     synckit::Status merge(synckit::Bytes delta, synckit::Writer& patch);
+//     synckit::Status encode(const synckit::Version& since, synckit::Writer& delta) const;
+//     synckit::Status view(synckit::Writer& json) const;
+//     static synckit::Status inspect(synckit::Bytes delta, synckit::Summary&, synckit::Deps&);
+//   };
+//   SYNCKIT_CRDT_PLUGIN(Max, "com.example.max", "1.0.0")
+//
+// Optional members, found by name: `compact(const Version&)`, `restamp(const Stamp&, Bytes,
+// Writer&)`, `sample(uint64_t random, Writer& intent)`. The duties and laws of each are in abi.h.
+// Exceptions may be thrown inside a member; they end in the thunks here (bad_alloc -> SK_NOMEM,
+// anything else -> SK_INTERNAL).
+//
+// Threads: the host never overlaps calls on one instance; `inspect` must be reentrant.
+#pragma once
+
+#include <synckit/bytes.hpp>
+
+namespace synckit {
+
+using Stamp = sk_stamp;
+using Dot = sk_dot;
+using Summary = sk_summary;
+
+inline bool operator==(const Dot& a, const Dot& b) {
+  return a.replica == b.replica && a.seq == b.seq;
+}
+
+struct TypeInfo {
+  const char* type;
+  uint32_t format = 1;
+  uint32_t min_format = 1;
+};
+
+// A borrowed version vector.
+class Version {
+ public:
+  Version() = default;
+  explicit Version(const sk_version* version) : v_(version ? *version : sk_version{}) {}
+  bool empty() const { return v_.len == 0; }
+  // Highest contiguous seq seen of `replica`, 0 when none. O(log n).
+  uint64_t operator[](uint64_t replica) const {
+    size_t lo = 0, hi = v_.len;
+    while (lo < hi) {
+      size_t mid = (lo + hi) / 2;
+      if (v_.dots[mid].replica < replica) {
+        lo = mid + 1;
+      } else {
+        hi = mid;
+      }
+    }
+    return lo < v_.len && v_.dots[lo].replica == replica ? v_.dots[lo].seq : 0;
+  }
+  bool has(Dot dot) const { return dot.seq <= (*this)[dot.replica]; }
+
+ private:
+  sk_version v_{};
+};
+
+// Collects what a delta depends on: keeps the highest seq per replica.
+class Deps {
+ public:
+  explicit Deps(sk_buf* out) : out_(out), start_(out ? out->len : 0) {}
+  void need(uint64_t replica, uint64_t seq) {
+    if (!out_ || seq == 0) return;
+    for (size_t at = start_; at + sizeof(Dot) <= out_->len; at += sizeof(Dot)) {
+      Dot dot;
+      std::memcpy(&dot, out_->data + at, sizeof dot);
+      if (dot.replica != replica) continue;
+      if (dot.seq < seq) {
+        dot.seq = seq;
+        std::memcpy(out_->data + at, &dot, sizeof dot);
+      }
+      return;
+    }
+    Dot dot{replica, seq};
+    Writer(out_).raw(&dot, sizeof dot);
+  }
+
+ private:
+  sk_buf* out_;
+  size_t start_;
+};
+
+inline void set_error(sk_error* error, sk_status code, const char* text) {
+  if (!error || error->size < sizeof(sk_error)) return;
+  error->code = code;
+  size_t n = std::strlen(text);
+  if (n >= sizeof error->text) n = sizeof error->text - 1;
+  std::memcpy(error->text, text, n);
+  error->text[n] = '\0';
+}
+
+// Runs `call` (returning Status) behind the ABI: no exception leaves, errors get their text.
+template <class Call>
+sk_status guarded(sk_error* error, Call&& call) noexcept {
+#if defined(__cpp_exceptions)
+  try {
+#endif
+    Status status = call();
+    if (!status.ok()) set_error(error, status.code, status.text);
+    return status.code;
+#if defined(__cpp_exceptions)
+  } catch (const std::bad_alloc&) {
+    set_error(error, SK_NOMEM, "out of memory");
+    return SK_NOMEM;
+  } catch (const std::exception& e) {
+    set_error(error, SK_INTERNAL, e.what());
+    return SK_INTERNAL;
+  } catch (...) {
+    set_error(error, SK_INTERNAL, "the plugin threw something that is not a std::exception");
+    return SK_INTERNAL;
+  }
+#endif
+}
+
+template <class T>
+struct Crdt {
+  static const sk_crdt_v1* crdt_interface() {
+    static const sk_crdt_v1 table = make_table();
+    return &table;
+  }
+
+  static const sk_crdt_samples_v1* samples_interface() {
+    if constexpr (requires(T & t, uint64_t r, Writer & w) { t.sample(r, w); }) {
+      static const sk_crdt_samples_v1 table = {sizeof(sk_crdt_samples_v1), T::kInfo.type, &sample};
+      return &table;
+    } else {
+      return nullptr;
+    }
+  }
+
+ private:
+  static T& self(void* doc) { return *static_cast<T*>(doc); }
+
+  static sk_crdt_v1 make_table() {
+    sk_crdt_v1 t{};
+    t.size = sizeof t;
+    t.format = T::kInfo.format;
+    t.min_format = T::kInfo.min_format;
+    t.type = T::kInfo.type;
+    t.create = [](void** doc, sk_error* error) {
+      return guarded(error, [&] {
+        *doc = new T();
+        return Status{};
+      });
+    };
+    t.destroy = [](void* doc) { delete static_cast<T*>(doc); };
+    t.mutate = [](void* doc, const sk_stamp* stamp, const uint8_t* intent, size_t len,
+                  sk_buf* delta, sk_buf* patch, uint32_t* seqs, sk_error* error) {
+      return guarded(error, [&] {
+        Writer d(delta), p(patch);
+        *seqs = 0;
+        SK_TRY(self(doc).mutate(*stamp, Bytes(intent, len), d, p, *seqs));
+        SK_TRY(d.status());
+        return p.status();
+      });
+    };
+    t.merge = [](void* doc, const uint8_t* delta, size_t len, sk_buf* patch, sk_error* error) {
+      return guarded(error, [&] {
+        Writer p(patch);
+        SK_TRY(self(doc).merge(Bytes(delta, len), p));
+        return p.status();
+      });
+    };
+    t.encode = [](void* doc, const sk_version* since, sk_buf* delta, sk_error* error) {
+      return guarded(error, [&] {
+        Writer d(delta);
+        SK_TRY(self(doc).encode(Version(since), d));
+        return d.status();
+      });
+    };
+    t.view = [](void* doc, sk_buf* json, sk_error* error) {
+      return guarded(error, [&] {
+        Writer j(json);
+        SK_TRY(self(doc).view(j));
+        return j.status();
+      });
+    };
+    t.inspect = [](const uint8_t* delta, size_t len, sk_summary* summary, sk_buf* deps,
+                   sk_error* error) {
+      return guarded(error, [&] {
+        uint32_t size = summary->size;
+        *summary = {};
+        summary->size = size;
+        Deps d(deps);
+        return T::inspect(Bytes(delta, len), *summary, d);
+      });
+    };
+    if constexpr (requires(T & x, const Version& v) { x.compact(v); }) {
+      t.compact = [](void* doc, const sk_version* stable, sk_error* error) {
+        return guarded(error, [&] { return self(doc).compact(Version(stable)); });
+      };
+    }
+    if constexpr (requires(T & x, const Stamp& s, Bytes b, Writer& w) { x.restamp(s, b, w); }) {
+      t.restamp = [](void* doc, const sk_stamp* stamp, const uint8_t* delta, size_t len,
+                     sk_buf* out, sk_error* error) {
+        return guarded(error, [&] {
+          Writer w(out);
+          SK_TRY(self(doc).restamp(*stamp, Bytes(delta, len), w));
+          return w.status();
+        });
+      };
+    }
+    return t;
+  }
+
+  static sk_status sample(void* doc, uint64_t random, sk_buf* intent, sk_error* error) {
+    return guarded(error, [&] {
+      Writer w(intent);
+      SK_TRY(self(doc).sample(random, w));
+      return w.status();
+    });
+  }
+};
+
+}  // namespace synckit
+
+// The entry symbol. A build that links several plugins statically renames it
+// (-DSYNCKIT_PLUGIN_SYMBOL=synckit_plugin_v1_text).
+#if !defined(SYNCKIT_PLUGIN_SYMBOL)
+#define SYNCKIT_PLUGIN_SYMBOL synckit_plugin_v1
+#endif
+
+#if defined(__VERSION__)
+#define SYNCKIT_BUILD_TEXT __VERSION__
+#else
+#define SYNCKIT_BUILD_TEXT "unknown compiler"
+#endif
+
+// Exports one CRDT class as a plugin.
+#define SYNCKIT_CRDT_PLUGIN(Class, plugin_id, plugin_version)                                   \
+  extern "C" SK_EXPORT const sk_plugin* SYNCKIT_PLUGIN_SYMBOL(void) {                           \
+    static const sk_plugin plugin = {                                                           \
+        SK_ABI_MAGIC, SK_ABI_MAJOR, SK_ABI_MINOR, sizeof(sk_plugin), plugin_id, plugin_version, \
+        SYNCKIT_BUILD_TEXT, nullptr, nullptr,                                                   \
+        [](const char* id, uint32_t index) -> const void* {                                     \
+          if (index != 0) return nullptr;                                                       \
+          if (std::strcmp(id, SK_IFACE_CRDT) == 0) return Class::crdt_interface();              \
+          if (std::strcmp(id, SK_IFACE_SAMPLES) == 0) return Class::samples_interface();        \
+          return nullptr;                                                                       \
+        }};                                                                                     \
+    return &plugin;                                                                             \
+  }

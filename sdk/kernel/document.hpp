@@ -1,0 +1,132 @@
+// A document: named fields of CRDT types, a version vector, and the queue in which transactions
+// wait for what they depend on. The same class serves host and clients.
+//
+// Invariants
+//   - version() covers exactly the transactions that took effect (or are void), per replica without
+//     gaps; a transaction takes effect once, however often it arrives.
+//   - A transaction is merged only when its author's earlier ones and everything that
+//     inspect names are; others wait, bounded by DocumentLimits.
+//   - A failed call changes nothing. The one exception, a type that fails with SK_INTERNAL or
+//     SK_NOMEM half way through a transaction of several changes, marks the document `broken`.
+//   - A change that its type refuses as SK_MALFORMED after its dependencies were met is void: it
+//     counts as seen and has no effect. Types refuse deterministically, so all replicas agree.
+//
+// Threads: one caller at a time. No I/O, no clock.
+#pragma once
+
+#include "version.hpp"
+#include "wire.hpp"
+
+namespace synckit {
+
+// The CRDT types that a process knows. Filled at start, then read only.
+class Registry {
+ public:
+  static constexpr size_t kMaxTypes = 256;
+  // SK_CONFLICT when the name is taken, SK_UNSUPPORTED for a table that lacks required entries.
+  Status add(const sk_crdt_v1* type);
+  const sk_crdt_v1* find(Bytes type) const;  // nullptr when unknown
+  const Vec<const sk_crdt_v1*>& types() const { return types_; }
+
+ private:
+  Vec<const sk_crdt_v1*> types_;
+};
+
+struct DocumentLimits {
+  uint32_t max_fields = 4096;
+  uint32_t max_parked_transactions = 1024;
+  uint32_t max_parked_bytes = 8u << 20;
+};
+
+// Told what changed in the visible value, in order.
+class PatchSink {
+ public:
+  virtual void patch(Bytes field, Bytes type, Bytes patch) = 0;
+
+ protected:
+  ~PatchSink() = default;
+};
+
+enum class Merged : uint8_t { applied, duplicate, parked };
+
+class Document {
+ public:
+  explicit Document(const Registry& registry, DocumentLimits limits = {});
+  ~Document();
+  Document(const Document&) = delete;
+  Document& operator=(const Document&) = delete;
+
+  // A local edit of one field with the dots stamp.seq ...; the field comes into being by it.
+  // Appends the delta; `count` = dots used (0: the intent had no effect). Does not raise
+  // version(): call commit_local when the transaction is complete.
+  Status mutate(Bytes field, Bytes type, const Stamp& stamp, Bytes intent, Buffer& delta,
+                uint32_t& count, PatchSink* sink);
+  void commit_local(uint64_t replica, uint64_t last_seq, uint64_t hlc);
+
+  // Gives an own, unacknowledged transaction a new clock: here and in `out` (encoded).
+  Status restamp(const wire::Transaction& transaction, uint64_t hlc, Buffer& out);
+
+  // Anyone's transaction. Parked ones are merged by the call that delivers what they waited for.
+  Status merge(const wire::Transaction& transaction, Merged& outcome, PatchSink* sink);
+  Status merge_snapshot(const wire::Snapshot& snapshot, PatchSink* sink);
+
+  // Static checks of a transaction, without a document: shape, known types (unknown ones pass when
+  // allow_unknown_types), inspect of every delta, agreement of author, dots and clock.
+  // `deps` (optional) gets what it needs of other replicas. `ops` (optional) the work it costs.
+  static Status inspect(const Registry& registry, const wire::Transaction& transaction,
+                        bool allow_unknown_types, VersionVector* deps, uint64_t* ops);
+
+  // Snapshot bytes (wire.proto Snapshot). Equal documents encode equally.
+  Status encode_snapshot(Buffer& out) const;
+  // The same, as parts: calls back per field, ascending by (field, type).
+  Status each_field_state(Status (*each)(void* context, const wire::FieldState& field),
+                          void* context) const;
+
+  Status view(Bytes field, Bytes type, Buffer& json) const;  // absent field: the empty value
+  // {"fields":[{"field":"","type":"lww","value":...}, ...]}, without the braces' version.
+  Status view_all(Buffer& json) const;
+  // 64-bit FNV-1a over all fields' names, types and views: equal values, equal digests.
+  Status digest(uint64_t& out) const;
+
+  Status compact(const VersionVector& stable);
+
+  const VersionVector& version() const { return version_; }
+  uint64_t max_hlc() const { return max_hlc_; }
+  size_t parked() const { return parked_.size(); }
+  uint64_t voided() const { return voided_; }  // changes that were refused as void
+  bool broken() const { return broken_; }
+  size_t field_count() const { return fields_.size(); }
+
+ private:
+  struct Field {
+    uint8_t* name;  // owned: field bytes, then type bytes
+    uint32_t field_len, type_len;
+    const sk_crdt_v1* type;  // nullptr: unknown here; its states are kept and passed on
+    void* doc;
+    Bytes key_field() const { return {name, field_len}; }
+    Bytes key_type() const { return {name + field_len, type_len}; }
+  };
+  struct Parked {
+    uint8_t* bytes;  // owned: the encoded transaction
+    size_t len;
+  };
+
+  Field* find(Bytes field, Bytes type) const;
+  Status obtain(Bytes field, Bytes type, Field*& out);
+  void drop_field(Field* field);
+  bool ready(const wire::Transaction& transaction, const VersionVector& deps) const;
+  Status apply(const wire::Transaction& transaction, PatchSink* sink);
+  Status park(const wire::Transaction& transaction);
+  Status drain(PatchSink* sink);
+
+  const Registry& registry_;
+  DocumentLimits limits_;
+  Vec<Field> fields_;  // ascending by (field, type)
+  VersionVector version_;
+  Vec<Parked> parked_;
+  size_t parked_bytes_ = 0;
+  uint64_t max_hlc_ = 0, voided_ = 0;
+  bool broken_ = false;
+};
+
+}  // namespace synckit

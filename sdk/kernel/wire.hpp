@@ -1,0 +1,210 @@
+// The codec of proto/wire.proto: protobuf's wire format, read in place and written once.
+//
+// Decoded messages borrow from the bytes that they were read from. Readers skip unknown fields,
+// refuse malformed bytes with SK_MALFORMED, and never allocate more than a small multiple of
+// the input. Writers append to a Writer; a whole frame is one Envelope.
+//
+// Threads: free functions on borrowed data; reentrant.
+#pragma once
+
+#include <synckit/bytes.hpp>
+
+#include "version.hpp"
+
+namespace synckit::wire {
+
+inline constexpr uint32_t kProtocol = 1;
+inline constexpr size_t kMaxDocumentIdBytes = 512;
+inline constexpr size_t kMaxFieldBytes = 256;
+inline constexpr size_t kMaxTypeBytes = 64;
+
+enum class Kind : uint32_t {  // field numbers of Envelope.body
+  unknown = 0,
+  hello = 1,
+  welcome = 2,
+  sync_request = 3,
+  sync_response = 4,
+  update = 5,
+  ack = 6,
+  notification = 7,
+  denied = 8,
+  subscribe = 9,
+  unsubscribe = 10,
+  presence = 11,
+  ping = 12,
+  pong = 13,
+  error = 14,
+  documents = 15,
+};
+
+struct Change {
+  Bytes field, type;
+  uint32_t count = 0;
+  Bytes delta;
+};
+
+struct Transaction {
+  uint64_t replica = 0, seq = 0;
+  uint32_t count = 0;
+  uint64_t hlc = 0;
+  Vec<Change> changes;
+  Bytes raw;  // the encoded Transaction that this was read from
+
+  uint64_t last_seq() const { return seq + count - 1; }
+};
+
+struct FieldState {
+  Bytes field, type;
+  uint32_t format = 0;
+  Bytes state;
+};
+
+struct Snapshot {
+  VersionVector version;
+  uint64_t max_hlc = 0;
+  Vec<FieldState> fields;
+};
+
+struct Limits {
+  uint32_t max_frame_bytes = 0, max_transaction_bytes = 0, max_subscriptions = 0,
+           max_presence_bytes = 0, max_clock_skew_ms = 0, heartbeat_ms = 0;
+};
+
+struct Hello {
+  uint32_t protocol = 0;
+  uint64_t replica = 0;
+  Bytes credential;
+  Vec<Bytes> features;
+  Bytes client;
+};
+struct Welcome {
+  uint32_t protocol = 0;
+  Bytes session;
+  int64_t host_time_ms = 0;
+  Limits limits;
+  Bytes principal;
+  Vec<Bytes> features;
+};
+struct SyncRequest {
+  Bytes document;
+  VersionVector version;
+  uint64_t position = 0, epoch = 0;
+};
+struct SyncResponse {
+  Bytes document;
+  uint64_t epoch = 0;
+  Bytes snapshot;           // encoded Snapshot; has_snapshot tells an empty one from none
+  bool has_snapshot = false;
+  Vec<Bytes> transactions;  // encoded Transactions
+  VersionVector version;
+  uint64_t position = 0;
+  uint32_t permission = 0;
+  bool more = false;
+};
+struct Update {
+  Bytes document;
+  Bytes transaction;  // encoded Transaction
+};
+struct Ack {
+  Bytes document;
+  uint64_t replica = 0, seq = 0, position = 0;
+};
+struct Notification {
+  Bytes document;
+  uint64_t position = 0;
+  Vec<Bytes> transactions;
+};
+struct Denied {
+  Bytes document;
+  uint64_t seq = 0;
+  uint32_t code = 0;
+  Bytes message;
+  uint32_t permission = 0;
+};
+struct Query {
+  Bytes prefix;
+  int64_t updated_since_ms = 0;
+  uint32_t limit = 0;
+  Bytes after;
+};
+struct Subscribe {
+  Vec<Bytes> documents;
+  bool has_query = false;
+  Query query;
+};
+struct Unsubscribe {
+  Vec<Bytes> documents;
+};
+struct Presence {
+  Bytes document;
+  uint64_t replica = 0;
+  Bytes data;
+  Bytes principal;
+};
+struct Ping {
+  uint64_t time_ms = 0;
+};
+using Pong = Ping;
+struct Error {
+  uint32_t code = 0;
+  Bytes message;
+  Bytes document;
+  uint64_t seq = 0;
+  bool fatal = false;
+};
+struct Documents {
+  struct Entry {
+    Bytes document;
+    uint64_t position = 0;
+    int64_t updated_ms = 0;
+  };
+  Vec<Entry> entries;
+  bool more = false;
+};
+
+// An Envelope's body: which, and its bytes. Kind::unknown for a body of a later version.
+struct Frame {
+  Kind kind = Kind::unknown;
+  Bytes body;
+};
+
+Status decode(Bytes frame, Frame& out);
+// Bodies, and the parts that travel alone. Each clears `out` first.
+Status decode(Bytes body, Transaction& out);
+Status decode(Bytes body, Snapshot& out);
+Status decode(Bytes body, Hello& out);
+Status decode(Bytes body, Welcome& out);
+Status decode(Bytes body, SyncRequest& out);
+Status decode(Bytes body, SyncResponse& out);
+Status decode(Bytes body, Update& out);
+Status decode(Bytes body, Ack& out);
+Status decode(Bytes body, Notification& out);
+Status decode(Bytes body, Denied& out);
+Status decode(Bytes body, Subscribe& out);
+Status decode(Bytes body, Unsubscribe& out);
+Status decode(Bytes body, Presence& out);
+Status decode(Bytes body, Ping& out);
+Status decode(Bytes body, Error& out);
+Status decode(Bytes body, Documents& out);
+
+// Parts without an envelope.
+void encode(const Transaction& message, Buffer& out);
+void encode(const Snapshot& message, Buffer& out);
+// Whole frames, appended to `out`.
+void frame(const Hello& message, Buffer& out);
+void frame(const Welcome& message, Buffer& out);
+void frame(const SyncRequest& message, Buffer& out);
+void frame(const SyncResponse& message, Buffer& out);
+void frame(const Update& message, Buffer& out);
+void frame(const Ack& message, Buffer& out);
+void frame(const Notification& message, Buffer& out);
+void frame(const Denied& message, Buffer& out);
+void frame(const Subscribe& message, Buffer& out);
+void frame(const Unsubscribe& message, Buffer& out);
+void frame(const Presence& message, Buffer& out);
+void frame_ping(const Ping& message, Buffer& out);
+void frame_pong(const Pong& message, Buffer& out);
+void frame(const Error& message, Buffer& out);
+void frame(const Documents& message, Buffer& out);
+
+}  // namespace synckit::wire
