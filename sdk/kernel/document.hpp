@@ -83,7 +83,7 @@ class Document {
                           void* context) const;
 
   Status view(Bytes field, Bytes type, Buffer& json) const;  // absent field: the empty value
-  // {"fields":[{"field":"","type":"lww","value":...}, ...]}, without the braces' version.
+  // [{"field":"","type":"lww","value":...}, ...], ascending by (field, type).
   Status view_all(Buffer& json) const;
   // 64-bit FNV-1a over all fields' names, types and views: equal values, equal digests.
   Status digest(uint64_t& out) const;
@@ -94,6 +94,9 @@ class Document {
   uint64_t max_hlc() const { return max_hlc_; }
   size_t parked() const { return parked_.size(); }
   uint64_t voided() const { return voided_; }  // changes that were refused as void
+  // True once a change of a type that is not loaded here was seen: it counts in version(), and is
+  // not in the state, so this document's snapshot must not be kept in place of the log.
+  bool has_unknown_types() const { return unknown_; }
   bool broken() const { return broken_; }
   size_t field_count() const { return fields_.size(); }
 
@@ -101,7 +104,7 @@ class Document {
   struct Field {
     uint8_t* name;  // owned: field bytes, then type bytes
     uint32_t field_len, type_len;
-    const sk_crdt_v1* type;  // nullptr: unknown here; its states are kept and passed on
+    const sk_crdt_v1* type;
     void* doc;
     Bytes key_field() const { return {name, field_len}; }
     Bytes key_type() const { return {name + field_len, type_len}; }
@@ -126,7 +129,7 @@ class Document {
   Vec<Parked> parked_;
   size_t parked_bytes_ = 0;
   uint64_t max_hlc_ = 0, voided_ = 0;
-  bool broken_ = false;
+  bool broken_ = false, unknown_ = false;
 };
 
 }  // namespace synckit

@@ -1,0 +1,488 @@
+#include "document.hpp"
+
+namespace synckit {
+namespace {
+
+constexpr sk_error kNoError = {sizeof(sk_error), 0, {0}};
+
+// Type tables report through sk_error; a Status carries static text, so the kernel gives its own
+// sentence per code. The type's own words reach the user where a caller asked the table itself.
+Status of_code(sk_status code) {
+  switch (code) {
+    case SK_OK: return {};
+    case SK_MALFORMED: return {code, "the type refused the bytes as malformed"};
+    case SK_MISSING_DEPS: return {code, "the delta builds on changes that are not here yet"};
+    case SK_LIMIT: return {code, "a limit of the type was reached"};
+    case SK_UNSUPPORTED: return {code, "the type does not support this"};
+    case SK_NOMEM: return {code, "out of memory"};
+    default: return {code, "the type failed"};
+  }
+}
+
+int compare(Bytes a, Bytes b) { return a.text().compare(b.text()); }
+
+void json_string(Writer& out, Bytes text) {
+  static const char* kHex = "0123456789abcdef";
+  out.byte('"');
+  for (size_t i = 0; i < text.len; ++i) {
+    uint8_t c = text.data[i];
+    if (c == '"' || c == '\\') {
+      out.byte('\\');
+      out.byte(c);
+    } else if (c < 0x20) {
+      char escape[6] = {'\\', 'u', '0', '0', kHex[c >> 4], kHex[c & 15]};
+      out.raw(escape, 6);
+    } else {
+      out.byte(c);
+    }
+  }
+  out.byte('"');
+}
+
+const Bytes kSeparator(reinterpret_cast<const uint8_t*>(""), 1);  // the terminating zero
+
+uint64_t fnv(uint64_t hash, Bytes bytes) {
+  for (size_t i = 0; i < bytes.len; ++i) hash = (hash ^ bytes.data[i]) * 0x100000001b3u;
+  return hash;
+}
+
+// Dependencies of one delta, as raw dots in a Buffer, into a version vector.
+void add_deps(const Buffer& raw, uint64_t author, VersionVector& out) {
+  for (size_t at = 0; at + sizeof(Dot) <= raw.len; at += sizeof(Dot)) {
+    Dot dot;
+    std::memcpy(&dot, raw.data + at, sizeof dot);
+    if (dot.replica != author) out.raise(dot.replica, dot.seq);
+  }
+}
+
+}  // namespace
+
+// ---- Registry -----------------------------------------------------------------------------------
+
+Status Registry::add(const sk_crdt_v1* type) {
+  if (!type || !type->type || !type->create || !type->destroy || !type->mutate || !type->merge ||
+      !type->encode || !type->view || !type->inspect) {
+    return {SK_UNSUPPORTED, "the type's table lacks a required entry"};
+  }
+  Bytes name(type->type);
+  if (name.empty() || name.len > wire::kMaxTypeBytes) {
+    return {SK_UNSUPPORTED, "the type's name is empty or longer than 64 bytes"};
+  }
+  for (size_t i = 0; i < name.len; ++i) {
+    uint8_t c = name.data[i];
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-')) {
+      return {SK_UNSUPPORTED, "the type's name has a character outside a-z 0-9 . -", i};
+    }
+  }
+  if (find(name)) return {SK_CONFLICT, "a type of this name is registered already"};
+  if (types_.size() >= kMaxTypes) return Status::limit("more than 256 types");
+  types_.push_back(type);
+  return {};
+}
+
+const sk_crdt_v1* Registry::find(Bytes name) const {
+  for (const sk_crdt_v1* type : types_) {
+    if (Bytes(type->type) == name) return type;
+  }
+  return nullptr;
+}
+
+// ---- fields -------------------------------------------------------------------------------------
+
+Document::Document(const Registry& registry, DocumentLimits limits)
+    : registry_(registry), limits_(limits) {}
+
+Document::~Document() {
+  for (Field& field : fields_) {
+    if (field.type) field.type->destroy(field.doc);
+    std::free(field.name);
+  }
+  for (Parked& parked : parked_) std::free(parked.bytes);
+}
+
+Document::Field* Document::find(Bytes field, Bytes type) const {
+  for (const Field& f : fields_) {
+    if (f.key_field() == field && f.key_type() == type) return const_cast<Field*>(&f);
+  }
+  return nullptr;
+}
+
+Status Document::obtain(Bytes field, Bytes type, Field*& out) {
+  out = find(field, type);
+  if (out) return {};
+  const sk_crdt_v1* table = registry_.find(type);
+  if (!table) return {SK_UNSUPPORTED, "the document has a field of a type that is not loaded here"};
+  if (fields_.size() >= limits_.max_fields) {
+    return Status::limit("the document has reached max_fields");
+  }
+  Field made{};
+  sk_error error = kNoError;
+  SK_TRY(of_code(table->create(&made.doc, &error)));
+  made.type = table;
+  made.field_len = static_cast<uint32_t>(field.len);
+  made.type_len = static_cast<uint32_t>(type.len);
+  made.name = static_cast<uint8_t*>(std::malloc(field.len + type.len));
+  if (!made.name) out_of_memory();
+  if (field.len) std::memcpy(made.name, field.data, field.len);
+  std::memcpy(made.name + field.len, type.data, type.len);
+  size_t at = 0;
+  while (at < fields_.size()) {
+    int order = compare(fields_[at].key_field(), field);
+    if (order == 0) order = compare(fields_[at].key_type(), type);
+    if (order > 0) break;
+    ++at;
+  }
+  fields_.insert(at, made);
+  out = &fields_[at];
+  return {};
+}
+
+void Document::drop_field(Field* field) {
+  field->type->destroy(field->doc);
+  std::free(field->name);
+  fields_.erase(static_cast<size_t>(field - fields_.begin()));
+}
+
+// ---- local edits --------------------------------------------------------------------------------
+
+Status Document::mutate(Bytes field, Bytes type, const Stamp& stamp, Bytes intent, Buffer& delta,
+                        uint32_t& count, PatchSink* sink) {
+  count = 0;
+  if (broken_) return {SK_INTERNAL, "the document is broken: reload it from its snapshot"};
+  if (field.len > wire::kMaxFieldBytes) {
+    return Status::limit("a field name is longer than 256 bytes");
+  }
+  bool fresh = find(field, type) == nullptr;
+  Field* at = nullptr;
+  SK_TRY(obtain(field, type, at));
+  size_t before = delta.len;
+  Buffer patch;
+  sk_error error = kNoError;
+  Status status = of_code(at->type->mutate(at->doc, &stamp, intent.data, intent.len, &delta,
+                                           sink ? &patch : nullptr, &count, &error));
+  if (!status.ok() || count == 0) {
+    delta.len = before;
+    if (fresh) drop_field(at);
+    return status;
+  }
+  if (sink && !patch.empty()) sink->patch(field, type, patch);
+  return {};
+}
+
+void Document::commit_local(uint64_t replica, uint64_t last_seq, uint64_t hlc) {
+  version_.raise(replica, last_seq);
+  if (hlc > max_hlc_) max_hlc_ = hlc;
+}
+
+Status Document::restamp(const wire::Transaction& transaction, uint64_t hlc, Buffer& out) {
+  wire::Transaction next = transaction;
+  next.hlc = hlc;
+  Buffer deltas;      // re-stamped deltas, one after the other
+  Vec<size_t> ends;   // where each ends in `deltas`
+  Stamp stamp{transaction.replica, transaction.seq, hlc};
+  for (const wire::Change& change : transaction.changes) {
+    Field* field = find(change.field, change.type);
+    if (!field || !field->type->restamp) {
+      Writer(deltas).raw(change.delta);
+    } else {
+      sk_error error = kNoError;
+      Status status = of_code(field->type->restamp(field->doc, &stamp, change.delta.data,
+                                                   change.delta.len, &deltas, &error));
+      if (!status.ok()) {
+        if (!ends.empty()) broken_ = true;  // earlier changes carry the new clock already
+        return status;
+      }
+    }
+    ends.push_back(deltas.len);
+    stamp.seq += change.count;
+  }
+  for (size_t i = 0, start = 0; i < ends.size(); ++i) {
+    next.changes[i].delta = Bytes(deltas.data + start, ends[i] - start);
+    start = ends[i];
+  }
+  wire::encode(next, out);
+  return {};
+}
+
+// ---- everyone's edits ---------------------------------------------------------------------------
+
+Status Document::inspect(const Registry& registry, const wire::Transaction& transaction,
+                         bool allow_unknown_types, VersionVector* deps, uint64_t* ops) {
+  if (ops) *ops = 0;
+  uint64_t seq = transaction.seq;
+  Buffer raw;
+  for (const wire::Change& change : transaction.changes) {
+    const sk_crdt_v1* type = registry.find(change.type);
+    if (!type) {
+      if (!allow_unknown_types) return {SK_UNSUPPORTED, "the type of a change is not loaded here"};
+      seq += change.count;
+      continue;
+    }
+    sk_summary summary{};
+    summary.size = sizeof summary;
+    sk_error error = kNoError;
+    raw.clear();
+    SK_TRY(of_code(type->inspect(change.delta.data, change.delta.len, &summary,
+                                 deps ? &raw : nullptr, &error)));
+    if (summary.authors != 1 || summary.replica != transaction.replica) {
+      return Status::malformed("a delta's author is not its transaction's replica");
+    }
+    if (summary.seq_lo != seq || summary.seq_hi != seq + change.count - 1) {
+      return Status::malformed("a delta's dots are not the ones that its transaction gives it");
+    }
+    if (summary.max_hlc > transaction.hlc) {
+      return Status::malformed("a delta's clock is ahead of its transaction's");
+    }
+    if (deps) add_deps(raw, transaction.replica, *deps);
+    if (ops) *ops += summary.ops;
+    seq += change.count;
+  }
+  return {};
+}
+
+bool Document::ready(const wire::Transaction& transaction, const VersionVector& deps) const {
+  return version_[transaction.replica] + 1 == transaction.seq && version_.covers(deps);
+}
+
+Status Document::merge(const wire::Transaction& transaction, Merged& outcome, PatchSink* sink) {
+  if (broken_) return {SK_INTERNAL, "the document is broken: reload it from its snapshot"};
+  uint64_t have = version_[transaction.replica];
+  if (transaction.last_seq() <= have) {
+    outcome = Merged::duplicate;
+    return {};
+  }
+  if (transaction.seq <= have) {
+    return Status::malformed("a transaction overlaps one of its author's that is known");
+  }
+  VersionVector deps;
+  SK_TRY(inspect(registry_, transaction, true, &deps, nullptr));
+  if (!ready(transaction, deps)) {
+    outcome = Merged::parked;
+    return park(transaction);
+  }
+  outcome = Merged::applied;
+  SK_TRY(apply(transaction, sink));
+  return parked_.empty() ? Status{} : drain(sink);
+}
+
+Status Document::apply(const wire::Transaction& transaction, PatchSink* sink) {
+  if (version_[transaction.replica] == 0 && version_.size() >= VersionVector::kMaxReplicas) {
+    return Status::limit("the document has reached 65536 replicas");
+  }
+  // What can be refused without a void is refused before anything changes.
+  size_t fresh = 0;
+  for (const wire::Change& change : transaction.changes) {
+    if (registry_.find(change.type) && !find(change.field, change.type)) ++fresh;
+  }
+  if (fields_.size() + fresh > limits_.max_fields) {
+    return Status::limit("the document would exceed max_fields");
+  }
+  Buffer patch;
+  for (const wire::Change& change : transaction.changes) {
+    if (!registry_.find(change.type)) {
+      unknown_ = true;
+      continue;
+    }
+    bool made = find(change.field, change.type) == nullptr;
+    Field* field = nullptr;
+    SK_TRY(obtain(change.field, change.type, field));
+    patch.clear();
+    sk_error error = kNoError;
+    sk_status code = field->type->merge(field->doc, change.delta.data, change.delta.len,
+                                        sink ? &patch : nullptr, &error);
+    if (code == SK_OK) {
+      if (sink && !patch.empty()) sink->patch(change.field, change.type, patch);
+    } else if (code == SK_MALFORMED || code == SK_MISSING_DEPS || code == SK_LIMIT) {
+      ++voided_;  // its dependencies are here, so every replica refuses it in the same way
+      if (made) drop_field(field);
+    } else {
+      broken_ = true;
+      return of_code(code);
+    }
+  }
+  version_.raise(transaction.replica, transaction.last_seq());
+  if (transaction.hlc > max_hlc_) max_hlc_ = transaction.hlc;
+  return {};
+}
+
+Status Document::park(const wire::Transaction& transaction) {
+  if (parked_.size() >= limits_.max_parked_transactions ||
+      parked_bytes_ + transaction.raw.len > limits_.max_parked_bytes) {
+    return Status::limit("too many transactions wait for earlier ones: ask for a full sync");
+  }
+  for (const Parked& parked : parked_) {
+    if (Bytes(parked.bytes, parked.len) == transaction.raw) return {};  // waits already
+  }
+  Parked made{static_cast<uint8_t*>(std::malloc(transaction.raw.len)), transaction.raw.len};
+  if (!made.bytes) out_of_memory();
+  std::memcpy(made.bytes, transaction.raw.data, made.len);
+  parked_.push_back(made);
+  parked_bytes_ += made.len;
+  return {};
+}
+
+Status Document::drain(PatchSink* sink) {
+  wire::Transaction transaction;
+  for (bool progress = true; progress && !parked_.empty();) {
+    progress = false;
+    for (size_t i = 0; i < parked_.size();) {
+      Parked entry = parked_[i];
+      SK_TRY(wire::decode(Bytes(entry.bytes, entry.len), transaction));
+      VersionVector deps;
+      SK_TRY(inspect(registry_, transaction, true, &deps, nullptr));
+      bool known = transaction.seq <= version_[transaction.replica];
+      if (!known && !ready(transaction, deps)) {
+        ++i;
+        continue;
+      }
+      Status status = known ? Status{} : apply(transaction, sink);
+      parked_.erase(i);
+      parked_bytes_ -= entry.len;
+      std::free(entry.bytes);
+      SK_TRY(status);
+      progress = true;
+    }
+  }
+  return {};
+}
+
+// ---- snapshots ----------------------------------------------------------------------------------
+
+Status Document::merge_snapshot(const wire::Snapshot& snapshot, PatchSink* sink) {
+  if (broken_) return {SK_INTERNAL, "the document is broken: reload it from its snapshot"};
+  size_t fresh = 0;
+  for (const wire::FieldState& state : snapshot.fields) {
+    const sk_crdt_v1* type = registry_.find(state.type);
+    if (!type) continue;
+    if (state.format < type->min_format || state.format > type->format) {
+      return {SK_UNSUPPORTED, "a field's state has a format that this build does not read"};
+    }
+    sk_summary summary{};
+    summary.size = sizeof summary;
+    sk_error error = kNoError;
+    SK_TRY(of_code(
+        type->inspect(state.state.data, state.state.len, &summary, nullptr, &error)));
+    if (!find(state.field, state.type)) ++fresh;
+  }
+  if (fields_.size() + fresh > limits_.max_fields) {
+    return Status::limit("the document would exceed max_fields");
+  }
+  Buffer patch;
+  bool changed = false;
+  for (const wire::FieldState& state : snapshot.fields) {
+    if (!registry_.find(state.type)) {
+      unknown_ = true;
+      continue;
+    }
+    Field* field = nullptr;
+    SK_TRY(obtain(state.field, state.type, field));
+    patch.clear();
+    sk_error error = kNoError;
+    Status status = of_code(field->type->merge(field->doc, state.state.data, state.state.len,
+                                               sink ? &patch : nullptr, &error));
+    if (!status.ok()) {
+      if (changed) broken_ = true;
+      return status;
+    }
+    changed = true;
+    if (sink && !patch.empty()) sink->patch(state.field, state.type, patch);
+  }
+  version_.join(snapshot.version);
+  if (snapshot.max_hlc > max_hlc_) max_hlc_ = snapshot.max_hlc;
+  return parked_.empty() ? Status{} : drain(sink);
+}
+
+Status Document::each_field_state(Status (*each)(void* context, const wire::FieldState& field),
+                                  void* context) const {
+  if (broken_) return {SK_INTERNAL, "the document is broken: reload it from its snapshot"};
+  Buffer state;
+  sk_version nothing{};
+  for (const Field& field : fields_) {
+    state.clear();
+    sk_error error = kNoError;
+    SK_TRY(of_code(field.type->encode(field.doc, &nothing, &state, &error)));
+    SK_TRY(each(context, {field.key_field(), field.key_type(), field.type->format, state}));
+  }
+  return {};
+}
+
+Status Document::encode_snapshot(Buffer& out) const {
+  wire::Snapshot head;
+  head.version = version_;
+  head.max_hlc = max_hlc_;
+  wire::encode(head, out);
+  // Repeated fields may be appended in pieces: each piece is a Snapshot with one field.
+  return each_field_state(
+      [](void* context, const wire::FieldState& field) -> Status {
+        wire::Snapshot piece;
+        piece.fields.push_back(field);
+        wire::encode(piece, *static_cast<Buffer*>(context));
+        return {};
+      },
+      &out);
+}
+
+// ---- reading ------------------------------------------------------------------------------------
+
+Status Document::view(Bytes field, Bytes type, Buffer& json) const {
+  sk_error error = kNoError;
+  if (const Field* at = find(field, type)) {
+    return of_code(at->type->view(at->doc, &json, &error));
+  }
+  const sk_crdt_v1* table = registry_.find(type);
+  if (!table) return {SK_UNSUPPORTED, "the type is not loaded here"};
+  void* empty = nullptr;
+  SK_TRY(of_code(table->create(&empty, &error)));
+  Status status = of_code(table->view(empty, &json, &error));
+  table->destroy(empty);
+  return status;
+}
+
+Status Document::view_all(Buffer& json) const {
+  Writer out(json);
+  out.byte('[');
+  bool first = true;
+  for (const Field& field : fields_) {
+    if (!first) out.byte(',');
+    first = false;
+    out.raw("{\"field\":");
+    json_string(out, field.key_field());
+    out.raw(",\"type\":");
+    json_string(out, field.key_type());
+    out.raw(",\"value\":");
+    sk_error error = kNoError;
+    SK_TRY(of_code(field.type->view(field.doc, &json, &error)));
+    out.byte('}');
+  }
+  out.byte(']');
+  return out.status();
+}
+
+Status Document::digest(uint64_t& out) const {
+  uint64_t hash = 0xcbf29ce484222325u;
+  Buffer view;
+  for (const Field& field : fields_) {
+    view.clear();
+    sk_error error = kNoError;
+    SK_TRY(of_code(field.type->view(field.doc, &view, &error)));
+    hash = fnv(hash, field.key_field());
+    hash = fnv(hash, kSeparator);
+    hash = fnv(hash, field.key_type());
+    hash = fnv(hash, kSeparator);
+    hash = fnv(hash, view);
+  }
+  out = hash;
+  return {};
+}
+
+Status Document::compact(const VersionVector& stable) {
+  sk_version view = stable.view();
+  for (Field& field : fields_) {
+    if (!field.type->compact) continue;
+    sk_error error = kNoError;
+    SK_TRY(of_code(field.type->compact(field.doc, &view, &error)));
+  }
+  return {};
+}
+
+}  // namespace synckit
