@@ -1,0 +1,239 @@
+// The client engine: everything a SyncKit client decides, and nothing that it does.
+//
+// Sans-I/O. Bytes and the time come in through calls; frames to send, store batches and events go
+// out through `take_output` (format: output.hpp). The same class runs in browsers (sdk/wasm), in the
+// native client (sdk/client/native) and, hundreds at a time, in the simulator (tests/simulation).
+//
+// Invariants (checked by tests/client and tests/simulation; [T] = modelled in tla/)
+//   - [T] A transaction is sent only after the store batch that holds it was reported `stored`.
+//   - [T] It leaves the offline queue only when its position in the host's log is known, in the same
+//     batch that puts it into the local log: nothing saved is ever in neither.
+//   - [T] What a client calls its position is covered by what it holds: snapshot, then dense log.
+//   - [T] A refused transaction is kept as a dead letter and replaced by a void one of the same dots.
+//   - [T] Only transactions that the host cannot hold are re-stamped, in their order, above
+//     everything seen.
+//   - What arrives is deduplicated by position and dot; a gap is asked for, never skipped.
+//   - A failed call changes nothing, except that open edits may have been committed.
+//
+// Time. `now_ms` is Unix milliseconds by a clock that must not run backwards while the engine lives
+// (timeOrigin + performance.now(), or steady_clock plus an offset). It may be wrong by any constant.
+//
+// Threads: one caller at a time. Needs no exceptions, RTTI or standard containers.
+#pragma once
+
+#include <kernel/document.hpp>
+
+#include "output.hpp"
+
+namespace synckit {
+
+struct EngineLimits {
+  uint32_t max_documents = 1024;
+  uint32_t max_pending_transactions = 100'000;  // per document, not acknowledged
+  uint32_t max_pending_bytes = 32u << 20;
+  uint32_t max_transaction_bytes = 1u << 20;  // the host's limit, when lower, replaces it
+  uint32_t max_output_bytes = 64u << 20;      // undrained; then calls answer SK_LIMIT
+  uint32_t window_transactions = 256;         // sent and not acknowledged, per document
+  uint32_t window_bytes = 1u << 20;
+  uint32_t max_dead_letters = 1024;  // per document; then edits answer SK_LIMIT
+  uint32_t max_peers = 1024;         // presence entries per document
+  uint32_t max_presence_bytes = 4096;
+  uint32_t history_bytes = 64u << 10;  // own acknowledged transactions kept to send again
+  uint32_t snapshot_records = 200;     // local log records until a snapshot replaces them
+  uint32_t snapshot_bytes = 64u << 10;
+  DocumentLimits document;
+};
+
+struct EngineConfig {
+  uint64_t replica = 0;    // this writer; random, never 0
+  uint64_t seed = 0;       // of the backoff's jitter
+  bool persistent = true;  // false: no store batches; what is committed counts as saved
+  Bytes client;            // "synckit-js/0.1.0", copied
+  EngineLimits limits;
+};
+
+// Names an open document; never reused while the engine lives. 0 is none.
+using DocHandle = uint32_t;
+// Names a (field, type) of one document. 0 is none.
+using FieldHandle = uint32_t;
+
+// What a local edit gave. `patch` is borrowed until the next call.
+struct Edit {
+  Bytes patch;
+  uint32_t count = 0;      // dots used; 0: the intent had no effect
+  uint64_t last_seq = 0;   // of the document's own changes so far
+};
+
+class Engine {
+ public:
+  static constexpr uint32_t kMaxDocuments = 1u << 14;
+  static constexpr uint64_t kNever = UINT64_MAX;
+
+  Engine(const Registry& registry, const EngineConfig& config);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // ---- documents --------------------------------------------------------------------------
+  // Opens a document (the same handle when it is open already). It is not readable until `loaded`.
+  Status open(Bytes document, DocHandle& out);
+  // One stored record of the document, ascending by key (FORMAT.md); a record that another
+  // version or a defect spoiled is skipped and reported as an error event.
+  Status load(DocHandle doc, Bytes key, Bytes value, uint64_t now_ms);
+  // All records were given (none for a new document): edits may begin, sync starts when online.
+  Status loaded(DocHandle doc, uint64_t now_ms);
+  // Commits and forgets it. SK_UNAVAILABLE when it holds changes that are neither given to a
+  // store nor acknowledged, unless `force`.
+  Status close(DocHandle doc, bool force, uint64_t now_ms);
+
+  // ---- edits --------------------------------------------------------------------------------
+  // A handle of the field, for mutate and view. The field comes into being by its first edit.
+  Status field(DocHandle doc, Bytes name, Bytes type, FieldHandle& out);
+  // A local edit, visible at once. SK_UNAVAILABLE before `loaded`; SK_LIMIT when a queue is full;
+  // SK_DENIED when the host granted reading only; else what the type says of the intent.
+  Status mutate(DocHandle doc, FieldHandle field, Bytes intent, uint64_t now_ms, Edit& out);
+  // Edits between begin and its commit are one transaction; without begin, those up to the next
+  // commit or commit_all. begin nests.
+  Status begin(DocHandle doc);
+  Status commit(DocHandle doc, uint64_t now_ms);
+  void commit_all(uint64_t now_ms);
+
+  // ---- reading -----------------------------------------------------------------------------
+  Status view(DocHandle doc, FieldHandle field, Buffer& json) const;
+  Status view_all(DocHandle doc, Buffer& json) const;
+  Status digest(DocHandle doc, uint64_t& out) const;
+  Status snapshot(DocHandle doc, Buffer& out) const;  // wire.proto Snapshot, own pending included
+  Status version(DocHandle doc, VersionVector& out) const;
+  DocStatus status(DocHandle doc) const;  // offline for a closed one
+  uint32_t pending(DocHandle doc) const;  // committed transactions that are not acknowledged
+  uint64_t last_seq(DocHandle doc) const;  // of own committed changes
+  uint64_t position(DocHandle doc) const;
+  uint64_t epoch(DocHandle doc) const;
+
+  // ---- persistence -------------------------------------------------------------------------
+  // Every batch up to `batch` is stored for good.
+  void stored(uint32_t batch, uint64_t now_ms);
+  // Removes a dead letter that the user has seen.
+  Status discard(DocHandle doc, uint64_t seq, uint64_t now_ms);
+
+  // ---- presence ----------------------------------------------------------------------------
+  // Own state for a document (JSON text); empty: gone. Sent at the next take_output, coalesced.
+  Status presence(DocHandle doc, Bytes data);
+
+  // ---- the session -------------------------------------------------------------------------
+  // Online: the engine asks for connections (event connect). Offline: it asks to drop the one it has.
+  void online(bool wanted, uint64_t now_ms);
+  // The transport is open. `credential` goes into Hello.
+  void connected(Bytes credential, uint64_t now_ms);
+  // A renewed credential for the open session.
+  void renew(Bytes credential);
+  void disconnected(uint64_t now_ms);
+  // One binary WebSocket message. SK_LIMIT: take the output first, then give it again.
+  // Anything else but SK_OK: the host broke the protocol, and event drop was put out.
+  Status receive(Bytes frame, uint64_t now_ms);
+  // Call when next_timer_ms() is reached (or at any time).
+  void tick(uint64_t now_ms);
+  uint64_t next_timer_ms() const;  // absolute; kNever without one
+  DocStatus overall() const { return overall_; }
+
+  // ---- output ------------------------------------------------------------------------------
+  // All that is to be done, in order (output.hpp); borrowed until the next take_output. Commits
+  // nothing. Empty when there is nothing.
+  Bytes take_output(uint64_t now_ms);
+  bool has_output() const { return !out_.empty() || !batch_.empty() || work_; }
+
+ private:
+  struct Pending;
+  struct Doc;
+  struct Loader;
+  class Patches;
+
+  Doc* find(DocHandle handle) const;
+  Doc* find(Bytes id) const;
+  Status ready(DocHandle handle, Doc*& out) const;
+  Doc* ready_or_null(Bytes id) const;
+  void free_doc(size_t index);
+  FieldHandle field_handle(Doc& doc, Bytes name, Bytes type, bool announce);
+
+  // engine.cpp: edits and the queue
+  uint64_t wall(uint64_t now_ms) const;
+  Status room_for(const Doc& doc, size_t bytes) const;
+  void commit_open(Doc& doc, uint64_t now_ms);
+  void push_pending(Doc& doc, const wire::Transaction& transaction, Bytes encoded, bool front);
+  void restamp(Doc& doc, uint64_t now_ms);
+  void report_saved();
+
+  // store.cpp: records
+  Bytes key(const Doc& doc, uint8_t kind, uint64_t a, uint64_t b, size_t parts);
+  void begin_op(uint8_t op);
+  void put(Bytes key, Bytes head, Bytes value, uint8_t op);
+  void put_pending(Doc& doc, Pending& pending);
+  void put_log(Doc& doc, uint64_t position, Bytes transaction);
+  void put_snapshot(Doc& doc, uint64_t position, Bytes snapshot);
+  void clear_log(Doc& doc);
+  void drop_stale_log(Doc& doc, uint64_t through);
+  void maybe_snapshot(Doc& doc);
+  Status load_shared(Doc& doc, Loader& loader, uint8_t kind, uint64_t a, Bytes value);
+  Status load_queue(Doc& doc, Loader& loader, uint64_t replica, uint64_t seq, Bytes value);
+
+  // session.cpp: frames in and out
+  void schedule_connect(uint64_t now_ms);
+  void drop(const char* why);
+  void subscribe_all(uint64_t now_ms);
+  void request_sync(Doc& doc, uint64_t now_ms);
+  void retry_later(Doc& doc, uint64_t now_ms);
+  void pump(Doc& doc, uint64_t now_ms);
+  void set_status(Doc& doc);
+  void update_overall();
+  Status on_welcome(Bytes body, uint64_t now_ms);
+  Status on_presence(Bytes body, uint64_t now_ms);
+  void forget_peers(Doc& doc);
+  void expire_peers(Doc& doc, uint64_t now_ms);
+
+  // sync.cpp: what the host says about documents
+  Status on_response(Bytes body, uint64_t now_ms);
+  Status on_notification(Bytes body, uint64_t now_ms);
+  Status on_ack(Bytes body, uint64_t now_ms);
+  Status on_denied(Bytes body, uint64_t now_ms);
+  Status on_error(Bytes body, uint64_t now_ms);
+  Status confirm(Doc& doc, uint64_t position, Bytes transaction);
+  void acknowledge(Doc& doc, uint64_t through);
+  void refuse(Doc& doc, size_t index, uint32_t code, Bytes message, uint64_t now_ms);
+  void refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint64_t now_ms);
+  Status finish_sync(Doc& doc, const VersionVector& host, uint64_t now_ms);
+  Status finish_rebuild(Doc& doc, uint64_t now_ms);
+  void send_history_again(Doc& doc, uint64_t at_host);
+
+  // output.cpp: events
+  Writer event(uint8_t kind, size_t& mark);
+  void end_event(size_t mark);
+  void emit_doc(uint8_t kind, uint32_t doc);
+  void emit_progress(const Doc& doc, Stage stage, uint64_t seq);
+  void emit_rejected(const Doc& doc, uint64_t seq, uint32_t count, uint32_t code, Bytes message);
+  void emit_error(uint32_t doc, uint32_t code, bool fatal, Bytes text);
+  void emit_presence(const Doc& doc, uint64_t replica, Bytes principal, Bytes data);
+  void seal_batch();
+
+  const Registry& registry_;
+  EngineLimits limits_;
+  uint64_t replica_;
+  uint64_t random_;
+  Buffer client_, credential_;
+  bool persistent_;
+
+  Vec<Doc*> docs_;  // by handle - 1; closed ones are null
+  uint32_t open_docs_ = 0;
+
+  Buffer out_, drained_, batch_, scratch_, patch_, key_;
+  uint32_t batch_id_ = 1, stored_ = 0;  // of the batch being filled; of the last one stored
+  bool work_ = false;                   // presence to be sent, status to be told
+
+  enum class Session : uint8_t { off, waiting, opening, hello, open, dropping } session_ = Session::off;
+  DocStatus overall_ = DocStatus::offline;
+  uint32_t attempt_ = 0;
+  uint64_t connect_at_ = kNever, ping_at_ = kNever, dead_at_ = kNever;
+  int64_t offset_ms_ = 0;  // host time - own time
+  wire::Limits host_;
+};
+
+}  // namespace synckit
