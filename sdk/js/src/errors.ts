@@ -1,0 +1,48 @@
+// The one error class of the SDK. Codes are those of the C ABI (abi.h) in lower case, plus three
+// that only exist on this side of it: `not-ready`, `closed` and `timeout`.
+
+/** Why something failed. The first nine are the status codes 1 to 9 of abi.h, in their order. */
+export type ErrorCode =
+  | 'malformed'
+  | 'missing-deps'
+  | 'limit'
+  | 'conflict'
+  | 'unavailable'
+  | 'denied'
+  | 'unsupported'
+  | 'nomem'
+  | 'internal'
+  | 'not-ready'
+  | 'closed'
+  | 'timeout';
+
+const codes =
+  'ok malformed missing-deps limit conflict unavailable denied unsupported nomem internal'.split(
+    ' ',
+  );
+
+/** Every error that the SDK throws, rejects with, or emits as an `error` event. */
+export class SyncKitError extends Error {
+  /** What kind of failure; stable, meant for `switch`. */
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(`${code}: ${message}`, options);
+    this.name = 'SyncKitError';
+    this.code = code;
+  }
+}
+
+/** The name of a status code of abi.h; an unknown one is `internal`. @internal */
+export const codeName = (status: number): ErrorCode => (codes[status] ?? 'internal') as ErrorCode;
+
+/** @internal */
+export const fail = (code: ErrorCode, message: string): never => {
+  throw new SyncKitError(code, message);
+};
+
+/** Wraps whatever a platform API threw. @internal */
+export const wrap = (code: ErrorCode, what: string, cause: unknown): SyncKitError =>
+  cause instanceof SyncKitError
+    ? cause
+    : new SyncKitError(code, `${what}: ${(cause as Error)?.message ?? cause}`, { cause });
