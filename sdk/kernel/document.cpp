@@ -278,6 +278,7 @@ Status Document::apply(const wire::Transaction& transaction, PatchSink* sink) {
     return Status::limit("the document would exceed max_fields");
   }
   Buffer patch;
+  bool changed = false;
   for (const wire::Change& change : transaction.changes) {
     if (!registry_.find(change.type)) {
       unknown_ = true;
@@ -285,12 +286,16 @@ Status Document::apply(const wire::Transaction& transaction, PatchSink* sink) {
     }
     bool made = find(change.field, change.type) == nullptr;
     Field* field = nullptr;
-    SK_TRY(obtain(change.field, change.type, field));
+    if (Status status = obtain(change.field, change.type, field); !status.ok()) {
+      broken_ = changed;  // no memory for the field: earlier changes are in already
+      return status;
+    }
     patch.clear();
     sk_error error = kNoError;
     sk_status code = field->type->merge(field->doc, change.delta.data, change.delta.len,
                                         sink ? &patch : nullptr, &error);
     if (code == SK_OK) {
+      changed = true;
       if (sink && !patch.empty()) sink->patch(change.field, change.type, patch);
     } else if (code == SK_MALFORMED || code == SK_MISSING_DEPS || code == SK_LIMIT) {
       ++voided_;  // its dependencies are here, so every replica refuses it in the same way
@@ -306,12 +311,12 @@ Status Document::apply(const wire::Transaction& transaction, PatchSink* sink) {
 }
 
 Status Document::park(const wire::Transaction& transaction) {
+  for (const Parked& parked : parked_) {
+    if (Bytes(parked.bytes, parked.len) == transaction.raw) return {};  // waits already
+  }
   if (parked_.size() >= limits_.max_parked_transactions ||
       parked_bytes_ + transaction.raw.len > limits_.max_parked_bytes) {
     return Status::limit("too many transactions wait for earlier ones: ask for a full sync");
-  }
-  for (const Parked& parked : parked_) {
-    if (Bytes(parked.bytes, parked.len) == transaction.raw) return {};  // waits already
   }
   Parked made{static_cast<uint8_t*>(std::malloc(transaction.raw.len)), transaction.raw.len};
   if (!made.bytes) out_of_memory();
@@ -336,6 +341,10 @@ Status Document::drain(PatchSink* sink) {
         continue;
       }
       Status status = known ? Status{} : apply(transaction, sink);
+      if (!status.ok() && !broken_) {  // a limit, say: its own fault, not that of who freed it.
+        ++i;                           // It keeps waiting, so that nothing is lost silently.
+        continue;
+      }
       parked_.erase(i);
       parked_bytes_ -= entry.len;
       std::free(entry.bytes);
@@ -367,6 +376,11 @@ Status Document::merge_snapshot(const wire::Snapshot& snapshot, PatchSink* sink)
   if (fields_.size() + fresh > limits_.max_fields) {
     return Status::limit("the document would exceed max_fields");
   }
+  size_t replicas = version_.size();
+  for (const Dot& dot : snapshot.version.dots()) replicas += version_[dot.replica] == 0;
+  if (replicas > VersionVector::kMaxReplicas) {
+    return Status::limit("the document would exceed 65536 replicas");
+  }
   Buffer patch;
   bool changed = false;
   for (const wire::FieldState& state : snapshot.fields) {
@@ -374,14 +388,19 @@ Status Document::merge_snapshot(const wire::Snapshot& snapshot, PatchSink* sink)
       unknown_ = true;
       continue;
     }
+    bool made = find(state.field, state.type) == nullptr;
     Field* field = nullptr;
-    SK_TRY(obtain(state.field, state.type, field));
+    if (Status status = obtain(state.field, state.type, field); !status.ok()) {
+      broken_ = changed;
+      return status;
+    }
     patch.clear();
     sk_error error = kNoError;
     Status status = of_code(field->type->merge(field->doc, state.state.data, state.state.len,
                                                sink ? &patch : nullptr, &error));
     if (!status.ok()) {
-      if (changed) broken_ = true;
+      if (made) drop_field(field);
+      if (changed || status.code == SK_INTERNAL || status.code == SK_NOMEM) broken_ = true;
       return status;
     }
     changed = true;
