@@ -52,7 +52,7 @@ struct EngineConfig {
   EngineLimits limits;
 };
 
-// Names an open document; never reused while the engine lives. 0 is none.
+// Names an open document; not used again for another one. 0 is none.
 using DocHandle = uint32_t;
 // Names a (field, type) of one document. 0 is none.
 using FieldHandle = uint32_t;
@@ -61,7 +61,7 @@ using FieldHandle = uint32_t;
 struct Edit {
   Bytes patch;
   uint32_t count = 0;      // dots used; 0: the intent had no effect
-  uint64_t last_seq = 0;   // of the document's own changes so far
+  uint64_t last_seq = 0;  // of the document's own changes so far
 };
 
 class Engine {
@@ -140,100 +140,113 @@ class Engine {
   // All that is to be done, in order (output.hpp); borrowed until the next take_output. Commits
   // nothing. Empty when there is nothing.
   Bytes take_output(uint64_t now_ms);
-  bool has_output() const { return !out_.empty() || !batch_.empty() || work_; }
 
  private:
   struct Pending;
   struct Doc;
-  struct Loader;
   class Patches;
 
   Doc* find(DocHandle handle) const;
-  Doc* find(Bytes id) const;
+  Doc* find_id(Bytes id) const;
   Status ready(DocHandle handle, Doc*& out) const;
-  Doc* ready_or_null(Bytes id) const;
-  void free_doc(size_t index);
   FieldHandle field_handle(Doc& doc, Bytes name, Bytes type, bool announce);
 
   // engine.cpp: edits and the queue
-  uint64_t wall(uint64_t now_ms) const;
+  uint64_t next_hlc(const Doc& doc, uint64_t now_ms) const;
   Status room_for(const Doc& doc, size_t bytes) const;
-  void commit_open(Doc& doc, uint64_t now_ms);
-  void push_pending(Doc& doc, const wire::Transaction& transaction, Bytes encoded, bool front);
+  void commit_open(Doc& doc);
+  void queue_up(Doc& doc, const wire::Transaction& transaction, Bytes encoded);
+  void rewrite(Doc& doc, size_t index, Bytes encoded, uint64_t hlc);
   void restamp(Doc& doc, uint64_t now_ms);
-  void report_saved();
+  void acknowledge(Doc& doc, uint64_t through);
+  void keep_history(Doc& doc, Pending& pending);
+  void report_saved(Doc& doc);
 
   // store.cpp: records
   Bytes key(const Doc& doc, uint8_t kind, uint64_t a, uint64_t b, size_t parts);
-  void begin_op(uint8_t op);
-  void put(Bytes key, Bytes head, Bytes value, uint8_t op);
+  void put(StoreOp op, Bytes key, Bytes head, Bytes value);
+  void erase(Bytes key);
+  void erase_log(Doc& doc, uint64_t through);
   void put_pending(Doc& doc, Pending& pending);
+  void put_dead(Doc& doc, const Pending& pending, uint32_t code, Bytes message);
   void put_log(Doc& doc, uint64_t position, Bytes transaction);
   void put_snapshot(Doc& doc, uint64_t position, Bytes snapshot);
-  void clear_log(Doc& doc);
-  void drop_stale_log(Doc& doc, uint64_t through);
   void maybe_snapshot(Doc& doc);
-  Status load_shared(Doc& doc, Loader& loader, uint8_t kind, uint64_t a, Bytes value);
-  Status load_queue(Doc& doc, Loader& loader, uint64_t replica, uint64_t seq, Bytes value);
+  void seal_batch();
+  Status load_snapshot(Doc& doc, Bytes value);
+  Status load_log(Doc& doc, uint64_t position, Bytes value);
+  Status load_queue(Doc& doc, uint64_t replica, uint64_t seq, Bytes value);
+  Status load_dead(Doc& doc, uint64_t seq, Bytes value);
+  void fill_gap(Doc& doc, uint64_t through);
 
-  // session.cpp: frames in and out
+  // session.cpp: connections and frames
+  uint64_t backoff(uint32_t attempt);
   void schedule_connect(uint64_t now_ms);
-  void drop(const char* why);
-  void subscribe_all(uint64_t now_ms);
+  void drop(Bytes why);
+  void subscribe(Doc* only);
   void request_sync(Doc& doc, uint64_t now_ms);
   void retry_later(Doc& doc, uint64_t now_ms);
-  void pump(Doc& doc, uint64_t now_ms);
-  void set_status(Doc& doc);
-  void update_overall();
+  void leave(Doc& doc);
+  void pump(Doc& doc);
+  void tick_doc(Doc& doc, uint64_t now_ms);
+  void send_presence(Doc& doc);
+  void update_status();
+  DocStatus status_of(const Doc& doc) const;
+  Status dispatch(const wire::Frame& frame, uint64_t now_ms);
   Status on_welcome(Bytes body, uint64_t now_ms);
   Status on_presence(Bytes body, uint64_t now_ms);
-  void forget_peers(Doc& doc);
-  void expire_peers(Doc& doc, uint64_t now_ms);
+  Status on_error(Bytes body, uint64_t now_ms);
 
   // sync.cpp: what the host says about documents
   Status on_response(Bytes body, uint64_t now_ms);
   Status on_notification(Bytes body, uint64_t now_ms);
   Status on_ack(Bytes body, uint64_t now_ms);
   Status on_denied(Bytes body, uint64_t now_ms);
-  Status on_error(Bytes body, uint64_t now_ms);
-  Status confirm(Doc& doc, uint64_t position, Bytes transaction);
-  void acknowledge(Doc& doc, uint64_t through);
-  void refuse(Doc& doc, size_t index, uint32_t code, Bytes message, uint64_t now_ms);
+  Status place(Doc& doc, const wire::SyncResponse& page, bool& again);
+  Status confirm(Doc& doc, uint64_t position, Bytes encoded);
+  Status merge_confirmed(Doc& doc, const wire::Transaction& transaction);
+  void forget_confirmed(Doc& doc);
   void refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint64_t now_ms);
-  Status finish_sync(Doc& doc, const VersionVector& host, uint64_t now_ms);
-  Status finish_rebuild(Doc& doc, uint64_t now_ms);
+  void make_void(Doc& doc, size_t index, uint32_t code, Bytes message);
+  void finish_sync(Doc& doc, uint64_t now_ms);
+  void finish_rebuild(Doc& doc);
+  void settle(Doc& doc, uint64_t now_ms);
   void send_history_again(Doc& doc, uint64_t at_host);
 
   // output.cpp: events
-  Writer event(uint8_t kind, size_t& mark);
-  void end_event(size_t mark);
-  void emit_doc(uint8_t kind, uint32_t doc);
+  size_t begin_record(Out kind);
+  void end_record(size_t mark);
+  void emit_doc(Out kind, const Doc& doc);
   void emit_progress(const Doc& doc, Stage stage, uint64_t seq);
   void emit_rejected(const Doc& doc, uint64_t seq, uint32_t count, uint32_t code, Bytes message);
-  void emit_error(uint32_t doc, uint32_t code, bool fatal, Bytes text);
+  void emit_error(DocHandle doc, uint32_t code, bool fatal, Bytes text);
   void emit_presence(const Doc& doc, uint64_t replica, Bytes principal, Bytes data);
-  void seal_batch();
+  bool full() const { return out_.len + batch_.len > limits_.max_output_bytes; }
+  template <class Message>
+  void send(const Message& message);
 
   const Registry& registry_;
   EngineLimits limits_;
-  uint64_t replica_;
-  uint64_t random_;
-  Buffer client_, credential_;
+  uint64_t replica_, random_;
   bool persistent_;
+  Buffer client_, credential_;
 
-  Vec<Doc*> docs_;  // by handle - 1; closed ones are null
-  uint32_t open_docs_ = 0;
+  Vec<Doc*> docs_;  // by handle % kMaxDocuments; closed ones are null
+  uint32_t open_docs_ = 0, generation_ = 0;
 
   Buffer out_, drained_, batch_, scratch_, patch_, key_;
+  wire::Transaction made_;              // of the commit at hand; keeps its memory
   uint32_t batch_id_ = 1, stored_ = 0;  // of the batch being filled; of the last one stored
-  bool work_ = false;                   // presence to be sent, status to be told
 
-  enum class Session : uint8_t { off, waiting, opening, hello, open, dropping } session_ = Session::off;
+  enum class Session : uint8_t { off, waiting, opening, hello, open, dropping };
+  Session session_ = Session::off;
+  bool wanted_ = false;
   DocStatus overall_ = DocStatus::offline;
   uint32_t attempt_ = 0;
   uint64_t connect_at_ = kNever, ping_at_ = kNever, dead_at_ = kNever;
   int64_t offset_ms_ = 0;  // host time - own time
-  wire::Limits host_;
+  uint32_t heartbeat_ms_ = 30'000, skew_ms_ = 5'000;
+  size_t max_transaction_bytes_, max_presence_bytes_;
 };
 
 }  // namespace synckit

@@ -88,6 +88,25 @@ class OutputReader {
   Reader r_;
 };
 
+// Writes the little endian fields that OutputReader reads.
+class OutputWriter {
+ public:
+  explicit OutputWriter(Buffer& out) : w_(out) {}
+  void u8(unsigned value) { w_.byte(static_cast<uint8_t>(value)); }
+  void u16(size_t value) { little(value, 2); }
+  void u32(size_t value) { little(value, 4); }
+  void u64(uint64_t value) { little(value, 8); }
+  void raw(Bytes bytes) { w_.raw(bytes); }
+
+ private:
+  void little(uint64_t value, int size) {
+    uint8_t bytes[8];
+    for (int i = 0; i < 8; ++i) bytes[i] = static_cast<uint8_t>(value >> (8 * i));
+    w_.raw(bytes, static_cast<size_t>(size));
+  }
+  Writer w_;
+};
+
 // True when `value` must not replace `stored` (both values of StoreOp::put_snapshot).
 inline bool snapshot_is_stale(Bytes stored, Bytes value) {
   return stored.len >= 16 && value.len >= 16 && std::memcmp(stored.data, value.data, 8) == 0 &&

@@ -1,0 +1,401 @@
+// The session: connecting with backoff, Hello and Welcome, heartbeats, subscriptions, sending the
+// queue, presence. What the host says about documents is in sync.cpp.
+//
+//   off -> waiting (backoff) -> opening (the caller's transport) -> hello -> open -> waiting ...
+//                                              any of them -> dropping -> waiting or off
+#include "engine.hpp"
+#include "state.hpp"
+
+namespace synckit {
+namespace {
+
+constexpr uint64_t kBackoffMs = 1'000, kMaxBackoffMs = 30'000;
+constexpr uint64_t kOpenTimeoutMs = 20'000, kHelloTimeoutMs = 10'000;
+constexpr size_t kSubscriptionsPerFrame = 256;
+constexpr size_t kFrameOverhead = 1024;  // document id, tags and lengths beside a transaction
+
+}  // namespace
+
+template <class Message>
+void Engine::send(const Message& message) {
+  size_t mark = begin_record(Out::frame);
+  wire::frame(message, out_);
+  end_record(mark);
+}
+template void Engine::send(const wire::Unsubscribe&);
+
+// Full jitter (Brooker, 2015): uniform in 0 .. base * 2^attempt, so that clients of one host that
+// went away do not return together.
+uint64_t Engine::backoff(uint32_t attempt) {
+  random_ += 0x9e3779b97f4a7c15u;  // splitmix64
+  uint64_t z = random_;
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+  z ^= z >> 31;
+  uint64_t most = attempt < 5 ? kBackoffMs << attempt : kMaxBackoffMs;
+  return (z >> 32) * (most + 1) >> 32;
+}
+
+// ---- the connection -----------------------------------------------------------------------------
+
+void Engine::schedule_connect(uint64_t now_ms) {
+  session_ = Session::waiting;
+  connect_at_ = now_ms + backoff(attempt_);
+  if (attempt_ < 16) ++attempt_;
+}
+
+void Engine::online(bool wanted, uint64_t now_ms) {
+  if (wanted == wanted_) return;
+  wanted_ = wanted;
+  if (wanted && session_ == Session::off) {
+    attempt_ = 0;
+    session_ = Session::waiting;
+    connect_at_ = now_ms;
+    tick(now_ms);
+  } else if (!wanted && session_ == Session::waiting) {
+    session_ = Session::off;
+    connect_at_ = kNever;
+  } else if (!wanted && session_ != Session::off) {
+    drop("going offline");
+  }
+}
+
+void Engine::drop(Bytes why) {
+  if (session_ == Session::off || session_ == Session::waiting || session_ == Session::dropping) {
+    return;
+  }
+  session_ = Session::dropping;
+  ping_at_ = dead_at_ = kNever;
+  for (Doc* doc : docs_) {
+    if (doc) leave(*doc);
+  }
+  size_t mark = begin_record(Out::drop);
+  OutputWriter(out_).raw(why);
+  end_record(mark);
+}
+
+void Engine::connected(Bytes credential, uint64_t now_ms) {
+  if (session_ != Session::opening) return;
+  session_ = Session::hello;
+  dead_at_ = now_ms + kHelloTimeoutMs;
+  wire::Hello hello;
+  hello.protocol = wire::kProtocol;
+  hello.replica = replica_;
+  hello.credential = credential;
+  hello.client = client_;
+  send(hello);
+}
+
+void Engine::renew(Bytes credential) {
+  if (session_ != Session::open) return;
+  wire::Hello hello;
+  hello.protocol = wire::kProtocol;
+  hello.replica = replica_;
+  hello.credential = credential;
+  hello.client = client_;
+  send(hello);
+}
+
+void Engine::disconnected(uint64_t now_ms) {
+  if (session_ == Session::off || session_ == Session::waiting) return;
+  for (Doc* doc : docs_) {
+    if (doc) leave(*doc);
+  }
+  ping_at_ = dead_at_ = kNever;
+  if (wanted_) {
+    schedule_connect(now_ms);
+  } else {
+    session_ = Session::off;
+  }
+}
+
+// What a document forgets with its connection.
+void Engine::leave(Doc& doc) {
+  delete doc.fresh;
+  doc.fresh = nullptr;
+  doc.sync = Doc::Sync::idle;
+  doc.rebuilding = doc.first_page = doc.skipping = false;
+  doc.sent = doc.sent_bytes = 0;
+  doc.announced = 0;
+  doc.permission = 0;
+  doc.retry_at = doc.answer_by = kNever;
+  for (const Peer& peer : doc.peers) emit_presence(doc, peer.replica, {}, {});
+  doc.peers.clear();
+}
+
+// ---- time ---------------------------------------------------------------------------------------
+
+void Engine::tick(uint64_t now_ms) {
+  if (session_ == Session::waiting && now_ms >= connect_at_) {
+    session_ = Session::opening;
+    connect_at_ = kNever;
+    dead_at_ = now_ms + kOpenTimeoutMs;
+    end_record(begin_record(Out::connect));
+  }
+  if (now_ms >= dead_at_) {
+    drop("the host has not answered in time");
+    return;
+  }
+  if (session_ == Session::open && now_ms >= ping_at_) {
+    size_t mark = begin_record(Out::frame);
+    wire::frame_ping({now_ms}, out_);
+    end_record(mark);
+    ping_at_ = now_ms + heartbeat_ms_;
+    for (Doc* doc : docs_) {  // keeps own presence from timing out at the others
+      if (doc && !doc->presence.empty()) doc->presence_dirty = true;
+    }
+  }
+  for (Doc* doc : docs_) {
+    if (doc) tick_doc(*doc, now_ms);
+  }
+}
+
+void Engine::tick_doc(Doc& doc, uint64_t now_ms) {
+  if (now_ms >= doc.answer_by) {
+    drop("the host has not answered a sync request in time");
+    return;
+  }
+  if (now_ms >= doc.retry_at) {
+    doc.retry_at = kNever;
+    request_sync(doc, now_ms);
+  }
+  pump(doc);  // what a full output had stopped
+  for (size_t i = 0; i < doc.peers.size();) {
+    if (now_ms < doc.peers[i].expires_ms) {
+      ++i;
+      continue;
+    }
+    emit_presence(doc, doc.peers[i].replica, {}, {});
+    doc.peers.erase(i);
+  }
+}
+
+uint64_t Engine::next_timer_ms() const {
+  uint64_t at = connect_at_;
+  auto sooner = [&at](uint64_t other) { at = other < at ? other : at; };
+  sooner(ping_at_);
+  sooner(dead_at_);
+  for (const Doc* doc : docs_) {
+    if (!doc) continue;
+    sooner(doc->retry_at);
+    sooner(doc->answer_by);
+    for (const Peer& peer : doc->peers) sooner(peer.expires_ms);
+  }
+  return at;
+}
+
+// ---- frames in ----------------------------------------------------------------------------------
+
+Status Engine::receive(Bytes frame, uint64_t now_ms) {
+  if (session_ != Session::hello && session_ != Session::open) return {};
+  if (full()) return Status::limit("max_output_bytes wait to be taken: take the output first");
+  if (session_ == Session::open) dead_at_ = now_ms + heartbeat_ms_ * 5 / 2;
+  wire::Frame envelope;
+  Status status = wire::decode(frame, envelope);
+  if (status.ok()) status = dispatch(envelope, now_ms);
+  if (!status.ok()) {
+    emit_error(0, static_cast<uint32_t>(status.code), false, status.text);
+    drop(status.text);
+    attempt_ = 5;  // a host that breaks the protocol will do so again: come back slowly
+  }
+  return status;
+}
+
+Status Engine::dispatch(const wire::Frame& frame, uint64_t now_ms) {
+  if (frame.kind == wire::Kind::welcome) return on_welcome(frame.body, now_ms);
+  if (frame.kind == wire::Kind::error) return on_error(frame.body, now_ms);
+  if (session_ != Session::open) return {};
+  switch (frame.kind) {
+    case wire::Kind::sync_response: return on_response(frame.body, now_ms);
+    case wire::Kind::notification: return on_notification(frame.body, now_ms);
+    case wire::Kind::ack: return on_ack(frame.body, now_ms);
+    case wire::Kind::denied: return on_denied(frame.body, now_ms);
+    case wire::Kind::presence: return on_presence(frame.body, now_ms);
+    default: return {};  // Pong, and what later versions may add
+  }
+}
+
+Status Engine::on_welcome(Bytes body, uint64_t now_ms) {
+  wire::Welcome welcome;
+  SK_TRY(wire::decode(body, welcome));
+  if (welcome.protocol != wire::kProtocol) {
+    wanted_ = false;
+    emit_error(0, SK_UNSUPPORTED, true, "the host speaks another protocol version");
+    drop("the host speaks another protocol version");
+    return {};
+  }
+  bool renewed = session_ == Session::open;
+  session_ = Session::open;
+  attempt_ = 0;
+  offset_ms_ = welcome.host_time_ms - static_cast<int64_t>(now_ms);
+  const wire::Limits& host = welcome.limits;
+  if (host.heartbeat_ms) heartbeat_ms_ = host.heartbeat_ms;
+  if (host.max_clock_skew_ms) skew_ms_ = host.max_clock_skew_ms;
+  max_transaction_bytes_ = limits_.max_transaction_bytes;
+  auto lower = [this](size_t limit) {
+    if (limit && limit < max_transaction_bytes_) max_transaction_bytes_ = limit;
+  };
+  lower(host.max_transaction_bytes);
+  if (host.max_frame_bytes > 2 * kFrameOverhead) lower(host.max_frame_bytes - kFrameOverhead);
+  max_presence_bytes_ = limits_.max_presence_bytes;
+  if (host.max_presence_bytes && host.max_presence_bytes < max_presence_bytes_) {
+    max_presence_bytes_ = host.max_presence_bytes;
+  }
+  ping_at_ = now_ms + heartbeat_ms_;
+  dead_at_ = now_ms + heartbeat_ms_ * 5 / 2;
+
+  size_t mark = begin_record(Out::welcome);
+  OutputWriter out(out_);
+  out.u64(static_cast<uint64_t>(offset_ms_));
+  out.u16(welcome.session.len);
+  out.raw(welcome.session);
+  out.raw(welcome.principal);
+  end_record(mark);
+
+  if (!renewed) subscribe(nullptr);
+  for (Doc* doc : docs_) {
+    if (!doc || !doc->ready) continue;
+    if (renewed && doc->sync != Doc::Sync::denied) continue;
+    if (!doc->presence.empty()) doc->presence_dirty = true;
+    request_sync(*doc, now_ms);
+  }
+  return {};
+}
+
+Status Engine::on_error(Bytes body, uint64_t now_ms) {
+  wire::Error error;
+  SK_TRY(wire::decode(body, error));
+  if (error.fatal) {
+    // Trying again at once cannot help: another protocol, or another connection of this replica.
+    bool final = error.code == SK_UNSUPPORTED || error.code == SK_CONFLICT;
+    if (final) wanted_ = false;
+    emit_error(0, error.code, final, error.message);
+    drop(error.message);
+    return {};
+  }
+  Doc* doc = error.document.empty() ? nullptr : find_id(error.document);
+  if (!doc) {
+    emit_error(0, error.code, false, error.message);
+    return {};
+  }
+  if (error.seq) {
+    refused(*doc, error.seq, error.code, error.message, now_ms);
+    return {};
+  }
+  emit_error(doc->handle, error.code, false, error.message);
+  if (doc->sync == Doc::Sync::requested) retry_later(*doc, now_ms);
+  return {};
+}
+
+// ---- documents ----------------------------------------------------------------------------------
+
+void Engine::subscribe(Doc* only) {
+  wire::Subscribe message;
+  for (Doc* doc : docs_) {
+    if (!doc || (only && doc != only)) continue;
+    if (!only && !doc->ready) continue;  // `loaded` will
+    message.documents.push_back(doc->id);
+    if (message.documents.size() == kSubscriptionsPerFrame) {
+      send(message);
+      message.documents.clear();
+    }
+  }
+  if (!message.documents.empty()) send(message);
+}
+
+// One request at a time per document, so that answers need no correlation.
+void Engine::request_sync(Doc& doc, uint64_t now_ms) {
+  if (session_ != Session::open || !doc.ready || doc.sync == Doc::Sync::requested) return;
+  doc.rebuilding = doc.rebuild_wanted;
+  wire::SyncRequest request;
+  request.document = doc.id;
+  if (!doc.rebuilding) {
+    request.version = doc.confirmed;
+    request.position = doc.position;
+    request.epoch = doc.epoch;
+  }
+  send(request);
+  doc.sync = Doc::Sync::requested;
+  doc.first_page = true;
+  doc.skipping = doc.restarted = false;
+  doc.retry_at = kNever;
+  doc.answer_by = now_ms + kAnswerTimeoutMs;
+}
+
+void Engine::retry_later(Doc& doc, uint64_t now_ms) {
+  if (doc.retry_at != kNever) return;
+  delete doc.fresh;
+  doc.fresh = nullptr;
+  doc.sync = Doc::Sync::idle;
+  doc.sent = doc.sent_bytes = 0;
+  doc.answer_by = kNever;
+  doc.retry_at = now_ms + backoff(doc.attempt);
+  if (doc.attempt < 16) ++doc.attempt;
+}
+
+// Sends what is stored, in order, as far as the window allows.
+void Engine::pump(Doc& doc) {
+  if (session_ != Session::open || doc.sync != Doc::Sync::live || doc.rebuild_wanted) return;
+  uint64_t seq = 0;
+  while (doc.sent < doc.size()) {
+    Pending& pending = doc.at(doc.sent);
+    if (pending.batch > stored_ || doc.sent >= limits_.window_transactions || full()) break;
+    if (doc.sent && doc.sent_bytes + pending.len > limits_.window_bytes) break;
+    wire::Update update;
+    update.document = doc.id;
+    update.transaction = pending.view();
+    send(update);
+    pending.maybe_at_host = true;
+    ++doc.sent;
+    doc.sent_bytes += pending.len;
+    seq = pending.last_seq();
+  }
+  if (seq <= doc.sent_seq) return;
+  doc.sent_seq = seq;
+  emit_progress(doc, Stage::sent, seq);
+}
+
+// ---- presence -----------------------------------------------------------------------------------
+
+Status Engine::presence(DocHandle handle, Bytes data) {
+  Doc* doc = find(handle);
+  if (!doc) return {SK_UNSUPPORTED, "no document is open under this handle"};
+  if (data.len > max_presence_bytes_) return Status::limit("presence exceeds max_presence_bytes");
+  doc->presence.clear();
+  Writer(doc->presence).raw(data);
+  doc->presence_dirty = true;
+  return {};
+}
+
+void Engine::send_presence(Doc& doc) {
+  if (session_ != Session::open || doc.sync == Doc::Sync::denied || !doc.ready) return;
+  doc.presence_dirty = false;
+  wire::Presence message;
+  message.document = doc.id;
+  message.replica = replica_;
+  message.data = doc.presence;
+  send(message);
+}
+
+Status Engine::on_presence(Bytes body, uint64_t now_ms) {
+  wire::Presence message;
+  SK_TRY(wire::decode(body, message));
+  Doc* doc = find_id(message.document);
+  if (!doc || message.replica == replica_ || message.replica == 0) return {};
+  size_t i = 0;
+  while (i < doc->peers.size() && doc->peers[i].replica != message.replica) ++i;
+  if (message.data.empty()) {
+    if (i == doc->peers.size()) return {};
+    doc->peers.erase(i);
+  } else {
+    if (i == doc->peers.size()) {
+      if (i >= limits_.max_peers) return {};  // too many to show; they are not lost at the host
+      doc->peers.push_back({message.replica, 0});
+    }
+    doc->peers[i].expires_ms = now_ms + 3 * static_cast<uint64_t>(heartbeat_ms_);
+  }
+  emit_presence(*doc, message.replica, message.principal, message.data);
+  return {};
+}
+
+}  // namespace synckit

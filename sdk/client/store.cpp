@@ -1,0 +1,319 @@
+// The local store's records: writing them as operations, reading them back. Layout: FORMAT.md.
+//
+// Operations collect in batch_ until take_output seals them into one batch, so everything that one
+// call decides is stored together.
+#include "engine.hpp"
+#include "state.hpp"
+
+namespace synckit {
+namespace {
+
+constexpr size_t kMaxMessageBytes = 1024;  // of a refusal that is kept
+
+void big(Writer& out, uint64_t value) {
+  uint8_t bytes[8];
+  for (int i = 0; i < 8; ++i) bytes[i] = static_cast<uint8_t>(value >> (56 - 8 * i));
+  out.raw(bytes, 8);
+}
+
+uint64_t read_big(Reader& in) {
+  uint64_t value = 0;
+  for (int i = 0; i < 8; ++i) value = value << 8 | in.byte();
+  return value;
+}
+
+Status spoiled() { return Status::malformed("a stored record is damaged: it was skipped"); }
+
+}  // namespace
+
+// ---- writing ------------------------------------------------------------------------------------
+
+Bytes Engine::key(const Doc& doc, uint8_t kind, uint64_t a, uint64_t b, size_t parts) {
+  key_.clear();
+  Writer out(key_);
+  out.byte(static_cast<uint8_t>(doc.id.len >> 8));
+  out.byte(static_cast<uint8_t>(doc.id.len));
+  out.raw(doc.id);
+  out.byte(kind);
+  if (parts > 0) big(out, a);
+  if (parts > 1) big(out, b);
+  return key_;
+}
+
+void Engine::put(StoreOp op, Bytes key, Bytes head, Bytes value) {
+  if (!persistent_) return;
+  OutputWriter out(batch_);
+  out.u8(static_cast<unsigned>(op));
+  out.u16(key.len);
+  out.raw(key);
+  out.u32(head.len + value.len);
+  out.raw(head);
+  out.raw(value);
+}
+
+void Engine::erase(Bytes key) {
+  if (!persistent_) return;
+  OutputWriter out(batch_);
+  out.u8(static_cast<unsigned>(StoreOp::erase));
+  out.u16(key.len);
+  out.raw(key);
+}
+
+void Engine::erase_log(Doc& doc, uint64_t through) {
+  doc.log_records = 0;
+  doc.log_bytes = 0;
+  if (!persistent_) return;
+  OutputWriter out(batch_);
+  out.u8(static_cast<unsigned>(StoreOp::erase_range));
+  Bytes first = key(doc, kLogRecord, 0, 0, 1);
+  out.u16(first.len);
+  out.raw(first);
+  Bytes last = key(doc, kLogRecord, through, 0, 1);
+  out.u16(last.len);
+  out.raw(last);
+}
+
+void Engine::put_pending(Doc& doc, Pending& pending) {
+  pending.batch = persistent_ ? batch_id_ : 0;
+  put(StoreOp::put, key(doc, kQueueRecord, replica_, pending.seq, 2), {}, pending.view());
+}
+
+void Engine::put_dead(Doc& doc, const Pending& pending, uint32_t code, Bytes message) {
+  if (message.len > kMaxMessageBytes) message.len = kMaxMessageBytes;
+  Buffer head;
+  Writer out(head);
+  out.varint(code);
+  out.sized(message);
+  put(StoreOp::put, key(doc, kDeadRecord, replica_, pending.seq, 2), head, pending.view());
+}
+
+void Engine::put_log(Doc& doc, uint64_t position, Bytes transaction) {
+  Buffer head;
+  Writer out(head);
+  big(out, doc.epoch);
+  put(StoreOp::put, key(doc, kLogRecord, position, 0, 1), head, transaction);
+  ++doc.log_records;
+  doc.log_bytes += transaction.len;
+}
+
+void Engine::put_snapshot(Doc& doc, uint64_t position, Bytes snapshot) {
+  Buffer head;
+  Writer out(head);
+  big(out, doc.epoch);
+  big(out, position);
+  put(StoreOp::put_snapshot, key(doc, kSnapshotRecord, 0, 0, 0), head, snapshot);
+  doc.snapshot_bytes = snapshot.len;
+}
+
+// Folds the local log into a snapshot when it has grown, and when the document is exactly what
+// the host confirmed: nothing pending, nothing of other replicas' queues.
+void Engine::maybe_snapshot(Doc& doc) {
+  if (!persistent_ || doc.size() || !doc.changes.empty() || doc.fresh || doc.rebuild_wanted) return;
+  if (doc.log_records < limits_.snapshot_records && doc.log_bytes < limits_.snapshot_bytes) return;
+  if (doc.log_bytes * 8 < doc.snapshot_bytes) return;  // its cost is paid by what it replaces
+  Document& document = *doc.document;
+  if (document.parked() || document.has_unknown_types() || document.broken() ||
+      !(document.version() == doc.confirmed)) {
+    return;
+  }
+  // The head is ours: the document's own max_hlc may still know a clock that was re-stamped.
+  wire::Snapshot head;
+  head.version = doc.confirmed;
+  head.max_hlc = doc.seen_hlc;
+  scratch_.clear();
+  wire::encode(head, scratch_);
+  Status status = document.each_field_state(
+      [](void* out, const wire::FieldState& field) -> Status {
+        wire::Snapshot piece;
+        piece.fields.push_back(field);
+        wire::encode(piece, *static_cast<Buffer*>(out));
+        return {};
+      },
+      &scratch_);
+  if (!status.ok()) return;
+  put_snapshot(doc, doc.position, scratch_);
+  erase_log(doc, doc.position);
+}
+
+void Engine::seal_batch() {
+  if (!persistent_) return;
+  for (Doc* doc : docs_) {
+    if (!doc || !doc->own_dirty) continue;
+    doc->own_dirty = false;
+    Buffer value;
+    Writer(value).varint(doc->acked);
+    put(StoreOp::put, key(*doc, kOwnRecord, replica_, 0, 1), {}, value);
+  }
+  if (batch_.empty()) return;
+  size_t mark = begin_record(Out::batch);
+  OutputWriter out(out_);
+  out.u32(batch_id_++);
+  out.raw(batch_);
+  end_record(mark);
+  batch_.clear();
+}
+
+Status Engine::discard(DocHandle handle, uint64_t seq, uint64_t) {
+  Doc* doc = nullptr;
+  SK_TRY(ready(handle, doc));
+  erase(key(*doc, kDeadRecord, replica_, seq, 2));
+  if (doc->dead) --doc->dead;
+  return {};
+}
+
+// ---- reading ------------------------------------------------------------------------------------
+
+Status Engine::load(DocHandle handle, Bytes record, Bytes value, uint64_t) {
+  Doc* doc = find(handle);
+  if (!doc || doc->ready) return {SK_UNSUPPORTED, "no document is loading under this handle"};
+  Bytes prefix = key(*doc, 0, 0, 0, 0);
+  prefix.len -= 1;
+  if (record.len <= prefix.len || !(Bytes(record.data, prefix.len) == prefix)) {
+    return Status::malformed("the record's key is not one of this document");
+  }
+  if (!(doc->last_key.bytes() < record)) {
+    return Status::malformed("records are to be given in ascending order of their keys");
+  }
+  doc->last_key.clear();
+  Writer(doc->last_key).raw(record);
+  Reader in(Bytes(record.data + prefix.len, record.len - prefix.len));
+  uint8_t kind = in.byte();
+  uint64_t a = kind >= kLogRecord ? read_big(in) : 0;
+  uint64_t b = kind >= kQueueRecord ? read_big(in) : 0;
+  Status status;
+  if (!in.good_end() || kind > kDeadRecord || kind == 0) {
+    status = spoiled();
+  } else if (kind == kSnapshotRecord) {
+    status = load_snapshot(*doc, value);
+  } else if (kind == kLogRecord) {
+    status = load_log(*doc, a, value);
+  } else if (kind == kOwnRecord) {
+    Reader number(value);
+    uint64_t acked = number.varint();
+    if (!number.good_end()) status = spoiled();
+    if (number.ok() && a == replica_ && acked > doc->acked) doc->acked = acked;
+  } else if (kind == kQueueRecord) {
+    status = load_queue(*doc, a, b, value);
+  } else if (a == replica_) {
+    status = load_dead(*doc, b, value);
+  }
+  if (!status.ok()) emit_error(handle, static_cast<uint32_t>(status.code), false, status.text);
+  return {};
+}
+
+Status Engine::load_snapshot(Doc& doc, Bytes value) {
+  Reader in(value);
+  uint64_t epoch = read_big(in), position = read_big(in);
+  if (!in.ok()) return spoiled();
+  wire::Snapshot snapshot;
+  SK_TRY(wire::decode(in.rest(), snapshot));
+  SK_TRY(doc.document->merge_snapshot(snapshot, nullptr));
+  doc.confirmed.join(snapshot.version);
+  doc.seen_hlc = snapshot.max_hlc;
+  doc.epoch = epoch;
+  doc.position = position;
+  doc.snapshot_bytes = value.len;
+  return {};
+}
+
+Status Engine::load_log(Doc& doc, uint64_t position, Bytes value) {
+  Reader in(value);
+  uint64_t epoch = read_big(in);
+  Bytes encoded = in.rest();
+  if (!in.ok()) return spoiled();
+  if (position <= doc.position) return {};  // another tab's, from before the snapshot
+  if (doc.position == 0 && position == 1 && doc.epoch == 0) doc.epoch = epoch;
+  if (epoch != doc.epoch || position != doc.position + 1) return {};  // the run has ended
+  wire::Transaction transaction;
+  SK_TRY(wire::decode(encoded, transaction));
+  SK_TRY(merge_confirmed(doc, transaction));
+  doc.position = position;
+  ++doc.log_records;
+  doc.log_bytes += encoded.len;
+  if (transaction.replica == replica_) {
+    Pending own{transaction.seq, transaction.hlc, copy_bytes(encoded),
+                static_cast<uint32_t>(encoded.len), transaction.count, 0, true, false};
+    keep_history(doc, own);
+  }
+  return {};
+}
+
+// Seqs that the store has lost are used up by a void transaction, so that later ones may follow.
+void Engine::fill_gap(Doc& doc, uint64_t through) {
+  while (doc.last_seq < through) {
+    uint64_t count = through - doc.last_seq;
+    wire::Transaction filler;
+    filler.replica = replica_;
+    filler.seq = doc.last_seq + 1;
+    filler.count = count > UINT16_MAX ? UINT16_MAX : static_cast<uint32_t>(count);
+    filler.hlc = doc.own_hlc > doc.seen_hlc ? doc.own_hlc : doc.seen_hlc;
+    if (filler.hlc == 0) filler.hlc = 1;
+    scratch_.clear();
+    wire::encode(filler, scratch_);
+    queue_up(doc, filler, scratch_);
+    put_pending(doc, doc.queue.back());
+    doc.document->commit_local(replica_, filler.last_seq(), 0);
+  }
+}
+
+Status Engine::load_queue(Doc& doc, uint64_t replica, uint64_t seq, Bytes value) {
+  wire::Transaction transaction;
+  SK_TRY(wire::decode(value, transaction));
+  if (transaction.replica != replica || transaction.seq != seq) return spoiled();
+  Merged outcome = Merged::applied;
+  if (replica != replica_) {
+    if (transaction.last_seq() <= doc.confirmed[replica]) return {};
+    SK_TRY(doc.document->merge(transaction, outcome, nullptr));
+    doc.foreign.push_back({replica, transaction.last_seq(), hash_bytes(value)});
+    return {};
+  }
+  if (doc.acked < doc.confirmed[replica_]) doc.acked = doc.confirmed[replica_];
+  if (transaction.last_seq() <= doc.acked) {  // the log has it: its erasure was not stored
+    erase(key(doc, kQueueRecord, replica_, seq, 2));
+    return {};
+  }
+  if (doc.last_seq < doc.acked) doc.last_seq = doc.acked;
+  if (transaction.seq <= doc.last_seq) return spoiled();
+  if (transaction.seq > doc.last_seq + 1) fill_gap(doc, transaction.seq - 1);
+  Status status = doc.document->merge(transaction, outcome, nullptr);
+  queue_up(doc, transaction, value);
+  doc.queue.back().maybe_at_host = true;
+  return status;
+}
+
+Status Engine::load_dead(Doc& doc, uint64_t seq, Bytes value) {
+  Reader in(value);
+  uint64_t code = in.varint();
+  Bytes message = in.sized();
+  wire::Transaction transaction;
+  if (!in.ok() || code > UINT16_MAX) return spoiled();
+  SK_TRY(wire::decode(in.rest(), transaction));
+  ++doc.dead;
+  emit_rejected(doc, seq, transaction.count, static_cast<uint32_t>(code), message);
+  return {};
+}
+
+Status Engine::loaded(DocHandle handle, uint64_t now_ms) {
+  Doc* doc = find(handle);
+  if (!doc) return {SK_UNSUPPORTED, "no document is open under this handle"};
+  if (doc->ready) return {};
+  doc->ready = true;
+  doc->last_key = Buffer();
+  uint64_t own = doc->confirmed[replica_];
+  if (doc->acked > own) doc->rebuild_wanted = true;  // see FORMAT.md, the rule on `own`
+  if (doc->acked < own) doc->acked = own;
+  if (doc->last_seq < doc->acked) doc->last_seq = doc->acked;
+  // Queued transactions that wait for something that is not here.
+  if (doc->document->version()[replica_] < doc->last_seq) doc->rebuild_wanted = true;
+  doc->saved = doc->size();
+  if (doc->size()) doc->saved_seq = doc->last_seq;
+  report_saved(*doc);
+  if (doc->size()) emit_progress(*doc, Stage::saved, doc->last_seq);
+  if (session_ == Session::open) {
+    subscribe(doc);
+    request_sync(*doc, now_ms);
+  }
+  return {};
+}
+
+}  // namespace synckit
