@@ -1,0 +1,336 @@
+// Runs the CRDT benchmark: every (library, case, run) in a process of its own, the libraries taking
+// turns inside each case, and their order turning from run to run, so that a machine that gets
+// slower or busier meets them all alike. Then writes the results (report.mjs).
+//
+// Only a full run (all cases, all installed libraries, at least kFullRuns runs, nothing scaled
+// down, nothing failed) is written to bench/results/, docs/performance.md and docs/img/. Any other
+// goes to build/bench/, so that a try-out cannot end up as a published number.
+
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+import { kDefaultSeed, loadTrace, tracesDirectory } from '../traces.mjs';
+import { artefacts, cases } from './cases.mjs';
+import { runNative } from './native.mjs';
+import { median, printTable, writeReport } from './report.mjs';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const root = path.resolve(here, '..', '..');
+const kDefaultRuns = 5;
+const kFullRuns = 3;
+const kQuickScale = 0.02;
+const kTimeoutMs = 15 * 60 * 1000;
+
+// In the order of the table. `package`: its name on npm.
+const kLibraries = [
+  { id: 'synckit', label: 'SyncKit' },
+  { id: 'yjs', label: 'Yjs', package: 'yjs' },
+  { id: 'ywasm', label: 'ywasm', package: 'ywasm' },
+  { id: 'json-joy', label: 'json-joy', package: 'json-joy' },
+  { id: 'diamond-types', label: 'diamond-types', package: 'diamond-types-node' },
+  { id: 'loro', label: 'Loro', package: 'loro-crdt' },
+  { id: 'automerge', label: 'Automerge', package: '@automerge/automerge' },
+];
+
+const kHelp = `bench/run.sh crdt [options]
+  --runs N        runs of each case and library (default ${kDefaultRuns})
+  --only CASE     this case only, or several: a,b (cases: ${cases.map((c) => c.id).join(', ')}, native)
+  --libs a,b      these libraries only (${kLibraries.map((l) => l.id).join(', ')})
+  --quick         every input scaled to ${kQuickScale * 100} %: a smoke test, not a measurement
+  --traces DIR    recorded editing traces (or SYNCKIT_TRACES); without them they are generated
+  --seed S        of generated traces (default ${kDefaultSeed})`;
+
+function options() {
+  const { values } = parseArgs({
+    options: {
+      runs: { type: 'string' },
+      only: { type: 'string' },
+      libs: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      traces: { type: 'string' },
+      seed: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(kHelp);
+    process.exit(0);
+  }
+  const runs = Number(values.runs ?? kDefaultRuns);
+  if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs: ${values.runs} is no count`);
+  const only = values.only?.split(',') ?? null;
+  for (const id of only ?? []) {
+    if (id !== 'native' && !cases.some((c) => c.id === id)) throw new Error(`no such case: ${id}`);
+  }
+  const libs = values.libs?.split(',') ?? null;
+  for (const id of libs ?? []) {
+    if (!kLibraries.some((l) => l.id === id)) throw new Error(`no such library: ${id}`);
+  }
+  const seed = Number(values.seed ?? kDefaultSeed);
+  const scale = values.quick ? kQuickScale : 1;
+  return { runs, only, libs, scale, quick: values.quick, traces: tracesDirectory(values.traces), seed };
+}
+
+function firstLine(command, args) {
+  try {
+    return execFileSync(command, args, { stdio: ['ignore', 'pipe', 'ignore'] })
+      .toString()
+      .split('\n')[0];
+  } catch {
+    return null;
+  }
+}
+
+function machine() {
+  const cpus = os.cpus();
+  return {
+    cpu: cpus[0]?.model.trim() ?? 'unknown',
+    cores: cpus.length,
+    memoryGb: Math.round(os.totalmem() / 2 ** 30),
+    kernel: `${os.type()} ${os.release()} ${os.arch()}`,
+    node: process.version,
+    v8: process.versions.v8,
+    compiler: firstLine('c++', ['--version']),
+    emcc: firstLine('emcc', ['--version']),
+  };
+}
+
+// The command as anyone can repeat it: options, without a directory of this machine.
+function commandLine(argv) {
+  const shown = [];
+  for (let i = 0; i < argv.length; i++) {
+    if (argv[i] === '--traces') shown.push('--traces', 'DIR') && i++;
+    else shown.push(argv[i].replace(/^--traces=.*/, '--traces=DIR'));
+  }
+  return ['bench/run.sh crdt', ...shown].join(' ');
+}
+
+/** One job in a fresh process; what it printed, or { error }. */
+function runWorker(job) {
+  return new Promise((resolve) => {
+    const args = ['--expose-gc', path.join(here, 'worker.mjs'), JSON.stringify(job)];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let out = '';
+    let errors = '';
+    child.stdout.on('data', (chunk) => (out += chunk));
+    child.stderr.on('data', (chunk) => (errors = (errors + chunk).slice(-2000)));
+    const timer = setTimeout(() => child.kill('SIGKILL'), kTimeoutMs);
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      const line = out.trim().split('\n').at(-1) ?? '';
+      try {
+        resolve(JSON.parse(line));
+      } catch {
+        const tail = errors.trim().split('\n').at(-1) ?? '';
+        resolve({ error: `the process ended with ${signal ?? code}: ${tail}` });
+      }
+    });
+  });
+}
+
+function version(library) {
+  const file = library.package
+    ? path.join(here, '..', 'node_modules', library.package, 'package.json')
+    : path.join(root, 'sdk', 'js', 'package.json');
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).version : null;
+}
+
+/** Which libraries load; the others are named with the reason. */
+async function probe(wanted) {
+  const libraries = [];
+  const skipped = [];
+  for (const library of kLibraries) {
+    if (wanted && !wanted.includes(library.id)) continue;
+    const answer = await runWorker({ lib: library.id, probe: true });
+    if (answer.error) {
+      const missing = library.package && version(library) === null;
+      skipped.push({ lib: library.id, reason: missing ? 'not installed' : answer.error });
+    } else {
+      libraries.push({ ...library, version: version(library), caps: answer.caps, only: answer.only });
+    }
+  }
+  return { libraries, skipped };
+}
+
+const supports = (library, spec) =>
+  library.only === null || spec.group === 'B1' || spec.group === library.only;
+
+/** Operations that this library runs of this case. */
+function operations(library, spec, scale) {
+  const scaled = Math.max(50, Math.round(spec.size * scale));
+  return Math.min(scaled, spec.size, library.caps[spec.id] ?? Infinity);
+}
+
+class Bench {
+  constructor(settings, libraries, state) {
+    this.settings = settings;
+    this.libraries = libraries;
+    this.state = state;
+    this.made = new Map();
+    this.rows = new Map(); // `case lib` -> row
+    this.problems = [];
+  }
+
+  job(library, extra) {
+    const { traces, seed } = this.settings;
+    return { lib: library.id, state: this.state, traces, seed, ...extra };
+  }
+
+  // Made once, in a process of its own, so that what is timed does not run warmed up by it.
+  async artefact(library, name) {
+    const key = `${library.id} ${name}`;
+    if (!this.made.has(key)) {
+      const of = cases.find(({ id }) => id === artefacts[name].of);
+      const n = operations(library, of, this.settings.scale);
+      this.made.set(key, await runWorker(this.job(library, { artefact: name, n })));
+    }
+    return this.made.get(key).error;
+  }
+
+  async one(library, spec) {
+    const { scale } = this.settings;
+    const key = `${spec.id} ${library.id}`;
+    const full = Math.min(spec.size, Math.max(50, Math.round(spec.size * scale)));
+    if (!this.rows.has(key)) {
+      this.rows.set(key, { case: spec.id, lib: library.id, full, ran: null, samples: [] });
+    }
+    const row = this.rows.get(key);
+    if (row.error || (spec.once && row.samples.length > 0)) return;
+    let error = spec.needs ? await this.artefact(library, spec.needs) : null;
+    let answer = {};
+    if (!error) {
+      const n = operations(library, spec, scale);
+      answer = await runWorker(this.job(library, { case: spec.id, n }));
+      error = answer.error;
+    }
+    if (error) {
+      row.error = error;
+      this.problems.push(`${spec.id}, ${library.id}: ${error}`);
+      return;
+    }
+    const { cpuMs, value, ran, digest, ...extra } = answer;
+    row.samples.push(value ?? cpuMs);
+    row.ran = ran;
+    row.digest = digest;
+    row.extra = extra;
+    process.stderr.write(`  ${spec.id} ${library.id} ${format(value ?? cpuMs, spec.unit)}\n`);
+  }
+
+  // The same input must give the same value everywhere.
+  compare(spec) {
+    const byInput = new Map();
+    for (const row of this.rows.values()) {
+      if (row.case !== spec.id || !row.digest) continue;
+      const digests = byInput.get(row.ran) ?? new Map();
+      digests.set(row.digest, [...(digests.get(row.digest) ?? []), row.lib]);
+      byInput.set(row.ran, digests);
+    }
+    for (const digests of byInput.values()) {
+      if (digests.size === 1) continue;
+      const groups = [...digests.values()].map((libs) => libs.join('+')).join(' against ');
+      this.problems.push(`${spec.id}: different final values: ${groups}`);
+    }
+  }
+
+  results() {
+    return [...this.rows.values()].map((row) => {
+      if (row.samples.length === 0) return row;
+      const value = median(row.samples);
+      const capped = row.ran < row.full;
+      const timed = cases.find(({ id }) => id === row.case).unit === undefined;
+      return {
+        ...row,
+        value,
+        min: Math.min(...row.samples),
+        max: Math.max(...row.samples),
+        ...(capped && timed ? { atLeast: (value * row.full) / row.ran } : {}),
+      };
+    });
+  }
+}
+
+function format(value, unit) {
+  if (unit === 'bytes') return `${value} B`;
+  if (unit === 'memory') return `${(value / 1e6).toFixed(2)} MB`;
+  return `${value.toFixed(1)} ms`;
+}
+
+async function main() {
+  const settings = options();
+  const started = new Date();
+  const chosen = cases.filter(({ id }) => !settings.only || settings.only.includes(id));
+  const meta = {
+    command: commandLine(process.argv.slice(2)),
+    date: started.toISOString(),
+    commit: firstLine('git', ['-C', root, 'rev-parse', 'HEAD']),
+    dirty: Boolean(firstLine('git', ['-C', root, 'status', '--porcelain', '-uno'])),
+    machine: machine(),
+    loadBefore: os.loadavg()[0],
+    runs: settings.runs,
+    scale: settings.scale,
+    traces: ['automerge-paper', 'friendsforever'].map(
+      (name) => `${name}: ${loadTrace(name, settings.traces, settings.seed).source}`,
+    ),
+  };
+  console.log(`command   ${meta.command}`);
+  console.log(`commit    ${meta.commit ?? 'unknown'}${meta.dirty ? ' with local changes' : ''}`);
+  for (const [key, value] of Object.entries(meta.machine)) console.log(`${key.padEnd(9)} ${value}`);
+  for (const trace of meta.traces) console.log(`trace     ${trace}`);
+  if (settings.quick) console.log('--quick: inputs are scaled down; these figures compare nothing');
+
+  const { libraries, skipped } = await probe(settings.libs);
+  for (const { label, version: v } of libraries) console.log(`library   ${label} ${v}`);
+  for (const { lib, reason } of skipped) console.log(`skipped   ${lib}: ${reason}`);
+
+  const state = mkdtempSync(path.join(os.tmpdir(), 'synckit-bench-'));
+  const bench = new Bench(settings, libraries, state);
+  let native;
+  try {
+    for (let run = 0; run < settings.runs; run++) {
+      process.stderr.write(`run ${run + 1} of ${settings.runs}\n`);
+      for (const spec of chosen) {
+        const able = libraries.filter((library) => supports(library, spec));
+        for (let i = 0; i < able.length; i++) {
+          await bench.one(able[(i + run) % able.length], spec);
+        }
+      }
+    }
+    for (const spec of chosen) bench.compare(spec);
+    const wantsNative = !settings.only || settings.only.includes('native');
+    native = wantsNative ? runNative(root, state, settings) : { skipped: 'not asked for' };
+    if (native.error) bench.problems.push(`native: ${native.error}`);
+    if (native.skipped) console.log(`skipped   native: ${native.skipped}`);
+  } finally {
+    rmSync(state, { recursive: true, force: true });
+  }
+
+  const report = {
+    ...meta,
+    loadAfter: os.loadavg()[0],
+    seconds: Math.round((Date.now() - started) / 1000),
+    libraries: libraries.map(({ id, label, version: v }) => ({ id, label, version: v })),
+    skipped,
+    results: bench.results(),
+    native: native.rows ?? [],
+    problems: bench.problems,
+  };
+  const full = !settings.quick && !settings.only && !settings.libs && settings.runs >= kFullRuns &&
+    bench.problems.length === 0;
+  printTable(report, chosen);
+  mkdirSync(path.join(root, 'build', 'bench'), { recursive: true });
+  for (const file of writeReport(root, report, chosen, full)) console.log(`wrote     ${file}`);
+  if (!full) console.log('not a full run: bench/results/ and docs/ are left as they were');
+  for (const problem of bench.problems) console.error(`problem   ${problem}`);
+  process.exitCode = bench.problems.length === 0 ? 0 : 1;
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(`bench: ${error.message}`);
+  process.exitCode = 2;
+}
