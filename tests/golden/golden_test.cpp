@@ -130,7 +130,7 @@ TEST(Golden, every_field_of_the_protocol_is_in_some_vector) {
   EXPECT_EQ(seen, wanted);
 }
 
-// ---- store.fbs -------------------------------------------------------------------------------------
+// ---- store.fbs ----------------------------------------------------------------------------------
 
 const store::Stored* verified(const std::string& bytes) {
   flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());

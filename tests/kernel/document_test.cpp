@@ -9,7 +9,7 @@ constexpr uint64_t kA = 0xa, kB = 0xb, kC = 0xc;
 class DocumentTest : public DocumentFixture {};
 class RegistryTest : public DocumentFixture {};
 
-// ---- Registry ------------------------------------------------------------------------------------
+// ---- Registry -----------------------------------------------------------------------------------
 
 TEST_F(RegistryTest, finds_types_and_refuses_a_second_of_one_name) {
   EXPECT_EQ(registry.find(kToyName), ToyA::crdt_interface());
@@ -48,7 +48,7 @@ TEST_F(RegistryTest, holds_at_most_256_types) {
   EXPECT_EQ(added, Registry::kMaxTypes);
 }
 
-// ---- local edits -----------------------------------------------------------------------------------
+// ---- local edits --------------------------------------------------------------------------------
 
 TEST_F(DocumentTest, a_local_edit_reaches_others_as_it_was_made) {
   Document mine(registry), other(registry);
@@ -124,7 +124,7 @@ TEST_F(DocumentTest, view_all_escapes_field_names) {
   EXPECT_NE(view(doc).find("\\\"\\\\\\u000a\\u0001"), std::string::npos) << view(doc);
 }
 
-// ---- merging ---------------------------------------------------------------------------------------
+// ---- merging ------------------------------------------------------------------------------------
 
 TEST_F(DocumentTest, a_transaction_takes_effect_once) {
   Document doc(registry);
@@ -226,7 +226,8 @@ TEST_F(DocumentTest, a_type_that_breaks_half_way_breaks_the_document) {
   for (uint8_t behaviour : {kThrows, kNoMemory}) {
     Document doc(registry);
     sk_status want = behaviour == kThrows ? SK_INTERNAL : SK_NOMEM;
-    EXPECT_EQ(merge_code(doc, transaction(kA, 1, 5, {{"f", "one"}, {"f", "two", behaviour}})), want);
+    std::string bytes = transaction(kA, 1, 5, {{"f", "one"}, {"f", "two", behaviour}});
+    EXPECT_EQ(merge_code(doc, bytes), want);
     EXPECT_TRUE(doc.broken());
     EXPECT_TRUE(doc.version().empty());
     Buffer out;
@@ -338,7 +339,7 @@ TEST_F(DocumentTest, unknown_types_count_as_seen_and_are_marked) {
   EXPECT_EQ(Document::inspect(registry, t, true, nullptr, nullptr).code, SK_OK);
 }
 
-// ---- re-stamping -----------------------------------------------------------------------------------
+// ---- re-stamping --------------------------------------------------------------------------------
 
 TEST_F(DocumentTest, restamp_changes_the_clock_here_and_in_the_bytes) {
   Document mine(registry), other(registry);
@@ -373,7 +374,7 @@ TEST_F(DocumentTest, restamp_that_fails_at_once_changes_nothing) {
   EXPECT_EQ(snapshot(doc), before);
 }
 
-// ---- snapshots -------------------------------------------------------------------------------------
+// ---- snapshots ----------------------------------------------------------------------------------
 
 TEST_F(DocumentTest, a_snapshot_restores_everything) {
   Document doc(registry), copy(registry);

@@ -2,8 +2,8 @@
 // dependencies and may ask their own merge to fail in any way. Two type names of one class.
 //
 //   intent     count byte (dots to use, 0 = no effect), behaviour byte, text
-//   op delta   'D', fixed64 replica, varint seq, varint count, fixed64 hlc, behaviour, varint number
-//              of deps, (fixed64 replica, varint seq)*, text
+//   op delta   'D', fixed64 replica, varint seq, varint count, fixed64 hlc, behaviour, varint
+//              number of deps, (fixed64 replica, varint seq)*, text
 //   state      'S', then per entry: the sized op delta; ascending by (replica, seq)
 //   patch      "+text;"
 #pragma once

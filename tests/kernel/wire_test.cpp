@@ -171,7 +171,7 @@ TEST(Wire, changed_and_random_bytes_are_survived) {
   }
 }
 
-// ---- what the messages themselves forbid ---------------------------------------------------------
+// ---- what the messages themselves forbid --------------------------------------------------------
 
 sk_status code_of(const wire::Transaction& transaction) {
   std::string bytes = golden::encoded(transaction);
