@@ -21,6 +21,10 @@ export const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }
 
 export const utf8 = (text: string): Uint8Array => encoder.encode(text);
 
+/** A u64 given as two u32, as 16 hex digits. */
+export const hex64 = (low: number, high: number): string =>
+  high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0');
+
 /** A growing byte buffer. `bytes()` is a view that the next write may invalidate. */
 export class Writer {
   private buf_ = new Uint8Array(64);
@@ -86,8 +90,11 @@ export class Reader {
   at = 0;
   constructor(private readonly buf_: Uint8Array) {}
 
+  get left(): number {
+    return this.buf_.length - this.at;
+  }
   get done(): boolean {
-    return this.at >= this.buf_.length;
+    return this.left <= 0;
   }
   byte(): number {
     const value = this.buf_[this.at++];
@@ -115,6 +122,21 @@ export class Reader {
   u32(): number {
     return (this.byte() | (this.byte() << 8) | (this.byte() << 16) | (this.byte() << 24)) >>> 0;
   }
+  u16(): number {
+    return this.byte() | (this.byte() << 8);
+  }
+  /** A u64 as a number; above 2^53 it loses its low bits. */
+  u64(): number {
+    return this.u32() + this.u32() * 2 ** 32;
+  }
+  i64(): number {
+    return this.u32() + (this.u32() | 0) * 2 ** 32;
+  }
+  /** A u64 as 16 hex digits. */
+  hex(): string {
+    const low = this.u32();
+    return hex64(low, this.u32());
+  }
   /** A view of the next n bytes. */
   raw(n: number): Uint8Array {
     if (n > this.buf_.length - this.at) fail('malformed', 'bytes end too early');
@@ -125,6 +147,9 @@ export class Reader {
   }
   lengthText(): string {
     return this.text(this.varint());
+  }
+  rest(): Uint8Array {
+    return this.raw(this.buf_.length - this.at);
   }
 }
 

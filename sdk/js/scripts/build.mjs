@@ -1,0 +1,67 @@
+// Builds the npm package into dist/: ES modules with shared chunks, types, core.wasm beside them,
+// and the demo in dist/demo/ (one directory that needs nothing from outside).
+//
+// Where core.wasm comes from: the folder in SYNCKIT_WASM_DIR, else build/wasm of the tree.
+
+import { build } from 'esbuild';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const dist = join(root, 'dist');
+const wasmDir = process.env.SYNCKIT_WASM_DIR ?? join(root, '../../build/wasm');
+const wasmFiles = ['core.wasm', 'core-lite.wasm'];
+
+for (const name of wasmFiles) {
+  if (existsSync(join(wasmDir, name))) continue;
+  console.error(`build: ${join(wasmDir, name)} is missing; run sdk/wasm/build.sh first`);
+  process.exit(1);
+}
+
+rmSync(dist, { recursive: true, force: true });
+
+// Members that end in "_" are private to the package: one build for all entries gives each of them
+// one short name everywhere.
+export const common = {
+  bundle: true,
+  format: 'esm',
+  target: 'es2022',
+  legalComments: 'none',
+  mangleProps: /[a-z0-9]_$/i,
+  logLevel: 'warning',
+};
+
+const entries = ['index', 'lite', 'node', 'react', 'vue', 'svelte'];
+await build({
+  ...common,
+  absWorkingDir: root,
+  entryPoints: entries.map((name) => `src/${name}.ts`),
+  outdir: dist,
+  splitting: true,
+  minify: true,
+  chunkNames: 'chunks/[hash]',
+  external: ['node:*', 'ws', 'react', 'vue'],
+});
+
+const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+const types = ['-p', join(root, 'tsconfig.json'), '--emitDeclarationOnly'];
+execFileSync(process.execPath, [tsc, ...types], { stdio: 'inherit' });
+
+for (const name of wasmFiles) copyFileSync(join(wasmDir, name), join(dist, name));
+
+const demo = join(dist, 'demo');
+mkdirSync(demo, { recursive: true });
+await build({
+  ...common,
+  absWorkingDir: root,
+  entryPoints: ['demo/main.ts'],
+  outdir: demo,
+  minify: true,
+});
+for (const name of readdirSync(join(root, 'demo'))) {
+  if (/\.(html|css|svg)$/.test(name)) copyFileSync(join(root, 'demo', name), join(demo, name));
+}
+copyFileSync(join(wasmDir, 'core.wasm'), join(demo, 'core.wasm'));

@@ -1,0 +1,64 @@
+// `synckit`: four types, sync, offline queue, IndexedDB. The whole public surface is exported here.
+
+import type { Json } from './codec.js';
+import { BaseDocument } from './document.js';
+import { MapField, type Path } from './field.js';
+import { CounterField, CustomField, SetField, TextField } from './fields.js';
+import { browser } from './flavour.js';
+import { BaseKit, type KitOptions } from './kit.js';
+
+/** One document of a kit. Its fields come into being by their first edit. */
+export class Document<T extends object = Record<string, Json>> extends BaseDocument<T> {
+  /** A collaborative text; positions are UTF-16 units. */
+  text(name: string): TextField {
+    return this.field_(TextField, name, 'text');
+  }
+  /** With one argument: a set of JSON values, in which an add wins over a concurrent remove. */
+  override set<V = Json>(name: string): SetField<V>;
+  /** With two: writes a value of the map, as described at `BaseDocument.set`. */
+  override set<K extends keyof T & string>(key: K, value: T[K]): void;
+  override set(path: Path, value: Json): void;
+  override set(...args: [name: Path, value?: unknown]): unknown {
+    return args.length > 1
+      ? super.set(args[0], args[1] as Json)
+      : this.field_(SetField, args[0] as string, 'set');
+  }
+  /** A counter, to which all replicas add. */
+  counter(name: string): CounterField {
+    return this.field_(CounterField, name, 'counter');
+  }
+  /** A further map beside the root one. */
+  map(name: string): MapField {
+    return this.field_(MapField, name, 'lww');
+  }
+  /** A field of a type that a plugin brings. */
+  custom(name: string, type: string): CustomField {
+    return this.field_(CustomField, name, type);
+  }
+}
+
+const flavour = browser(Document, () => new URL('core.wasm', import.meta.url));
+
+/**
+ * A kit: one replica with its storage, its connection and its documents. Everything runs on the
+ * thread that opened it; several kits, in one page or in many tabs, may share one `name`.
+ */
+export class SyncKit extends BaseKit<Document> {
+  /**
+   * Opens the local database, and starts to connect when there is a `url`.
+   * @throws SyncKitError `unavailable` when the database or core.wasm cannot be had,
+   *   `unsupported` for a plugin that does not fit
+   */
+  static open(options: KitOptions = {}): Promise<SyncKit> {
+    return BaseKit.open_(flavour, SyncKit, options);
+  }
+  /** The document of that id (1 to 512 bytes); the same object while it is open. */
+  document<T extends object = Record<string, Json>>(id: string): Document<T> {
+    return this.document_(id) as unknown as Document<T>;
+  }
+}
+
+export * from './public.js';
+export { CounterField, CustomField, SetField, TextField } from './fields.js';
+export { loadPlugin } from './plugin.js';
+export { moveCaret, textDiff, type SetChange, type TextOp } from './views.js';

@@ -1,0 +1,64 @@
+// `synckit/node`: the default package for Node 18 and newer. Data is kept in files (FileStorage) or
+// in memory; connections are made by the platform's WebSocket or, where there is none, by `ws`.
+
+import { readFile } from 'node:fs/promises';
+import type { WasmSource } from './core.js';
+import { FileStorage } from './file.js';
+import { Document } from './index.js';
+import type { Json } from './codec.js';
+import { BaseKit, type Flavour, type KitOptions } from './kit.js';
+import { fail } from './errors.js';
+import { loadPlugin as load, type PluginType } from './plugin.js';
+import { MemoryStorage } from './storage.js';
+
+/** Node's fetch reads no files. */
+const fromFile = async (source: WasmSource): Promise<WasmSource> => {
+  const isFile = source instanceof URL ? source.protocol == 'file:' : typeof source == 'string';
+  return isFile && !/^https?:/.test(String(source))
+    ? new Uint8Array(await readFile(source as URL | string))
+    : source;
+};
+
+/** Options in Node: data goes to a directory, or nowhere. */
+export interface NodeKitOptions extends Omit<KitOptions, 'storage'> {
+  /** A directory (one process at a time per kit name), 'memory' (the default), or an adapter. */
+  storage?: string | Exclude<KitOptions['storage'], 'indexeddb'>;
+}
+
+const flavour: Flavour<Document> = {
+  document: Document,
+  wasm: () => fail('internal', 'core.wasm is read before'),
+  storage: () => new MemoryStorage(),
+  socket: async () =>
+    (globalThis.WebSocket ?? (await import('ws')).WebSocket) as unknown as KitOptions['WebSocket'],
+};
+
+/** SyncKit in Node: as in the default package, except for where data is kept. */
+export class SyncKit extends BaseKit<Document> {
+  /** Opens the store, and starts to connect when there is a `url`. */
+  static async open(options: NodeKitOptions = {}): Promise<SyncKit> {
+    const { storage } = options;
+    const wasm = await fromFile(options.wasm ?? new URL('core.wasm', import.meta.url));
+    const isPath = typeof storage == 'string' && storage != 'memory';
+    const place = isPath ? new FileStorage(storage) : storage;
+    return BaseKit.open_(flavour, SyncKit, {
+      ...options,
+      wasm,
+      storage: (place ?? 'memory') as Exclude<KitOptions['storage'], undefined>,
+    });
+  }
+  /** The document of that id (1 to 512 bytes); the same object while it is open. */
+  document<T extends object = Record<string, Json>>(id: string): Document<T> {
+    return this.document_(id) as unknown as Document<T>;
+  }
+}
+
+/** Loads a plugin from a file, a URL or bytes; as `loadPlugin` of the default package. */
+export const loadPlugin = async (source: WasmSource): Promise<PluginType> =>
+  load(await fromFile(source));
+
+export * from './public.js';
+export { Document } from './index.js';
+export { FileStorage } from './file.js';
+export { CounterField, CustomField, SetField, TextField } from './fields.js';
+export { moveCaret, textDiff, type SetChange, type TextOp } from './views.js';

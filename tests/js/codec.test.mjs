@@ -1,0 +1,267 @@
+// Bytes: varints, canonical JSON, intents and patches. Patches are applied to views and compared
+// with what the same edits do to plain JavaScript values.
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { check, fc, load } from './support.mjs';
+
+const {
+  Reader, Writer, applyText, canonical, counterIntent, counterPatch, mapIntent, MapView, moveCaret,
+  setIntent, SetView, spliceIntent, SyncKitError, textDiff, textPatch,
+} = await load('testing/internal.js');
+
+const code = (wanted) => (error) => error instanceof SyncKitError && error.code === wanted;
+const bytes = (writer) => writer.bytes().slice();
+const words = fc.fullUnicodeString({ maxLength: 30 });
+const json = fc.jsonValue({ maxDepth: 4 });
+
+test('varints and zigzags come back as they were, in the shortest form', () =>
+  check(
+    fc.property(fc.maxSafeNat(), fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n), (n, z) => {
+      const out = new Writer().varint(n).zigzag(z);
+      const r = new Reader(out.bytes());
+      assert.equal(r.varint(), n);
+      const size = Math.max(1, Math.ceil(n.toString(2).length / 7));
+      assert.equal(r.at, size);
+      assert.equal(r.zigzag(), z);
+      assert.ok(r.done);
+    }),
+  ));
+
+test('a reader refuses to run past the end, and varints above 2^53', () => {
+  assert.throws(() => new Reader(Uint8Array.of(0x80)).varint(), code('malformed'));
+  assert.throws(() => new Reader(Uint8Array.of(2, 65)).lengthText(), code('malformed'));
+  const huge = new Uint8Array(12).fill(0xff);
+  assert.throws(() => new Reader(huge).varint(), code('malformed'));
+  assert.throws(() => new Reader(huge).zigzag(), code('malformed'));
+});
+
+test('canonical JSON: equal values are equal texts, and parse back', () =>
+  check(
+    fc.property(json, (value) => {
+      const text = canonical(value);
+      const expected = JSON.parse(JSON.stringify(value));
+      assert.deepEqual(JSON.parse(text), expected);
+      assert.equal(canonical(JSON.parse(text)), text);
+      const reverse = (v) =>
+        Array.isArray(v)
+          ? v.map(reverse)
+          : v && typeof v === 'object'
+            ? Object.fromEntries(Object.entries(v).reverse().map(([k, x]) => [k, reverse(x)]))
+            : v;
+      // Own "__proto__" keys do not survive Object.fromEntries' caller; they do survive JSON.
+      assert.equal(canonical(reverse(JSON.parse(text))), text);
+    }),
+  ));
+
+test('canonical JSON refuses what JSON cannot hold', () => {
+  const cycle = {};
+  cycle.self = cycle;
+  const values = [undefined, () => 0, NaN, Infinity, [undefined], cycle, [1, [NaN]], 1n, Symbol('s')];
+  for (const value of values) {
+    assert.throws(() => canonical(value), (e) => e instanceof SyncKitError || e instanceof TypeError);
+  }
+  assert.equal(canonical({ b: 1, a: undefined, c: new Date(0) }), '{"b":1,"c":"1970-01-01T00:00:00.000Z"}');
+});
+
+test('intents follow FORMAT.md byte by byte', () => {
+  assert.deepEqual([...bytes(spliceIntent(new Writer(), 300, 2, 'é'))], [2, 0xac, 2, 2, 0xc3, 0xa9]);
+  assert.deepEqual([...bytes(mapIntent(new Writer(), ['a', 'bc'], 1))], [1, 2, 1, 97, 2, 98, 99, 49]);
+  assert.deepEqual([...bytes(mapIntent(new Writer(), ['a']))], [2, 1, 1, 97]);
+  assert.deepEqual([...bytes(setIntent(new Writer(), 1, '"x"'))], [1, 34, 120, 34]);
+  assert.deepEqual([...bytes(setIntent(new Writer(), 3, ''))], [3]);
+  assert.deepEqual([...bytes(counterIntent(new Writer(), -1))], [1]);
+  assert.deepEqual([...bytes(counterIntent(new Writer(), 64))], [0x80, 1]);
+  assert.throws(() => spliceIntent(new Writer(), -1, 0, ''), code('malformed'));
+  assert.throws(() => spliceIntent(new Writer(), 0, 1.5, ''), code('malformed'));
+  assert.throws(() => mapIntent(new Writer(), [], 1), code('malformed'));
+  assert.throws(() => counterIntent(new Writer(), 0.5), code('malformed'));
+  assert.throws(() => counterIntent(new Writer(), 2n ** 63n), code('malformed'));
+});
+
+/** Encodes what a text type would: from code units to code points and extras. */
+const encodeTextPatch = (text, ops) => {
+  const out = new Writer();
+  let at = 0;
+  for (const op of ops) {
+    if ('insert' in op) {
+      const utf8 = new TextEncoder().encode(op.insert);
+      out.varint(utf8.length * 4 + 1).raw(utf8);
+      continue;
+    }
+    const units = op.retain ?? op.delete;
+    const points = [...text.slice(at, at + units)].length;
+    out.varint(points * 4 + ('retain' in op ? 0 : 2)).varint(units - points);
+    at += units;
+  }
+  return bytes(out);
+};
+
+/** A text, and an edit of it that splits no surrogate pair. */
+const edit = words.chain((text) =>
+  fc
+    .array(fc.tuple(fc.nat(5), fc.nat(3), fc.fullUnicodeString({ maxLength: 4 })), { maxLength: 4 })
+    .map((steps) => {
+      const points = [...text];
+      const ops = [];
+      let at = 0;
+      let result = '';
+      for (const [skip, gone, come] of steps) {
+        const kept = points.slice(at, at + skip).join('');
+        const dropped = points.slice(at + skip, at + skip + gone).join('');
+        at += skip + gone;
+        if (kept) ops.push({ retain: kept.length });
+        if (dropped) ops.push({ delete: dropped.length });
+        if (come) ops.push({ insert: come });
+        result += kept + come;
+      }
+      return { text, ops, result: result + points.slice(at).join('') };
+    }),
+);
+
+test('text patches decode and apply', () =>
+  check(
+    fc.property(edit, ({ text, ops, result }) => {
+      const decoded = textPatch(encodeTextPatch(text, ops));
+      assert.deepEqual(decoded, ops);
+      assert.equal(applyText(text, decoded), result);
+    }),
+  ));
+
+test('the difference of two texts leads from one to the other and splits no pair', () =>
+  check(
+    fc.property(words, words, fc.nat(30), (a, b, keep) => {
+      const to = a.slice(0, keep).toString() + b;
+      const well = to.replace(/\p{Cs}/gu, '?');
+      const ops = textDiff(a, well);
+      assert.equal(applyText(a, ops), well);
+      for (const op of ops) if ('insert' in op) assert.doesNotMatch(op.insert, /\p{Cs}/u);
+      assert.deepEqual(textDiff(well, well), []);
+    }),
+  ));
+
+test('a caret keeps its neighbours through an edit', () =>
+  check(
+    fc.property(edit, fc.nat(100), ({ text, ops, result }, at) => {
+      const caret = Math.min(at, text.length);
+      const moved = moveCaret(caret, ops);
+      assert.ok(moved >= 0 && moved <= result.length);
+      // Model: mark the place by a character that nothing else has.
+      const mark = '\ue000';
+      if (text.includes(mark) || result.includes(mark)) return;
+      let out = '';
+      let from = 0;
+      let marked = false;
+      const place = () => {
+        if (!marked && from >= caret) {
+          marked = true;
+          out += mark;
+        }
+      };
+      place();
+      for (const op of ops) {
+        if ('insert' in op) out += op.insert;
+        else
+          for (let n = op.retain ?? op.delete; n > 0; n--) {
+            if ('retain' in op) out += text[from];
+            from++;
+            place();
+          }
+      }
+      while (from < text.length) {
+        out += text[from++];
+        place();
+      }
+      assert.equal(moved, out.indexOf(mark));
+    }),
+  ));
+
+const encodeMapPatch = (entries) => {
+  const out = new Writer();
+  for (const [path, value] of entries) {
+    out.varint(path.length);
+    for (const key of path) out.lengthText(key);
+    if (value === undefined) out.byte(2);
+    else out.byte(1).lengthText(JSON.stringify(value));
+  }
+  return bytes(out);
+};
+const key = fc.constantFrom('a', 'b', 'c', '__proto__', 'constructor', '0');
+
+test('map patches do what writes to a plain object do, and never change what was read', () =>
+  check(
+    fc.property(
+      fc.array(fc.tuple(fc.array(key, { minLength: 1, maxLength: 3 }), fc.option(json, { nil: undefined })), {
+        maxLength: 20,
+      }),
+      (entries) => {
+        const view = new MapView({});
+        let model = new Map();
+        const isMap = (v) => v instanceof Map;
+        const fromJson = (v) =>
+          v && typeof v === 'object' && !Array.isArray(v)
+            ? new Map(Object.keys(v).map((k) => [k, fromJson(v[k])]))
+            : v;
+        const seen = [];
+        for (const [path, value] of entries) {
+          view.patch(encodeMapPatch([[path, value]]));
+          let node = model;
+          path.slice(0, -1).forEach((k) => {
+            if (!isMap(node.get(k))) node.set(k, new Map());
+            node = node.get(k);
+          });
+          const last = path.at(-1);
+          if (value === undefined) node.delete(last);
+          else node.set(last, fromJson(JSON.parse(JSON.stringify(value))));
+          const now = view.get([]);
+          assert.deepEqual(fromJson(now), model);
+          assert.deepEqual(fromJson(view.get(path)), isMap(node) ? node.get(last) : undefined);
+          seen.push([now, JSON.stringify(now)]);
+        }
+        for (const [value, text] of seen) assert.equal(JSON.stringify(value), text);
+        assert.equal({}.polluted, undefined);
+      },
+    ),
+  ));
+
+test('reading a map that did not change gives the same objects; a change leaves siblings alone', () => {
+  const view = new MapView({ a: { x: 1 }, b: { y: 2 } });
+  const before = view.get([]);
+  assert.equal(view.get([]), before);
+  view.patch(encodeMapPatch([[['a', 'x'], 5]]));
+  const after = view.get([]);
+  assert.notEqual(after, before);
+  assert.equal(after.b, before.b);
+  assert.deepEqual(before, { a: { x: 1 }, b: { y: 2 } });
+  assert.equal(view.get(['toString']), undefined);
+});
+
+test('set patches and views keep the elements apart by their bytes', () =>
+  check(
+    fc.property(fc.array(fc.tuple(fc.boolean(), json)), fc.array(json), (steps, start) => {
+      const model = new Map(start.map((v) => [canonical(v), JSON.parse(canonical(v))]));
+      const view = new SetView(`[${[...model.keys()]}]`);
+      assert.deepEqual([...view.items.keys()], [...model.keys()]);
+      const out = new Writer();
+      for (const [add, value] of steps) {
+        const text = canonical(value);
+        out.byte(add ? 1 : 2).lengthText(text);
+        if (add) model.set(text, JSON.parse(text));
+        else model.delete(text);
+      }
+      view.patch(out.bytes());
+      assert.deepEqual([...view.items.keys()].sort(), [...model.keys()].sort());
+      assert.deepEqual(view.values(), [...model.keys()].sort().map((k) => JSON.parse(k)));
+      assert.equal(view.values(), view.values());
+    }),
+  ));
+
+test('a set view keeps the text of elements that other writers wrote differently', () => {
+  const view = new SetView('[1.0,{"b":"],[","a":[{}]},"\\"",[]]');
+  assert.deepEqual([...view.items.keys()], ['1.0', '{"b":"],[","a":[{}]}', '"\\""', '[]']);
+});
+
+test('counter patches add up exactly', () => {
+  const out = new Writer().zigzag(2n ** 62n).zigzag(-3n);
+  assert.equal(counterPatch(out.bytes()), 2n ** 62n - 3n);
+});
