@@ -8,18 +8,16 @@
 // so that views over it are to be renewed when memory.buffer changed.
 #include <client/engine.hpp>
 
-#include <new>
-
 #include "external.hpp"
 
 #define SK_WASM(name) extern "C" __attribute__((export_name(#name), used)) auto name
 
 extern "C" {
-const sk_plugin* synckit_plugin_v1_lww(void);
+const sk_crdt_v1* synckit_type_lww(void);
 #if !defined(SYNCKIT_LITE)
-const sk_plugin* synckit_plugin_v1_text(void);
-const sk_plugin* synckit_plugin_v1_set(void);
-const sk_plugin* synckit_plugin_v1_counter(void);
+const sk_crdt_v1* synckit_type_text(void);
+const sk_crdt_v1* synckit_type_set(void);
+const sk_crdt_v1* synckit_type_counter(void);
 #endif
 }
 
@@ -71,18 +69,12 @@ int32_t done(Status status) {
 Registry& types() {
   if (!registry) {
     registry = new Registry;
-    const sk_plugin_fn built_in[] = {
-        synckit_plugin_v1_lww,
+    (void)registry->add(synckit_type_lww());
 #if !defined(SYNCKIT_LITE)
-        synckit_plugin_v1_text,
-        synckit_plugin_v1_set,
-        synckit_plugin_v1_counter,
+    (void)registry->add(synckit_type_text());
+    (void)registry->add(synckit_type_set());
+    (void)registry->add(synckit_type_counter());
 #endif
-    };
-    for (sk_plugin_fn plugin : built_in) {
-      (void)registry->add(
-          static_cast<const sk_crdt_v1*>(plugin()->get_interface(SK_IFACE_CRDT, 0)));
-    }
   }
   return *registry;
 }

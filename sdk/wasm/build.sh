@@ -1,0 +1,73 @@
+#!/bin/sh
+# Builds core.wasm (four types) and core-lite.wasm (the map) into OUTDIR.
+#
+#   sdk/wasm/build.sh OUTDIR [core|lite|all]
+#
+# Needs emcc (3.1.6 or newer). The modules have no JavaScript glue: sdk/js instantiates them. The
+# allocator is alloc.c, which grows memory by itself, so nothing is imported from emscripten.
+set -eu
+
+if [ $# -lt 1 ]; then
+  echo "usage: $0 OUTDIR [core|lite|all]" >&2
+  exit 64
+fi
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+what=${2:-all}
+# Debian's emcc finds its JavaScript helpers only here when `node` is not Debian's.
+if [ -d /usr/share/nodejs ]; then
+  NODE_PATH=${NODE_PATH:-/usr/share/nodejs}
+  export NODE_PATH
+fi
+command -v emcc > /dev/null || { echo "$0: emcc is missing (Debian: apt install emscripten)" >&2; exit 69; }
+
+level=${SYNCKIT_WASM_O:--Oz}        # of the engine
+type_level=${SYNCKIT_WASM_TYPE_O:--Oz}  # of the types, whose loops are hot
+flags="-std=c++20 -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-c++-static-destructors
+  -fvisibility=hidden -flto -mbulk-memory -msign-ext -DNDEBUG
+  -I$root/sdk -I$root/sdk/include -Wall -Wextra"
+link="--no-entry -sSTANDALONE_WASM=0 -sFILESYSTEM=0 -sALLOW_MEMORY_GROWTH -sMAXIMUM_MEMORY=2GB
+  -sINITIAL_MEMORY=1MB -sTOTAL_STACK=128KB -sMALLOC=none -sERROR_ON_UNDEFINED_SYMBOLS=0
+  -sEXPORTED_FUNCTIONS=_malloc,_free -flto -fno-exceptions -mbulk-memory -msign-ext"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# compile LEVEL OBJECT SOURCE [FLAGS...]
+compile() {
+  compile_level=$1 object=$2 source=$3
+  shift 3
+  emcc $flags "$compile_level" "$@" -c "$source" -o "$work/$object.o"
+}
+
+# The types: each source gives its table under its own symbol (builtin.hpp).
+type() {
+  name=$1
+  for source in "$root/plugins/$name"/*.cpp; do
+    case $source in *_test.cpp | *_bench.cpp | *_fuzz.cpp) continue ;; esac
+    compile "$type_level" "$name-$(basename "$source" .cpp)" "$source" \
+      -include "$here/builtin.hpp" "-DSYNCKIT_TYPE_SYMBOL=synckit_type_$name"
+  done
+}
+
+for source in kernel/wire kernel/document client/engine client/output client/session client/store client/sync; do
+  compile "$level" "base-$(basename $source)" "$root/sdk/$source.cpp"
+done
+emcc -Oz -flto -mbulk-memory -msign-ext -fno-builtin -Wall -Wextra -c "$here/alloc.c" -o "$work/base-alloc.o"
+type lww
+
+if [ "$what" != core ]; then
+  compile "$level" lite-exports "$here/exports.cpp" -DSYNCKIT_LITE
+  emcc $level $link "$work"/base-*.o "$work"/lww-*.o "$work/lite-exports.o" -o "$work/core-lite.wasm"
+  mv "$work/core-lite.wasm" "$out/core-lite.wasm"
+fi
+if [ "$what" != lite ]; then
+  for name in text set counter; do type $name; done
+  compile "$level" core-exports "$here/exports.cpp"
+  compile "$level" core-external "$here/external.cpp"
+  emcc $level $link "$work"/base-*.o "$work"/lww-*.o "$work"/text-*.o "$work"/set-*.o \
+    "$work"/counter-*.o "$work"/core-*.o -o "$work/core.wasm"
+  mv "$work/core.wasm" "$out/core.wasm"
+fi

@@ -1,0 +1,12 @@
+// Forced into every built-in type's source when it is compiled for core.wasm (-include): instead of
+// a whole plugin it gives its one table, so that what only the checker needs (samples, descriptors)
+// is not shipped.
+#pragma once
+
+#include <synckit/crdt.hpp>
+
+#undef SYNCKIT_CRDT_PLUGIN
+#define SYNCKIT_CRDT_PLUGIN(Class, plugin_id, plugin_version)     \
+  extern "C" const sk_crdt_v1* SYNCKIT_TYPE_SYMBOL(void) {        \
+    return Class::crdt_interface();                               \
+  }
