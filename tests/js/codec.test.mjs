@@ -130,15 +130,21 @@ test('text patches decode and apply', () =>
 
 test('the difference of two texts leads from one to the other and splits no pair', () =>
   check(
-    fc.property(words, words, fc.nat(30), (a, b, keep) => {
+    fc.property(words, words, fc.nat(30), fc.nat(60), (a, b, keep, caret) => {
       const to = a.slice(0, keep).toString() + b;
       const well = to.replace(/\p{Cs}/gu, '?');
-      const ops = textDiff(a, well);
+      const ops = textDiff(a, well, Math.min(caret, well.length));
       assert.equal(applyText(a, ops), well);
       for (const op of ops) if ('insert' in op) assert.doesNotMatch(op.insert, /\p{Cs}/u);
       assert.deepEqual(textDiff(well, well), []);
     }),
   ));
+
+test('typing among equal letters is found where the caret is', () => {
+  assert.deepEqual(textDiff('aaa', 'aaaa', 2), [{ retain: 1 }, { insert: 'a' }]);
+  assert.deepEqual(textDiff('aaaa', 'aaa', 1), [{ retain: 1 }, { delete: 1 }]);
+  assert.deepEqual(textDiff('aaaa', 'aaa'), [{ retain: 3 }, { delete: 1 }]);
+});
 
 test('a caret keeps its neighbours through an edit', () =>
   check(

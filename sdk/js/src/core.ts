@@ -185,6 +185,12 @@ export class Core {
     this.check_(this.sk_['sk_digest']!(doc));
     return hex64(this.word_(8), this.word_(9));
   }
+  version(doc: number): Record<string, number> {
+    this.check_(this.sk_['sk_version']!(doc));
+    const seqs: Record<string, number> = {};
+    for (const r = new Reader(this.data_()); !r.done; ) seqs[r.hex()] = r.u64();
+    return seqs;
+  }
   /** Seq of the last own committed change. */
   info(doc: number): number {
     this.sk_['sk_info']!(doc);

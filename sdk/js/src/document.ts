@@ -210,6 +210,11 @@ export class BaseDocument<T extends object = Record<string, Json>>
     this.writable_();
     return this.kit_.core_.digest(this.handle_);
   }
+  /** What it has seen: for each replica (16 hex digits) the last seq. */
+  version(): Record<string, number> {
+    this.writable_();
+    return this.kit_.core_.version(this.handle_);
+  }
   /** Own transactions that the host has not acknowledged yet. */
   get pending(): number {
     return this.closed_ ? 0 : this.kit_.core_.pending(this.handle_);

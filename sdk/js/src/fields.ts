@@ -38,9 +38,9 @@ export class TextField extends Field<readonly TextOp[]> {
     if (/\p{Cs}/u.test(text)) fail('malformed', 'the text has half a surrogate pair');
     this.edit_(spliceIntent(this.host_.writer_(), position, count, text));
   }
-  /** Makes the text equal to `text` by one splice of what differs. */
-  replace(text: string): void {
-    const ops = textDiff(this.toString(), text);
+  /** Makes the text equal to `text` by one splice of what differs; `caret` as for `textDiff`. */
+  replace(text: string, caret?: number): void {
+    const ops = textDiff(this.toString(), text, caret);
     let at = 0;
     let gone = 0;
     let come = '';

@@ -5,12 +5,14 @@
 //   byte 1 put, 2 put unless stale   key, value
 //   byte 3 delete                    key
 //   byte 4 delete a range            first key, last key
-//   byte 5 register a replica        name
+//   byte 5 register a replica        name; an empty one forgets all of them
 // each of them bytes after a varint length.
 //
-// Durability. `write` resolves after fsync. A batch that was cut by a crash fails its length or CRC, and the journal ends
-// before it: such a batch was never reported. When more than half of a large journal is dead, it is
-// rewritten into a new file that replaces it by rename.
+// Durability. `write` resolves after fsync. A batch that was cut by a crash fails its length or CRC,
+// and the journal ends before it: such a batch was never reported. As damage could also hide
+// reported ones, whatever was cut off ends the replicas that are known: nobody goes on writing under
+// an identity whose last changes may be lost (their queues are still sent). When more than half of a
+// large journal is dead, it is rewritten into a new file that replaces it by rename.
 //
 // One process at a time: `lock` (a file with the owner's process id) guards the directory, so
 // replicas need no locks of their own. A lock whose process is gone is taken over.
@@ -51,7 +53,8 @@ const decodeInto = (table: RowTable, payload: Uint8Array): void => {
     const code = r.byte();
     const key = r.raw(r.varint());
     if (code == registerOp) {
-      table.replicas.add(decoder.decode(key));
+      if (key.length) table.replicas.add(decoder.decode(key));
+      else table.replicas.clear();
       continue;
     }
     const op = opNames[code - 1];
@@ -181,6 +184,7 @@ export class FileStorage implements StorageAdapter {
     }
     this.size_ = at;
     this.plan_();
+    if (at < bytes.length) await this.register('');
   }
 
   /** Decides at which size the journal is worth a rewrite: when half of it is dead by then. */

@@ -48,14 +48,21 @@ export const moveCaret = (position: number, ops: readonly TextOp[]): number => {
   return position;
 };
 
-/** The shortest single splice from one text to another, never inside a surrogate pair. */
-export const textDiff = (from: string, to: string): TextOp[] => {
-  let head = 0;
+/**
+ * The shortest single splice from one text to another, never inside a surrogate pair. `caret`
+ * tells where in `to` typing ended, and so which of several equal letters is the new one.
+ */
+export const textDiff = (from: string, to: string, caret = to.length): TextOp[] => {
   const most = Math.min(from.length, to.length);
-  while (head < most && from[head] === to[head]) head++;
-  if (head && /[\ud800-\udbff]/.test(from[head - 1]!)) head--;
+  let head = 0;
   let tail = 0;
-  while (tail < most - head && from.at(-1 - tail) === to.at(-1 - tail)) tail++;
+  const back = (limit: number): void => {
+    while (tail < limit && from.at(-1 - tail) === to.at(-1 - tail)) tail++;
+  };
+  back(Math.min(most, to.length - caret));
+  while (head < most - tail && from[head] === to[head]) head++;
+  back(most - head);
+  if (head && /[\ud800-\udbff]/.test(from[head - 1]!)) head--;
   if (tail && /[\udc00-\udfff]/.test(from.at(-tail)!)) tail--;
   const ops: TextOp[] = [];
   const gone = from.length - head - tail;
