@@ -1,0 +1,155 @@
+// A textarea on a shared text: local typing becomes one splice, remote edits keep the caret, and
+// others' carets and selections are drawn over it.
+//
+// While an input method composes, remote edits wait: changing the value would end the composition.
+
+import { moveCaret, type Document, type Peer, type TextOp } from '../src/index.js';
+
+/** What a pane tells the others about itself. */
+export interface Here {
+  name: string;
+  color: string;
+  /** Selection in the note, UTF-16 units; absent while the editor has no focus. */
+  caret?: { start: number; end: number };
+}
+
+export class Editor {
+  private composing = false;
+  /** What the textarea showed after the last change of either side. */
+  private shown = '';
+  private waiting: (readonly TextOp[])[] = [];
+  private peers: readonly Peer<Here>[] = [];
+  private readonly text;
+
+  constructor(
+    document: Document,
+    private readonly area: HTMLTextAreaElement,
+    private readonly mirror: HTMLElement,
+    private readonly moved: (caret: Here['caret']) => void,
+    private readonly failed: (error: unknown) => void,
+  ) {
+    this.text = document.text('note');
+    this.text.subscribe((ops, { local }) => local || this.remote(ops));
+    area.addEventListener('input', () => this.composing || this.input());
+    area.addEventListener('compositionstart', () => (this.composing = true));
+    area.addEventListener('compositionend', () => {
+      this.composing = false;
+      this.input();
+    });
+    area.addEventListener('scroll', () => this.scroll());
+    for (const event of ['focus', 'blur', 'keyup', 'pointerup', 'select'] as const) {
+      area.addEventListener(event, () => this.tell());
+    }
+    new ResizeObserver(() => this.scroll()).observe(area);
+  }
+
+  /** The document can be edited from now on. */
+  ready(): void {
+    this.shown = this.area.value = this.text.toString();
+    this.area.disabled = false;
+  }
+
+  private input(): void {
+    const { area } = this;
+    // What others did meanwhile is not in the textarea yet: undo it here, edit, and move along.
+    const waiting = this.waiting.splice(0);
+    const at = area.selectionEnd;
+    try {
+      if (!waiting.length) this.text.replace(area.value, at);
+      else this.merge(waiting, at);
+      this.shown = area.value;
+    } catch (error) {
+      this.failed(error);
+      this.shown = area.value = this.text.toString();
+    }
+    this.tell();
+    this.draw();
+  }
+
+  /** A composition ended after remote edits: the local splice moves to where its place is now. */
+  private merge(waiting: (readonly TextOp[])[], caret: number): void {
+    const { area, shown } = this;
+    const value = area.value;
+    let head = 0;
+    while (head < Math.min(shown.length, caret) && shown[head] === value[head]) head++;
+    const tail = Math.min(value.length - caret, shown.length - head);
+    const move = (position: number): number => waiting.reduce(moveCaret, position);
+    const from = move(head);
+    const to = Math.max(from, move(shown.length - tail));
+    this.text.splice(from, to - from, value.slice(head, value.length - tail));
+    area.value = this.text.toString();
+    const end = from + value.length - tail - head;
+    area.setSelectionRange(end, end);
+  }
+
+  private remote(ops: readonly TextOp[]): void {
+    if (this.composing) {
+      this.waiting.push(ops);
+      return;
+    }
+    const { area } = this;
+    const { selectionStart, selectionEnd, selectionDirection, scrollTop } = area;
+    this.shown = area.value = this.text.toString();
+    area.setSelectionRange(
+      moveCaret(selectionStart, ops),
+      moveCaret(selectionEnd, ops),
+      selectionDirection,
+    );
+    area.scrollTop = scrollTop;
+    this.draw();
+  }
+
+  private tell(): void {
+    const { area } = this;
+    const focused = area.ownerDocument.activeElement == area;
+    this.moved(focused ? { start: area.selectionStart, end: area.selectionEnd } : undefined);
+  }
+
+  show(peers: readonly Peer<Here>[]): void {
+    this.peers = peers;
+    this.draw();
+  }
+
+  /** Lays the text out again, unseen, with marks where the others are. */
+  private draw(): void {
+    const text = this.area.value;
+    const marks: { at: number; until: number; peer: Here }[] = [];
+    for (const { state } of this.peers) {
+      if (!state?.caret) continue;
+      const limit = (n: number): number => Math.min(Math.max(0, n), text.length);
+      marks.push({ at: limit(state.caret.start), until: limit(state.caret.end), peer: state });
+    }
+    marks.sort((a, b) => a.at - b.at);
+    const parts: Node[] = [];
+    let done = 0;
+    for (const { at, until, peer } of marks) {
+      const from = Math.max(done, at);
+      parts.push(new Text(text.slice(done, from)));
+      const color = (element: HTMLElement): HTMLElement => {
+        element.style.setProperty('--who', peer.color);
+        return element;
+      };
+      const caret = color(document.createElement('span'));
+      caret.className = text.lastIndexOf('\n', from - 1) < 0 ? 'caret first' : 'caret';
+      caret.dataset['name'] = peer.name;
+      if (until > from) {
+        const selected = color(document.createElement('span'));
+        selected.className = 'selected';
+        selected.textContent = text.slice(from, until);
+        parts.push(selected);
+      }
+      parts.push(caret);
+      done = Math.max(from, until);
+    }
+    parts.push(new Text(text.slice(done) + '\n'));
+    this.mirror.replaceChildren(...parts);
+    this.scroll();
+  }
+
+  private scroll(): void {
+    const { area, mirror } = this;
+    // Without the width of the scroll bar, lines would break elsewhere.
+    mirror.style.width = `${area.clientWidth + 2}px`;
+    mirror.style.translate = `0 ${-area.scrollTop}px`;
+  }
+}
