@@ -75,9 +75,10 @@ export class Host {
     this.child.kill(signal);
     await this.exited;
   }
-  /** What GET /documents/<id> says. */
+  /** What GET /documents/<id> says; without fields while nobody has written it. */
   async document(id) {
     const response = await fetch(`${this.http}/documents/${encodeURIComponent(id)}`);
+    if (response.status === 404) return { document: id, fields: [] };
     if (!response.ok) throw new Error(`GET /documents/${id}: ${response.status}`);
     return response.json();
   }
