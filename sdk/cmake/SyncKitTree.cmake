@@ -11,6 +11,10 @@ if(SYNCKIT_SANITIZE)
                          -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
   target_link_options(synckit_flags INTERFACE -fsanitize=${SYNCKIT_SANITIZE})
 endif()
+if(SYNCKIT_FUZZ)  # coverage of everything that a fuzz target links
+  target_compile_options(synckit_flags INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(synckit_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # synckit_add_test(name SOURCES a.cpp ... LIBS x y ... [TIMEOUT seconds] [NO_MAIN])
 # A GoogleTest executable, registered with ctest; its label is the folder under tests/ (or the
