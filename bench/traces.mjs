@@ -108,7 +108,7 @@ export function textAfter(trace, n) {
   return text.toString();
 }
 
-// ---- recorded ------------------------------------------------------------------------------------
+// ---- recorded -----------------------------------------------------------------------------------
 
 function flatten(json, concurrent) {
   const positions = [];
@@ -142,10 +142,11 @@ function loadRecorded(name, directory) {
   const bytes = readFileSync(path.join(directory, kFiles[name]));
   const trace = flatten(JSON.parse(gunzipSync(bytes)), name === 'friendsforever');
   const hash = createHash('sha256').update(bytes).digest('hex');
-  return { ...trace, name, source: `recorded (josephg/editing-traces), sha256 ${hash.slice(0, 16)}` };
+  const source = `recorded (josephg/editing-traces), sha256 ${hash.slice(0, 16)}`;
+  return { ...trace, name, source };
 }
 
-// ---- generated -----------------------------------------------------------------------------------
+// ---- generated ----------------------------------------------------------------------------------
 
 const kLetters = 'etaoinshrdlucmfwypvbgkjqxz';
 
@@ -287,7 +288,7 @@ export function versionsOf(trace) {
   return before;
 }
 
-// ---- for the native benchmark --------------------------------------------------------------------
+// ---- for the native benchmark -------------------------------------------------------------------
 
 /**
  * "SKT1", then varints (LEB128): number of patches; of each patch position, delete count, byte

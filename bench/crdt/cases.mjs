@@ -21,7 +21,7 @@ import { PlainText, random, textAfter, versionsOf } from '../traces.mjs';
 const kKeys = 1000;
 const kSizes = { sequential: 259_778, concurrent: 26_078 };
 
-// ---- inputs --------------------------------------------------------------------------------------
+// ---- inputs -------------------------------------------------------------------------------------
 
 function mapWrites(n, seed) {
   const next = random(seed);
@@ -50,7 +50,7 @@ function replay(doc, trace, n) {
   for (let i = 0; i < n; i++) doc.splice(trace.positions[i], trace.deletes[i], trace.inserts[i]);
 }
 
-// ---- what earlier processes make -----------------------------------------------------------------
+// ---- what earlier processes make ----------------------------------------------------------------
 
 /** Each: the case whose number of operations it follows, and how it is made. */
 export const artefacts = {
@@ -124,11 +124,12 @@ function runSession(docs, trace, n, versions = versionsOf(trace)) {
 
 const meanBytes = (updates) => updates.reduce((sum, u) => sum + u.length, 0) / updates.length;
 
-// ---- B1 of crdt-benchmarks -----------------------------------------------------------------------
+// ---- B1 of crdt-benchmarks ----------------------------------------------------------------------
 
 const kLetters = 'abcdefghijklmnopqrstuvwxyz';
 const character = (next) => kLetters[Math.floor(next() * kLetters.length)];
-const word = (next) => Array.from({ length: 1 + Math.floor(next() * 9) }, () => character(next)).join('');
+const word = (next) =>
+  Array.from({ length: 1 + Math.floor(next() * 9) }, () => character(next)).join('');
 
 // Each gives the list of splices for n operations.
 const b1 = {
@@ -177,7 +178,7 @@ function b1Case(kind, title) {
   };
 }
 
-// ---- the cases -----------------------------------------------------------------------------------
+// ---- the cases ----------------------------------------------------------------------------------
 
 export const cases = [
   {

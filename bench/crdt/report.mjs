@@ -9,6 +9,8 @@ import { barChart } from './svg.mjs';
 const kBegin = '<!-- bench:crdt:begin (written by bench/run.sh crdt; do not edit by hand) -->';
 const kEnd = '<!-- bench:crdt:end -->';
 
+export const kScaledNote = '--quick: inputs are scaled down; these figures compare nothing';
+
 export function median(samples) {
   const sorted = [...samples].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -28,8 +30,9 @@ function show(row, spec) {
       .join('; ');
   }
   if (spec.unit === 'memory') return `${(row.value / 1e6).toFixed(2)} MB`;
-  if (row.atLeast !== undefined) {
-    return `≥ ${milliseconds(row.atLeast)} (ran ${thousands(row.ran)} of ${thousands(row.full)})`;
+  if (row.estimate !== undefined) {
+    const part = `${thousands(row.ran)} of ${thousands(row.full)}`;
+    return `≈ ${milliseconds(row.estimate)} (${milliseconds(row.value)} for ${part})`;
   }
   const bytes = row.extra?.updateBytes;
   return milliseconds(row.value) + (bytes ? ` (${bytes.toFixed(0)} B each)` : '');
@@ -83,21 +86,24 @@ function section(report, specs, images) {
   const lines = [
     kBegin,
     '',
-    `Measured ${report.date.slice(0, 10)} by \`${report.command}\` (${report.runs} runs, medians) at ` +
-      `commit \`${report.commit?.slice(0, 12)}\`${report.dirty ? ' with local changes' : ''}.`,
+    `Measured ${report.date.slice(0, 10)} by \`${report.command}\` ` +
+      `(${report.runs} runs of each, medians) at commit ` +
+      `\`${report.commit?.slice(0, 12)}\`${report.dirty ? ' with local changes' : ''}.`,
     `${m.cpu}, ${m.cores} cores, ${m.kernel}, Node ${m.node}, ${m.compiler}.`,
     `Traces: ${report.traces.join('; ')}.`,
     ...(skipped ? [`Not measured: ${skipped}.`] : []),
+    ...(report.scale === 1 ? [] : [`**${kScaledNote}.**`]),
     '',
     ...images.map((name) => `![${name}](img/${name})`),
     '',
     table(report, specs),
     '',
-    'CPU time of the whole process for the timed part, each case in a fresh process. “≥” is the',
-    'linear extrapolation of a run on fewer operations, a lower bound where the cost grows faster.',
-    'Sets and counters are map entries where a library has no such type (bench/crdt/lib). Memory is',
-    'the growth of the heap, array buffers and WASM memories; what fits into the first WASM pages',
-    'that a library holds anyway does not show.',
+    'CPU time of the whole process for the timed part, each case in a fresh process. “≈” is',
+    'an estimate: the case ran on fewer operations and on half of those, and the difference was',
+    'extrapolated linearly; a cost that grows faster than linear is underestimated by it.',
+    'Sets and counters are map entries where a library has no such type (bench/crdt/lib).',
+    'Memory is the growth of the heap, array buffers and WASM memories; what fits into the WASM',
+    'pages that a library holds anyway does not show.',
     '',
     nativeTable(report),
     '',
@@ -121,10 +127,10 @@ function plots(report, specs) {
       for (const library of report.libraries) {
         const row = find(report, spec, library);
         if (!row || row.error) continue;
-        const bound = row.atLeast !== undefined;
-        const value = row.atLeast ?? row.value;
-        const text = `${bound ? '≥ ' : ''}${milliseconds(value)}`;
-        bars.push({ label: library.label, value, text, own: library.id === 'synckit', bound });
+        const estimated = row.estimate !== undefined;
+        const value = row.estimate ?? row.value;
+        const text = `${estimated ? '≈ ' : ''}${milliseconds(value)}`;
+        bars.push({ label: library.label, value, text, own: library.id === 'synckit', estimated });
       }
       if (bars.length > 0) panels.push({ title: spec.title, bars });
     }

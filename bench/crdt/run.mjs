@@ -2,9 +2,10 @@
 // turns inside each case, and their order turning from run to run, so that a machine that gets
 // slower or busier meets them all alike. Then writes the results (report.mjs).
 //
-// Only a full run (all cases, all installed libraries, at least kFullRuns runs, nothing scaled
-// down, nothing failed) is written to bench/results/, docs/performance.md and docs/img/. Any other
-// goes to build/bench/, so that a try-out cannot end up as a published number.
+// Only a full run (all cases, all installed libraries, SyncKit in WASM and native among them, at
+// least kFullRuns runs, nothing scaled down, nothing failed) is written to bench/results/,
+// docs/performance.md and docs/img/. Any other goes to build/bench/, so that a try-out cannot end
+// up as a published number.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -16,7 +17,7 @@ import { parseArgs } from 'node:util';
 import { kDefaultSeed, loadTrace, tracesDirectory } from '../traces.mjs';
 import { artefacts, cases } from './cases.mjs';
 import { runNative } from './native.mjs';
-import { median, printTable, writeReport } from './report.mjs';
+import { kScaledNote, median, printTable, writeReport } from './report.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.resolve(here, '..', '..');
@@ -38,7 +39,8 @@ const kLibraries = [
 
 const kHelp = `bench/run.sh crdt [options]
   --runs N        runs of each case and library (default ${kDefaultRuns})
-  --only CASE     this case only, or several: a,b (cases: ${cases.map((c) => c.id).join(', ')}, native)
+  --only CASE     this case only, or several: a,b
+                  (${[...cases.map((c) => c.id), 'native'].join(', ')})
   --libs a,b      these libraries only (${kLibraries.map((l) => l.id).join(', ')})
   --quick         every input scaled to ${kQuickScale * 100} %: a smoke test, not a measurement
   --traces DIR    recorded editing traces (or SYNCKIT_TRACES); without them they are generated
@@ -72,7 +74,8 @@ function options() {
   }
   const seed = Number(values.seed ?? kDefaultSeed);
   const scale = values.quick ? kQuickScale : 1;
-  return { runs, only, libs, scale, quick: values.quick, traces: tracesDirectory(values.traces), seed };
+  const traces = tracesDirectory(values.traces);
+  return { runs, only, libs, scale, quick: values.quick, traces, seed };
 }
 
 function firstLine(command, args) {
@@ -109,6 +112,8 @@ function commandLine(argv) {
   return ['bench/run.sh crdt', ...shown].join(' ');
 }
 
+let running = null; // the one child at a time; an interrupted run takes it along
+
 /** One job in a fresh process; what it printed, or { error }. */
 function runWorker(job) {
   return new Promise((resolve) => {
@@ -118,6 +123,7 @@ function runWorker(job) {
     let errors = '';
     child.stdout.on('data', (chunk) => (out += chunk));
     child.stderr.on('data', (chunk) => (errors = (errors + chunk).slice(-2000)));
+    running = child;
     const timer = setTimeout(() => child.kill('SIGKILL'), kTimeoutMs);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
@@ -150,7 +156,8 @@ async function probe(wanted) {
       const missing = library.package && version(library) === null;
       skipped.push({ lib: library.id, reason: missing ? 'not installed' : answer.error });
     } else {
-      libraries.push({ ...library, version: version(library), caps: answer.caps, only: answer.only });
+      const { caps, only } = answer;
+      libraries.push({ ...library, version: version(library), caps, only });
     }
   }
   return { libraries, skipped };
@@ -213,6 +220,15 @@ class Bench {
       return;
     }
     const { cpuMs, value, ran, digest, ...extra } = answer;
+    if (cpuMs !== null && ran < full) {
+      const half = await runWorker(this.job(library, { case: spec.id, n: ran >> 1 }));
+      if (half.error) {
+        row.error = half.error;
+        this.problems.push(`${spec.id}, ${library.id}, half of its operations: ${half.error}`);
+        return;
+      }
+      (row.halves ??= []).push(half.cpuMs);
+    }
     row.samples.push(value ?? cpuMs);
     row.ran = ran;
     row.digest = digest;
@@ -240,17 +256,24 @@ class Bench {
     return [...this.rows.values()].map((row) => {
       if (row.samples.length === 0) return row;
       const value = median(row.samples);
-      const capped = row.ran < row.full;
-      const timed = cases.find(({ id }) => id === row.case).unit === undefined;
       return {
         ...row,
         value,
         min: Math.min(...row.samples),
         max: Math.max(...row.samples),
-        ...(capped && timed ? { atLeast: (value * row.full) / row.ran } : {}),
+        ...(row.halves ? { estimate: extrapolate(row, value) } : {}),
       };
     });
   }
+}
+
+// A capped case also runs on half of its operations, because start-up (the tiers of the WASM
+// compiler above all) is not to be multiplied: an operation costs the difference of the two.
+// An estimate and no bound: a cost that grows faster than linear is underestimated.
+function extrapolate(row, value) {
+  const half = row.ran >> 1;
+  const perOperation = Math.max(0, value - median(row.halves)) / (row.ran - half);
+  return value + (row.full - row.ran) * perOperation;
 }
 
 function format(value, unit) {
@@ -280,13 +303,20 @@ async function main() {
   console.log(`commit    ${meta.commit ?? 'unknown'}${meta.dirty ? ' with local changes' : ''}`);
   for (const [key, value] of Object.entries(meta.machine)) console.log(`${key.padEnd(9)} ${value}`);
   for (const trace of meta.traces) console.log(`trace     ${trace}`);
-  if (settings.quick) console.log('--quick: inputs are scaled down; these figures compare nothing');
+  if (settings.quick) console.log(kScaledNote);
 
   const { libraries, skipped } = await probe(settings.libs);
   for (const { label, version: v } of libraries) console.log(`library   ${label} ${v}`);
   for (const { lib, reason } of skipped) console.log(`skipped   ${lib}: ${reason}`);
 
   const state = mkdtempSync(path.join(os.tmpdir(), 'synckit-bench-'));
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, () => {
+      running?.kill('SIGKILL');
+      rmSync(state, { recursive: true, force: true });
+      process.exit(130);
+    });
+  }
   const bench = new Bench(settings, libraries, state);
   let native;
   try {
@@ -318,8 +348,10 @@ async function main() {
     native: native.rows ?? [],
     problems: bench.problems,
   };
-  const full = !settings.quick && !settings.only && !settings.libs && settings.runs >= kFullRuns &&
-    bench.problems.length === 0;
+  const whole = !settings.quick && !settings.only && !settings.libs && settings.runs >= kFullRuns;
+  const ours = libraries.some(({ id }) => id === 'synckit') && native.rows !== undefined &&
+    native.rows.every((row) => !row.skipped);
+  const full = whole && ours && bench.problems.length === 0;
   printTable(report, chosen);
   mkdirSync(path.join(root, 'build', 'bench'), { recursive: true });
   for (const file of writeReport(root, report, chosen, full)) console.log(`wrote     ${file}`);

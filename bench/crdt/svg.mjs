@@ -1,6 +1,6 @@
-// A horizontal bar chart as SVG, without a dependency: one panel per case, one bar per library, each
-// panel with its own linear scale from zero, the value written beside the bar. Follows the reader's
-// light or dark theme.
+// A horizontal bar chart as SVG, without a dependency: one panel per case, one bar per library,
+// each panel with its own linear scale from zero, the value written beside the bar.
+// Follows the reader's light or dark theme.
 
 const kWidth = 820;
 const kLabel = 130;
@@ -10,12 +10,12 @@ const kGap = 6;
 const kTitle = 30;
 const kMargin = 16;
 
-const escape = (text) =>
-  String(text).replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]);
+const kEntities = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+const escape = (text) => String(text).replace(/[&<>"]/g, (c) => kEntities[c]);
 
 /**
- * panels: [{ title, bars: [{ label, value, text, own, bound }] }]. `own` bars get the accent
- * colour; `bound` ones (a lower bound, not a measurement of the whole) are hatched.
+ * panels: [{ title, bars: [{ label, value, text, own, estimated }] }]. `own` bars get the accent
+ * colour; `estimated` ones (extrapolated, not measured in full) are hatched.
  */
 export function barChart(title, panels) {
   const rows = panels.reduce((sum, panel) => sum + panel.bars.length, 0);
@@ -38,12 +38,13 @@ export function barChart(title, panels) {
   for (const panel of panels) {
     const largest = Math.max(...panel.bars.map((bar) => bar.value), 1e-9);
     out.push(
-      `<text class="t" x="${kMargin}" y="${y + 20}" font-weight="600">${escape(panel.title)}</text>`,
+      `<text class="t" x="${kMargin}" y="${y + 20}" font-weight="600">` +
+        `${escape(panel.title)}</text>`,
     );
     y += kTitle;
     for (const bar of panel.bars) {
       const width = Math.max(1, (Math.max(0, bar.value) / largest) * room).toFixed(1);
-      const fill = bar.bound ? 'fill="url(#b)"' : `class="${bar.own ? 'o' : 'p'}"`;
+      const fill = bar.estimated ? 'fill="url(#b)"' : `class="${bar.own ? 'o' : 'p'}"`;
       const x = kMargin + kLabel;
       out.push(
         `<text class="m" x="${x - 8}" y="${y + 14}" text-anchor="end">${escape(bar.label)}</text>`,

@@ -1,6 +1,6 @@
-// json-joy: text is a `str`, map and set are `obj`s, a counter is one `obj` entry per writer (it has
-// neither sets nor counters). The schema makes the same root in every replica. An edit is flushed
-// into a patch at once, unless all edits are wanted as one patch (`updates: 'end'`).
+// json-joy: text is a `str`, map and set are `obj`s, a counter is one `obj` entry per writer (it
+// has neither sets nor counters). The schema makes the same root in every replica. An edit is
+// flushed into a patch at once, unless all edits are wanted as one patch (`updates: 'end'`).
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);

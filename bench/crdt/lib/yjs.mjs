@@ -1,5 +1,5 @@
-// Yjs: text is a Y.Text; sets are the keys of a Y.Map, counters one Y.Map entry per writer (Yjs has
-// neither type). Updates are in format v1, its default. Deleted text is collected (gc), the default.
+// Yjs: text is a Y.Text; sets are the keys of a Y.Map, counters one Y.Map entry per writer (Yjs
+// has neither type). Updates are in format v1 and deleted text is collected (gc): its defaults.
 import * as Y from 'yjs';
 
 class Doc {
