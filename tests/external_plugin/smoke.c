@@ -53,7 +53,8 @@ int main(int argc, char** argv) {
   sk_stamp stamp = {7, 1, 0};
   sk_buf delta = buffer(), patch = buffer(), a = buffer(), b = buffer(), deps = buffer();
   uint32_t seqs = 0;
-  need(!type->mutate(mine, &stamp, thousand, 2, &delta, NULL, &seqs, &error) && seqs == 1, "mutate");
+  need(!type->mutate(mine, &stamp, thousand, 2, &delta, NULL, &seqs, &error) && seqs == 1,
+       "mutate");
 
   sk_summary about = {.size = sizeof about};
   need(!type->inspect(delta.data, delta.len, &about, &deps, &error), "inspect");
@@ -63,7 +64,8 @@ int main(int argc, char** argv) {
     need(type->merge(other, delta.data, n, NULL, &error) == SK_MALFORMED, "a cut delta is merged");
     need(error.code == SK_MALFORMED && error.text[0], "an error without a sentence");
   }
-  need(!type->view(other, &a, &error) && a.len == 1 && a.data[0] == '0', "a refused call changed it");
+  need(!type->view(other, &a, &error) && a.len == 1 && a.data[0] == '0',
+       "a refused call changed it");
   need(!type->merge(other, delta.data, delta.len, &patch, &error) && patch.len > 0, "merge");
   patch.len = a.len = 0;
   need(!type->merge(other, delta.data, delta.len, &patch, &error) && patch.len == 0,

@@ -1,5 +1,5 @@
-// Chunks as intents of two replicas that exchange their transactions now and then: local edits never
-// crash or half apply, and both documents come out equal.
+// Chunks as intents of two replicas that exchange their transactions now and then: local edits
+// never crash or half apply, and both documents come out equal.
 #include "fuzz.hpp"
 
 #include <vector>

@@ -1,5 +1,5 @@
-// Writes the seed corpus: make_corpus tests/fuzz/corpus. Deterministic. The types themselves make the
-// intents (synckit.crdt.samples/1), so that the fuzzers start where real documents are.
+// Writes the seed corpus: make_corpus tests/fuzz/corpus. Deterministic. The types themselves make
+// the intents (synckit.crdt.samples/1), so that the fuzzers start where real documents are.
 #include <filesystem>
 #include <fstream>
 
@@ -116,7 +116,8 @@ void host_seeds(const Document& doc, const std::string& transaction, const std::
 void token_seeds() {
 #ifdef SYNCKIT_FUZZ_HOST
   const char* claims =
-      R"({"sub":"ada","exp":1767229200,"permissions":{"d":"write","notes/*":"read-only","*":"none"}})";
+      R"({"sub":"ada","exp":1767229200,)"
+      R"("permissions":{"d":"write","notes/*":"read-only","*":"none"}})";
   jwt::Key key;
   std::string token;
   if (!key.from_secret("a secret of the fuzzer, and of nobody else.").ok() ||

@@ -1,5 +1,5 @@
-// Chunks as snapshots into one document: a refused one changes nothing (or breaks the document, when
-// a later field of it failed), an accepted one reloads and is merged once.
+// Chunks as snapshots into one document: a refused one changes nothing (or breaks the document,
+// when a later field of it failed), an accepted one reloads and is merged once.
 #include "fuzz.hpp"
 
 using namespace synckit;

@@ -1,5 +1,5 @@
-// Credentials for the jwt plugin. First byte even: the rest is the token as it came. Odd: the rest is
-// the payload of a token with a good signature, so that the claims' reader is reached too.
+// Credentials for the jwt plugin. First byte even: the rest is the token as it came. Odd: the rest
+// is the payload of a token with a good signature, so that the claims' reader is reached too.
 #include <sign.hpp>
 
 #include "fuzz.hpp"
@@ -20,7 +20,7 @@ const sk_auth_v1* plugin() {
 }
 
 void* opened() {
-  std::string config = std::string("{\"keys\":[{\"alg\":\"HS256\",\"secret\":\"") + kSecret + "\"}]}";
+  std::string config = R"({"keys":[{"alg":"HS256","secret":")" + std::string(kSecret) + "\"}]}";
   sk_error error{};
   error.size = sizeof error;
   void* auth = nullptr;
