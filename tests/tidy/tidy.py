@@ -50,7 +50,7 @@ CONFINED = {
     "libprotobuf": (r"google/protobuf|.*\.pb\.h$", ["tests", "bench"]),
     "libpqxx": (r"pqxx\b|libpq", ["storage_plugins/postgres"]),
     "hiredis": (r"hiredis", ["storage_plugins/redis"]),
-    "SQLite": (r"sqlite3", ["storage_plugins/sqlite", "tests/storage"]),
+    "SQLite": (r"sqlite3", ["storage_plugins/sqlite", "sdk/client/native", "tests"]),
 }
 # A plugin's own private libraries, beside the standard library and synckit/*.
 PRIVATE = {
@@ -76,7 +76,7 @@ def inside(path, folder):
 
 def is_test(path):
     return path.startswith("tests/") or posixpath.basename(path).endswith(
-        ("_test.cpp", "_test.hpp"))
+        ("_test.cpp", "_test.hpp", "_testing.hpp"))
 
 
 def line_of(text, offset):
