@@ -78,8 +78,12 @@ class Deps {
       }
       return;
     }
+    add(replica, seq);
+  }
+  // The same for a caller that names each replica once: without the search through all others.
+  void add(uint64_t replica, uint64_t seq) {
     Dot dot{replica, seq};
-    Writer(out_).raw(&dot, sizeof dot);
+    if (out_) Writer(out_).raw(&dot, sizeof dot);
   }
 
  private:

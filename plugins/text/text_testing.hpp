@@ -1,0 +1,236 @@
+// Shared by the tests of the text type: peers whose shadow text follows from patches alone, intents,
+// and the naive model of the order (tla/Text.tla, written out as a tree of single characters).
+//
+// Threads: none.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "text.hpp"
+
+namespace synckit::text::testing {
+
+struct Random {
+  uint64_t state;
+  explicit Random(uint64_t seed) : state(seed * 0x9e3779b97f4a7c15u + 0x632be59bd9b4e019u) {}
+  uint64_t next() {
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+    return state * 0x2545f4914f6cdd1du;
+  }
+  size_t below(size_t n) { return static_cast<size_t>((next() >> 33) % n); }
+  bool one_in(size_t n) { return below(n) == 0; }
+};
+
+inline std::string utf8(const std::u32string& text) {
+  std::string out;
+  for (char32_t c : text) {
+    if (c < 0x80) {
+      out += static_cast<char>(c);
+    } else if (c < 0x800) {
+      out += static_cast<char>(0xc0 | c >> 6);
+      out += static_cast<char>(0x80 | (c & 0x3f));
+    } else if (c < 0x10000) {
+      out += static_cast<char>(0xe0 | c >> 12);
+      out += static_cast<char>(0x80 | (c >> 6 & 0x3f));
+      out += static_cast<char>(0x80 | (c & 0x3f));
+    } else {
+      out += static_cast<char>(0xf0 | c >> 18);
+      out += static_cast<char>(0x80 | (c >> 12 & 0x3f));
+      out += static_cast<char>(0x80 | (c >> 6 & 0x3f));
+      out += static_cast<char>(0x80 | (c & 0x3f));
+    }
+  }
+  return out;
+}
+
+inline std::u32string utf32(Bytes text) {
+  std::u32string out;
+  const uint8_t* at = text.data;
+  uint32_t code = 0;
+  while (at != text.data + text.len) {
+    if (!next_code_point(at, text.data + text.len, code)) ADD_FAILURE() << "not UTF-8";
+    out += static_cast<char32_t>(code);
+  }
+  return out;
+}
+
+// The JSON string of a text, with no more escapes than JSON demands.
+inline std::string json(const std::u32string& text) {
+  static const std::map<char, std::string> kEscapes = {
+      {'"', "\\\""}, {'\\', "\\\\"}, {'\b', "\\b"}, {'\f', "\\f"},
+      {'\n', "\\n"}, {'\r', "\\r"},   {'\t', "\\t"}};
+  std::string out = "\"";
+  for (char c : utf8(text)) {
+    auto escape = kEscapes.find(c);
+    if (escape != kEscapes.end()) {
+      out += escape->second;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out += std::string("\\u00") + (c < 0x10 ? '0' : '1') + "0123456789abcdef"[c & 15];
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+inline std::string splice(uint64_t at, uint64_t erase, const std::string& insert, uint8_t op = 1) {
+  Buffer out;
+  Writer w(out);
+  w.byte(op);
+  w.varint(at);
+  w.varint(erase);
+  w.raw(Bytes(insert));
+  return out.str();
+}
+
+// Applies a patch to a text, checking its form: positions inside, UTF-16 sizes right, no empty
+// op, no two equal neighbours, no trailing retain.
+inline void apply_patch(std::u32string& text, Bytes patch) {
+  Reader in(patch);
+  std::u32string out;
+  size_t at = 0;
+  uint64_t last = 9;
+  while (!in.done()) {
+    uint64_t head = in.varint(), kind = head & 3;
+    size_t n = static_cast<size_t>(head >> 2);
+    ASSERT_NE(n, 0u);
+    ASSERT_NE(kind, last);
+    last = kind;
+    if (kind == 1) {
+      out += utf32(in.raw(n));
+    } else {
+      uint64_t extra = in.varint(), wide = 0;
+      ASSERT_LE(at + n, text.size());
+      for (size_t i = at; i < at + n; ++i) wide += text[i] > 0xffff;
+      ASSERT_EQ(extra, wide);
+      if (kind == 0) out += text.substr(at, n);
+      at += n;
+    }
+    ASSERT_TRUE(in.ok());
+  }
+  ASSERT_NE(last, 0u) << "trailing retain";
+  text = out + text.substr(at);
+}
+
+struct Peer {
+  uint64_t id;
+  uint64_t seq = 0;  // last used
+  Text text;
+  std::u32string shadow;
+  std::map<uint64_t, uint64_t> version;
+
+  explicit Peer(uint64_t replica) : id(replica) {}
+
+  Status edit(const std::string& intent, Buffer& delta, uint32_t& seqs) {
+    Buffer patch;
+    Writer d(delta), p(patch);
+    Status status = text.mutate({id, seq + 1, 0}, Bytes(intent), d, p, seqs);
+    if (!status.ok()) return status;
+    if (seqs) seq += seqs, version[id] = seq;
+    apply_patch(shadow, patch);
+    return status;
+  }
+  // An edit that must work.
+  std::string edit(const std::string& intent) {
+    Buffer delta;
+    uint32_t seqs = 0;
+    Status status = edit(intent, delta, seqs);
+    EXPECT_TRUE(status.ok()) << status.text;
+    return delta.str();
+  }
+  Status merge(const std::string& delta, bool* changed = nullptr) {
+    Buffer patch;
+    Writer p(patch);
+    Status status = text.merge(Bytes(delta), p);
+    if (!status.ok()) return status;
+    if (changed) *changed = !patch.empty();
+    apply_patch(shadow, patch);
+    return status;
+  }
+  std::string view() const {
+    Buffer out;
+    Writer w(out);
+    EXPECT_TRUE(text.view(w).ok());
+    return out.str();
+  }
+  std::string encode(const std::map<uint64_t, uint64_t>& since = {}) const {
+    std::vector<sk_dot> dots;
+    for (auto& [replica, last] : since) dots.push_back({replica, last});
+    sk_version version_view{dots.data(), dots.size()};
+    Buffer out;
+    Writer w(out);
+    EXPECT_TRUE(text.encode(Version(&version_view), w).ok());
+    return out.str();
+  }
+};
+
+inline Status inspect(const std::string& delta, Summary& summary, std::vector<sk_dot>& needs) {
+  Buffer raw;
+  Deps deps(&raw);
+  summary = {};
+  Status status = Text::inspect(Bytes(delta), summary, deps);
+  needs.resize(raw.len / sizeof(sk_dot));
+  if (raw.len) std::memcpy(needs.data(), raw.data, raw.len);
+  return status;
+}
+
+// ---- the model ----------------------------------------------------------------------------------
+
+using Id = std::pair<uint64_t, uint64_t>;  // replica, seq
+constexpr Id kRoot{0, 0}, kEnd{0, 1};
+
+// One character as Text.tla has it.
+struct Element {
+  Id parent, right_origin;
+  bool right_side;
+  char32_t letter;
+};
+
+struct Model {
+  std::map<Id, Element> all;
+
+  std::vector<Id> path(Id id) const {
+    std::vector<Id> out;
+    for (; id != kRoot; id = all.at(id).parent) out.push_back(id);
+    return {out.rbegin(), out.rend()};
+  }
+  bool sibling_before(Id a, Id b) const {
+    const Element &x = all.at(a), &y = all.at(b);
+    if (x.right_side != y.right_side) return !x.right_side;
+    if (x.right_side && x.right_origin != y.right_origin) {
+      if (x.right_origin == kEnd) return true;
+      if (y.right_origin == kEnd) return false;
+      return before(y.right_origin, x.right_origin);
+    }
+    return a < b;
+  }
+  bool before(Id a, Id b) const {
+    std::vector<Id> p = path(a), q = path(b);
+    size_t m = std::min(p.size(), q.size());
+    for (size_t i = 0; i < m; ++i) {
+      if (p[i] != q[i]) return sibling_before(p[i], q[i]);
+    }
+    return p.size() < q.size() ? all.at(q[m]).right_side : !all.at(p[m]).right_side;
+  }
+  std::vector<Id> order(const std::set<Id>& known) const {
+    std::vector<Id> out(known.begin(), known.end());
+    std::sort(out.begin(), out.end(), [&](Id a, Id b) { return a != b && before(a, b); });
+    return out;
+  }
+  // Inserts between two neighbours of what the writer knows.
+  void insert(Id id, Id left, Id right, char32_t letter, const std::set<Id>& known) {
+    bool taken = false;
+    for (Id other : known) {
+      taken = taken || (all.at(other).parent == left && all.at(other).right_side);
+    }
+    all[id] = {taken ? right : left, right, !taken, letter};
+  }
+};
+
+}  // namespace synckit::text::testing
