@@ -54,6 +54,8 @@ let asked = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 const ask = async (): Promise<void> => {
+  // A document that nobody has written does not exist at the host.
+  if (!Object.keys({ ...left.document.version(), ...right.document.version() }).length) return show();
   const mine = ++asked;
   try {
     const response = await fetch(`documents/${encodeURIComponent(id)}`);
@@ -70,7 +72,7 @@ const show = (): void => {
   const [a, b] = digests as [string, string];
   element('digest-left').textContent = short(a);
   element('digest-right').textContent = short(b);
-  element('digest-host').textContent = host ? short(host) : 'away';
+  element('digest-host').textContent = host ? short(host) : '–';
   element('versus-panes').textContent = a == b ? '=' : '≠';
   element('versus-host').textContent = b == host ? '=' : '≠';
   const agree = a == b && (!host || b == host);

@@ -42,7 +42,8 @@ await build({
   outdir: dist,
   splitting: true,
   minify: true,
-  chunkNames: 'chunks/[hash]',
+  // Beside the entries: core.wasm is found relative to the module that asks for it.
+  chunkNames: 'chunk-[hash]',
   external: ['node:*', 'ws', 'react', 'vue'],
 });
 
