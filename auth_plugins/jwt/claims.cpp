@@ -59,7 +59,9 @@ Outcome check_time(const json::object& claims, const Rules& rules, int64_t now_m
     }
   }
   if (const json::value* iat = claims.if_contains("iat")) {
-    if (!time_claim(*iat, ms)) return denied("the token's issue time (iat) is not a time in seconds");
+    if (!time_claim(*iat, ms)) {
+      return denied("the token's issue time (iat) is not a time in seconds");
+    }
   }
   return {};
 }

@@ -113,7 +113,8 @@ Outcome read_options(std::string_view config, KeySet& keys, Rules& rules) {
     SK_TRY_OUTCOME(at("jwks_file", read_jwks(path, keys)));
   }
   if (keys.empty()) {
-    return {SK_MALFORMED, "there is no key to check tokens with; add one to 'keys', or 'jwks_file'"};
+    return {SK_MALFORMED,
+            "there is no key to check tokens with; add one to 'keys', or 'jwks_file'"};
   }
   SK_TRY_OUTCOME(options.get("issuer", rules.issuer));
   SK_TRY_OUTCOME(options.get("audience", rules.audience));

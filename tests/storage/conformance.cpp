@@ -222,7 +222,9 @@ TEST_P(Conformance, save_is_a_compare_and_swap) {
 }
 
 TEST_P(Conformance, trimmed_records_exist_only_in_the_snapshot) {
-  for (uint64_t i = 1; i <= 6; ++i) store_.put({{"doc", i % 2 ? kA : kB, (i + 1) / 2, (i + 1) / 2, "x"}});
+  for (uint64_t i = 1; i <= 6; ++i) {
+    store_.put({{"doc", i % 2 ? kA : kB, (i + 1) / 2, (i + 1) / 2, "x"}});
+  }
   ASSERT_EQ(store_.save("doc", 5, 0, 4, "five"), SK_OK);
   Head head = store_.head("doc");
   EXPECT_EQ(head.trimmed, 4u);

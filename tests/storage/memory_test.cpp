@@ -16,13 +16,14 @@ bool allocation_fails() { return g_allocations_left >= 0 && g_allocations_left--
 
 }  // namespace
 
-void* operator new(size_t size) {
+// Not inlined: GCC warns of free() where it sees through one half of a pair only.
+[[gnu::noinline]] void* operator new(size_t size) {
   void* memory = allocation_fails() ? nullptr : std::malloc(size ? size : 1);
   if (!memory) throw std::bad_alloc();
   return memory;
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace synckit::storage_test {
 namespace {

@@ -93,7 +93,8 @@ class History {
       auto found = model_.find(w.doc);
       uint64_t last = found == model_.end() ? 0 : found->second.last_seq(w.replica);
       for (const Write& earlier : writes) {  // mostly the right next seq, within the batch too
-        if (earlier.doc == w.doc && earlier.replica == w.replica) last = std::max(last, earlier.seq_hi);
+        bool same = earlier.doc == w.doc && earlier.replica == w.replica;
+        if (same) last = std::max(last, earlier.seq_hi);
       }
       uint64_t kind = below(8);
       w.seq_lo = kind == 0 ? 1 + below(last + 1) : kind == 1 ? last + 1 + below(3) : last + 1;

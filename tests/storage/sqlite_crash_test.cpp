@@ -22,7 +22,8 @@ struct Acknowledged {  // one pipe message; small enough to be written in one pi
 std::string doc_name(uint64_t doc) { return "doc/" + std::to_string(doc); }
 
 std::string payload_of(const Acknowledged& a) {
-  return std::to_string(a.replica) + "/" + std::to_string(a.seq_lo) + std::string(a.seq_lo % 97, 'p');
+  return std::to_string(a.replica) + "/" + std::to_string(a.seq_lo) +
+         std::string(a.seq_lo % 97, 'p');
 }
 
 // The child: never returns.
@@ -76,7 +77,8 @@ void run_child(const std::string& config, uint64_t seed, uint64_t count,
   close(ends[0]);
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << "it ended by itself: " << status;
+  ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+      << "it ended by itself: " << status;
 }
 
 TEST(SqliteCrash, what_was_acknowledged_is_there_exactly_once) {
