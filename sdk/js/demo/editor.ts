@@ -9,7 +9,7 @@ import { moveCaret, type Document, type Peer, type TextOp } from '../src/index.j
 export interface Here {
   name: string;
   color: string;
-  /** Selection in the note, UTF-16 units; absent while the editor has no focus. */
+  /** Selection in the note, UTF-16 units; absent before the editor was used. */
   caret?: { start: number; end: number };
 }
 
@@ -37,7 +37,7 @@ export class Editor {
       this.input();
     });
     area.addEventListener('scroll', () => this.scroll());
-    for (const event of ['focus', 'blur', 'keyup', 'pointerup', 'select'] as const) {
+    for (const event of ['focus', 'keyup', 'pointerup', 'select'] as const) {
       area.addEventListener(event, () => this.tell());
     }
     new ResizeObserver(() => this.scroll()).observe(area);
@@ -100,9 +100,7 @@ export class Editor {
   }
 
   private tell(): void {
-    const { area } = this;
-    const focused = area.ownerDocument.activeElement == area;
-    this.moved(focused ? { start: area.selectionStart, end: area.selectionEnd } : undefined);
+    this.moved({ start: this.area.selectionStart, end: this.area.selectionEnd });
   }
 
   show(peers: readonly Peer<Here>[]): void {

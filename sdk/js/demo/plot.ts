@@ -45,7 +45,7 @@ export class Plot {
     context.scale(scale, scale);
     const style = getComputedStyle(canvas);
     const color = (name: string): string => style.getPropertyValue(name);
-    const margin = { left: 52, right: 8, top: 8, bottom: 8 };
+    const margin = { left: 64, right: 8, top: 8, bottom: 8 };
     const y = (ms: number): number => {
       const part = Math.log(Math.min(high, Math.max(low, ms)) / low) / Math.log(high / low);
       return height - margin.bottom - part * (height - margin.top - margin.bottom);

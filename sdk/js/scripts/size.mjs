@@ -1,0 +1,66 @@
+// Sizes of what a minimal application ships: `size.mjs [DEFAULT_BUDGET [LITE_BUDGET]]`, budgets in
+// bytes of gzip -9 (JavaScript and WASM together). Prints one JSON line for each bundle and for its
+// parts; fails when a bundle is above its budget.
+
+import { build } from 'esbuild';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const budgets = {
+  default: Number(process.argv[2] ?? 40_000),
+  lite: Number(process.argv[3] ?? 20_000),
+};
+const entries = {
+  default: ['index.js', 'core.wasm'],
+  lite: ['lite.js', 'core-lite.wasm'],
+};
+
+/** Opens a kit, sets a value, subscribes: what any application does at least. */
+const app = (entry) => `
+  import { SyncKit } from './dist/${entry}';
+  const kit = await SyncKit.open({ url: '/sync' });
+  const doc = kit.document('app');
+  await doc.ready;
+  doc.subscribe(() => console.log(doc.get()));
+  doc.set('greeting', 'hello');`;
+
+const sizes = (bytes) => ({
+  raw: bytes.length,
+  gzip: gzipSync(bytes, { level: 9 }).length,
+  brotli: brotliCompressSync(bytes, {
+    params: {
+      [constants.BROTLI_PARAM_QUALITY]: 11,
+      [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+    },
+  }).length,
+});
+
+let failed = false;
+for (const [name, [entry, wasm]] of Object.entries(entries)) {
+  const { outputFiles } = await build({
+    stdin: { contents: app(entry), resolveDir: root },
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    minify: true,
+    write: false,
+    legalComments: 'none',
+  });
+  const parts = {
+    js: sizes(outputFiles[0].contents),
+    wasm: sizes(readFileSync(join(root, 'dist', wasm))),
+  };
+  const total = (key) => parts.js[key] + parts.wasm[key];
+  const budget = budgets[name];
+  const whole = { raw: total('raw'), gzip: total('gzip'), brotli: total('brotli') };
+  const ok = whole.gzip <= budget;
+  failed ||= !ok;
+  for (const [part, size] of Object.entries(parts)) {
+    console.log(JSON.stringify({ bundle: name, part, ...size }));
+  }
+  console.log(JSON.stringify({ bundle: name, ...whole, budget, ok }));
+}
+process.exit(failed ? 1 : 0);
