@@ -187,6 +187,7 @@ Status Engine::mutate(DocHandle handle, FieldHandle field, Bytes intent, uint64_
   uint64_t hlc = doc->open_hlc;
   if (doc->changes.empty()) {
     hlc = next_hlc(*doc, now_ms);
+    if (hlc <= doc->foreign_hlc) hlc = doc->foreign_hlc + 1;
   } else if (hlc <= doc->seen_hlc) {
     hlc = doc->seen_hlc + 1;  // a change arrived since: stay above it
   }
@@ -304,6 +305,9 @@ void Engine::restamp(Doc& doc, uint64_t now_ms) {
     }
     doc.own_hlc = hlc;
     rewrite(doc, i, scratch_, hlc);
+    // What lost against the old clock is gone from the document; what lost to another replica's
+    // queue may have to come back. Start from the host's state.
+    if (hlc <= doc.foreign_hlc) doc.rebuild_wanted = true;
   }
 }
 

@@ -114,7 +114,8 @@ struct Engine::Doc {
   uint64_t acked = 0;               // own durable
   uint64_t saved_seq = 0, sent_seq = 0;  // highest that was reported
   uint64_t own_hlc = 0;             // of the last own transaction
-  uint64_t seen_hlc = 0;            // of all that the host confirmed, and of other replicas' queues
+  uint64_t seen_hlc = 0;            // of all that the host confirmed
+  uint64_t foreign_hlc = 0;         // of what other replicas' queues brought into the document
   uint32_t dead = 0;
   Vec<Kept> history;
   size_t history_bytes = 0;

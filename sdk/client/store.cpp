@@ -264,6 +264,7 @@ Status Engine::load_queue(Doc& doc, uint64_t replica, uint64_t seq, Bytes value)
   if (replica != replica_) {
     if (transaction.last_seq() <= doc.confirmed[replica]) return {};
     SK_TRY(doc.document->merge(transaction, outcome, nullptr));
+    if (transaction.hlc > doc.foreign_hlc) doc.foreign_hlc = transaction.hlc;
     doc.foreign.push_back({replica, transaction.last_seq(), hash_bytes(value)});
     return {};
   }

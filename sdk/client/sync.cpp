@@ -284,6 +284,7 @@ void Engine::finish_rebuild(Doc& doc) {
   doc.document = doc.fresh;
   doc.fresh = nullptr;
   doc.foreign.clear();
+  doc.foreign_hlc = 0;
   doc.rebuild_wanted = doc.diverged = false;
   emit_doc(Out::reset, doc);
 }

@@ -55,6 +55,7 @@ type() {
 for source in kernel/wire kernel/document client/engine client/output client/session client/store client/sync; do
   compile "$level" "base-$(basename $source)" "$root/sdk/$source.cpp"
 done
+compile -Oz base-runtime "$here/runtime.cpp" -fno-builtin
 emcc -Oz -flto -mbulk-memory -msign-ext -fno-builtin -Wall -Wextra -c "$here/alloc.c" -o "$work/base-alloc.o"
 type lww
 

@@ -17,7 +17,7 @@ struct Instance {
   uint32_t type, number;
 };
 
-constexpr size_t kSlots = 4, kScalar = 2, kErrorText = 3;
+constexpr size_t kSlots = 4;
 sk_buf* slots[kSlots];
 Buffer scalar, error_text;
 

@@ -193,20 +193,41 @@ void HostModel::update(SessionId id, Session& session, Bytes body) {
 
 bool HostModel::flush() {
   if (accepted_.empty()) return false;
-  for (const Accepted& accepted : accepted_) {
+  std::vector<Accepted> batch;
+  batch.swap(accepted_);
+  for (const Accepted& accepted : batch) {
     DocLog& doc = log(accepted.document);
-    doc.log.push_back(accepted.bytes);
-    doc.version.raise(accepted.replica, accepted.last_seq);
-    doc.placed[{accepted.replica, accepted.last_seq}] = doc.position();
-    fan_out(accepted, doc.position());
+    // Another host of this disk may have been first.
+    uint64_t have = doc.version[accepted.replica];
+    uint64_t seq = decoded(accepted.bytes).seq;
+    auto writer = sessions_.find(accepted.session);
+    if (accepted.last_seq <= have) {
+      if (writer == sessions_.end()) continue;
+      send(writer->second, wire::Ack{accepted.document, accepted.replica, accepted.last_seq,
+                                     doc.placed[{accepted.replica, accepted.last_seq}]});
+    } else if (seq != have + 1) {
+      if (writer == sessions_.end()) continue;
+      error(writer->second, accepted.document, seq, SK_CONFLICT, "not the next seq");
+    } else {
+      doc.log.push_back(accepted.bytes);
+      doc.version.raise(accepted.replica, accepted.last_seq);
+      doc.placed[{accepted.replica, accepted.last_seq}] = doc.position();
+      fan_out(accepted, doc.position());
+    }
   }
-  accepted_.clear();
   return true;
 }
 
 void HostModel::fan_out(const Accepted& accepted, uint64_t position) {
+  notify(accepted, position, accepted.session);
+  for (HostModel* other : bus) {
+    if (!random_.chance(lose_notifications)) other->notify(accepted, position, 0);
+  }
+}
+
+void HostModel::notify(const Accepted& accepted, uint64_t position, SessionId author) {
   for (auto& [id, session] : sessions_) {
-    if (id == accepted.session) {
+    if (id == author) {
       send(session, wire::Ack{accepted.document, accepted.replica, accepted.last_seq, position});
       continue;
     }

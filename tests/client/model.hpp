@@ -2,8 +2,9 @@
 // disk, and a client (engine + disk + what it was told). Everything is in memory and driven step
 // by step, so that tests and the simulator decide what is lost, late or repeated.
 //
-// HostModel keeps `disk` (survives crash) apart from the rest (does not). It is a reference, not
-// the product: small, quadratic where that is simpler, and independent of the host's code.
+// HostModel keeps `disk` (survives crash) apart from the rest (does not). Several hosts may share
+// one disk; they then tell each other by a bus that may lose. It is a reference, not the product:
+// small, quadratic where that is simpler, and independent of the host's code.
 #pragma once
 
 #include <client/engine.hpp>
@@ -56,7 +57,8 @@ class HostModel {
  public:
   using SessionId = uint32_t;
 
-  explicit HostModel(uint64_t seed) : random_(seed) {}
+  explicit HostModel(uint64_t seed) : disk(own_disk_), random_(seed) {}
+  HostModel(uint64_t seed, Disk& shared) : disk(shared), random_(seed) {}
 
   // Knobs.
   uint64_t now_ms = 1'700'000'000'000;
@@ -66,7 +68,8 @@ class HostModel {
   std::set<std::string> unreadable;
   std::set<uint64_t> read_only;  // replicas
 
-  Disk disk;
+  Disk& disk;
+  std::vector<HostModel*> bus;  // the other hosts of the same disk
 
   SessionId open() { return sessions_[++last_session_], last_session_; }
   void close(SessionId id) { sessions_.erase(id); }
@@ -75,7 +78,8 @@ class HostModel {
   bool take(SessionId id, std::string& frame);  // the next frame for the client
 
   bool flush();     // makes what was accepted durable, acknowledges and fans out
-  bool answer();    // one waiting sync request
+  bool answer();    // one page of the oldest sync request
+  bool idle() const { return requests_.empty(); }
   void crash();     // what was not flushed is gone, and every connection
   void compact(const std::string& document);
   void restore(const Disk& backup);  // an older disk: its logs get new epochs
@@ -111,7 +115,9 @@ class HostModel {
              const char* text);
   void deny(Session& session, const std::string& document, uint64_t seq, sk_status code);
   void fan_out(const Accepted& accepted, uint64_t position);
+  void notify(const Accepted& accepted, uint64_t position, SessionId author);
 
+  Disk own_disk_;
   Random random_;
   std::map<SessionId, Session> sessions_;
   SessionId last_session_ = 0;

@@ -1,0 +1,18 @@
+// What the C++ runtime would bring, in a few bytes: without exceptions there is nothing to do but
+// stop when memory runs out. (Growable buffers ask first and report SK_NOMEM.)
+#include <cstddef>
+#include <cstdlib>
+
+void* operator new(std::size_t size) {
+  void* made = std::malloc(size);
+  if (!made) __builtin_trap();
+  return made;
+}
+void* operator new[](std::size_t size) { return operator new(size); }
+void operator delete(void* pointer) noexcept { std::free(pointer); }
+void operator delete[](void* pointer) noexcept { std::free(pointer); }
+void operator delete(void* pointer, std::size_t) noexcept { std::free(pointer); }
+void operator delete[](void* pointer, std::size_t) noexcept { std::free(pointer); }
+
+extern "C" [[noreturn]] void __cxa_pure_virtual() { __builtin_trap(); }
+extern "C" void abort() { __builtin_trap(); }
