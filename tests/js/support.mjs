@@ -45,7 +45,8 @@ export const until = async (test, what, ms = 15_000) => {
   }
 };
 
-const binary = process.env.SYNCKIT_BIN ?? join(root, 'build/release/synckit');
+/** The host's program. */
+export const binary = process.env.SYNCKIT_BIN ?? join(root, 'build/release/synckit');
 
 /** A running host. */
 export class Host {

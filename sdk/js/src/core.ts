@@ -66,6 +66,7 @@ export class Core {
     let core: Core;
     const ext: Call = (op, type, self, a, aLength, b, bLength) => {
       const out = (slot: number, bytes: Uint8Array): void => {
+        if (!bytes.length) return; // nothing to append; a null address would look like no memory
         const at = core.sk_['sk_ext_out']!(slot, bytes.length);
         if (!at) fail('nomem', 'core.wasm is out of memory');
         core.mem_().set(bytes, at);

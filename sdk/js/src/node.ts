@@ -1,6 +1,7 @@
 // `synckit/node`: the default package for Node 18 and newer. Data is kept in files (FileStorage) or
 // in memory; connections are made by the platform's WebSocket or, where there is none, by `ws`.
 
+import { webcrypto } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { WasmSource } from './core.js';
 import { FileStorage } from './file.js';
@@ -10,6 +11,9 @@ import { BaseKit, type Flavour, type KitOptions } from './kit.js';
 import { fail } from './errors.js';
 import { loadPlugin as load, type PluginType } from './plugin.js';
 import { MemoryStorage } from './storage.js';
+
+// Node 18 has Web Crypto, but not under its global name.
+globalThis.crypto ??= webcrypto as Crypto;
 
 /** Node's fetch reads no files. */
 const fromFile = async (source: WasmSource): Promise<WasmSource> => {

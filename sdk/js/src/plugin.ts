@@ -2,7 +2,7 @@
 // memory) and serves the engine's calls to it.
 //
 // The module exports `memory`, `__indirect_function_table` (growable), `malloc`, `free`,
-// `synckit_plugin_v1` and, when it has one, `_initialize`; it imports nothing. Structs are read at
+// `synckit_plugin_v1` and, when it has one, `_initialize`; it gets no imports. Structs are read at
 // the offsets that abi.h gives them where pointers and size_t have 4 bytes; function pointers are
 // indices into the table.
 //
@@ -215,6 +215,21 @@ class Plugin {
 }
 
 /**
+ * What a plugin has no right to expect, but toolchains leave behind (`proc_exit`, a notice of memory
+ * growth): functions that fail the call that reaches them, the notice apart.
+ */
+const strangers = (module: WebAssembly.Module): WebAssembly.Imports => {
+  const imports: Record<string, Record<string, () => void>> = {};
+  for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
+    if (kind != 'function') fail('unsupported', `the plugin imports the ${kind} ${from}.${name}`);
+    (imports[from] ??= {})[name] = () => {
+      if (name != 'emscripten_notify_memory_growth') fail('internal', `it called ${from}.${name}`);
+    };
+  }
+  return imports;
+};
+
+/**
  * Loads a plugin: its first CRDT type, ready for `SyncKit.open({ types: [...] })`.
  *
  * @param source URL, bytes or compiled module of a standalone plugin .wasm
@@ -232,7 +247,7 @@ export const loadPlugin = async (source: WasmSource): Promise<PluginType> => {
               ? await (await fetch(source)).arrayBuffer()
               : source,
           );
-    instance = await WebAssembly.instantiate(module, {});
+    instance = await WebAssembly.instantiate(module, strangers(module));
   } catch (error) {
     throw wrap('unavailable', 'the plugin cannot be loaded', error);
   }
