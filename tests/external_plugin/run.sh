@@ -47,6 +47,24 @@ for name in plugin.cpp CMakeLists.txt; do
     fail "sdk/template/$name.in has drifted from $original"
 done
 
+# The laws: this plugin keeps them, and the same plugin with `merge` taking whatever came last, as a
+# careless one would, is caught.
+sdk=$here/../../sdk
+if [ -f "$sdk/check/laws.cpp" ]; then
+  c++ -std=c++20 -O1 -I "$sdk" -I "$sdk/include" "$here/laws.cpp" "$sdk"/check/*.cpp -ldl \
+    -o "$work/laws" || fail "the law checker does not build"
+  "$work/laws" "$so" || fail "it breaks a law"
+  awk '/Status merge/ {inside = 1} inside && /score <= best/ {inside = 0; next} {print}' \
+    "$here/high_score.cpp" >"$work/broken.cpp"
+  ! cmp -s "$here/high_score.cpp" "$work/broken.cpp" || fail "nothing was broken on purpose"
+  c++ -std=c++20 -O1 -shared -fPIC -fvisibility=hidden -I "$work/prefix/include" \
+    "$work/broken.cpp" -o "$work/broken.so" || fail "the broken plugin does not build"
+  code=0
+  "$work/laws" "$work/broken.so" >"$work/broken.txt" || code=$?
+  [ $code = 1 ] || { cat "$work/broken.txt" >&2; fail "the law checker misses a broken plugin"; }
+  echo "external_plugin: the broken twin is caught"
+fi
+
 if [ -x "$build/synckit" ]; then
   synckit() { "$build/synckit" "$@"; }
   printf 'plugins:\n  paths: ["%s"]\n' "$out" >"$work/synckit.yaml"
