@@ -18,7 +18,8 @@ std::string replace_value(const std::string& view, const std::string& patch) {
 int main(int argc, char** argv) {
   if (argc < 2) return std::fprintf(stderr, "usage: laws PLUGIN.so [SEED]\n"), 64;
   void* library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
-  auto* entry = library ? reinterpret_cast<sk_plugin_fn>(dlsym(library, SK_PLUGIN_SYMBOL)) : nullptr;
+  void* symbol = library ? dlsym(library, SK_PLUGIN_SYMBOL) : nullptr;
+  auto entry = reinterpret_cast<sk_plugin_fn>(symbol);
   if (!entry) return std::fprintf(stderr, "laws: %s is no plugin\n", argv[1]), 65;
   const sk_plugin* plugin = entry();
   synckit::check::Subject subject;
