@@ -255,6 +255,19 @@ test('edits of one tick are one transaction', async (t) => {
   assert.equal(doc.get('b'), 1);
 });
 
+test('tens of thousands of edits in one tick are stored, whenever the next ones come', async (t) => {
+  const kit = await open(t);
+  const doc = await ready(kit);
+  let seq = 0;
+  for (const n of [1, 1000, 20_000, 3, 40_000]) {
+    for (let i = 0; i < n; i++) doc.set(`key${i % 1000}`, i);
+    seq += n;
+    await kit.saved();
+    assert.equal(doc.seq, seq);
+  }
+  assert.equal(Object.keys(doc.get()).length, 1000);
+});
+
 test('saved means stored: a storage that fails is tried again, and nothing is lost', async (t) => {
   const storage = new Watched();
   const kit = await open(t, { storage });

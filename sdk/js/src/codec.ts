@@ -70,6 +70,8 @@ export class Writer {
   /** UTF-8 without a length. A lone surrogate becomes U+FFFD. */
   text(text: string): this {
     this.room_(text.length * 3);
+    // A typed character: not worth the way through the encoder.
+    if (text.length == 1 && text < '\x80') return this.byte(text.charCodeAt(0));
     this.len_ += encoder.encodeInto(text, this.buf_.subarray(this.len_)).written;
     return this;
   }

@@ -28,8 +28,9 @@ const compile = async (source: WasmSource): Promise<WebAssembly.Module> => {
   }
 };
 
+const { timeOrigin } = performance;
 /** Milliseconds since 1970 by a clock that does not run backwards. */
-export const now = (): number => performance.timeOrigin + performance.now();
+export const now = (): number => timeOrigin + performance.now();
 
 /** 16 random hex digits, not all zero. */
 export const randomId = (): string => {
@@ -107,7 +108,7 @@ export class Core {
   }
   private data_(): Uint8Array {
     const at = this.word_(1);
-    return this.bytes_.subarray(at, at + this.word_(2));
+    return this.bytes_.subarray(at, at + this.words_[this.result_ + 2]!);
   }
   private check_(code: number): void {
     if (!code) return;
@@ -159,14 +160,15 @@ export class Core {
 
   // ---- edits and reading -------------------------------------------------------------------
 
-  /** Applies an intent at once; returns the patch, borrowed. `lastSeq` is valid after it. */
-  mutate(doc: number, field: number, intent: Uint8Array): Uint8Array {
+  /** Applies an intent at once. `lastSeq` and `patch` are valid after it. */
+  mutate(doc: number, field: number, intent: Uint8Array): void {
     this.check_(this.sk_['sk_mutate']!(doc, field, this.put_(intent), now()));
-    return this.data_();
   }
+  /** The patch of the last mutate, borrowed. */
+  readonly patch = (): Uint8Array => this.data_();
   /** The document's last own seq, after mutate or info. */
   lastSeq(): number {
-    return this.word_(8) + this.word_(9) * 2 ** 32;
+    return this.word_(8) + this.words_[this.result_ + 9]! * 2 ** 32;
   }
   begin(doc: number): void {
     this.check_(this.sk_['sk_begin']!(doc));

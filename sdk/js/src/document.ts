@@ -257,9 +257,9 @@ export class BaseDocument<T extends object = Record<string, Json>>
   edit_(field: Field, intent: Writer): void {
     this.writable_();
     const { core_: core } = this.kit_;
-    const patch = core.mutate(this.handle_, field.handle_, intent.bytes());
+    core.mutate(this.handle_, field.handle_, intent.bytes());
     this.seq = core.lastSeq();
-    if (patch.length) field.patched_(patch, true);
+    field.patched_(core.patch, true);
     this.kit_.touch_();
   }
   /** @internal */
@@ -296,7 +296,7 @@ export class BaseDocument<T extends object = Record<string, Json>>
         break;
       case 19: {
         const field = this.byHandle_[r.u32()];
-        if (this.readable_) field?.patched_(r.rest(), false);
+        if (this.readable_) field?.patched_(() => r.rest(), false);
         break;
       }
       case 20: {

@@ -55,8 +55,8 @@ export abstract class Field<Change = any> {
     return () => void this.subscribers_.delete(fn);
   }
 
-  /** The view moved by a patch (borrowed). @internal */
-  abstract patched_(patch: Uint8Array, local: boolean): void;
+  /** The view moves by a patch: borrowed bytes, fetched only when somebody looks. @internal */
+  abstract patched_(patch: () => Uint8Array, local: boolean): void;
   /** The view is to be read again. @internal */
   abstract reset_(): void;
 
@@ -110,9 +110,10 @@ export class MapField extends Field<MapChange> {
   }
 
   /** @internal */
-  override patched_(patch: Uint8Array, local: boolean): void {
+  override patched_(patch: () => Uint8Array, local: boolean): void {
     if (!this.view_ && !this.subscribers_.size) return;
-    this.tell_({ paths: (this.view_ ?? new MapView({})).patch(patch) }, local);
+    const paths = (this.view_ ?? new MapView({})).patch(patch());
+    if (paths.length) this.tell_({ paths }, local);
   }
   /** @internal */
   override reset_(): void {

@@ -35,7 +35,7 @@ export class TextField extends Field<readonly TextOp[]> {
   }
   /** Replaces `count` units from `position` on by `text`, as one change. */
   splice(position: number, count: number, text = ''): void {
-    if (/\p{Cs}/u.test(text)) fail('malformed', 'the text has half a surrogate pair');
+    if (text && /\p{Cs}/u.test(text)) fail('malformed', 'the text has half a surrogate pair');
     this.edit_(spliceIntent(this.host_.writer_(), position, count, text));
   }
   /** Makes the text equal to `text` by one splice of what differs; `caret` as for `textDiff`. */
@@ -69,10 +69,11 @@ export class TextField extends Field<readonly TextOp[]> {
     this.toString(); // from now on the old text is there to compare with after a reset
   }
   /** @internal */
-  override patched_(patch: Uint8Array, local: boolean): void {
+  override patched_(patch: () => Uint8Array, local: boolean): void {
     const watched = this.subscribers_.size;
     if (this.text_ === undefined && !watched) return;
-    const ops = textPatch(patch);
+    const ops = textPatch(patch());
+    if (!ops.length) return;
     if (this.text_ !== undefined && this.waiting_.push(ops) > maxWaiting) {
       if (watched) this.toString();
       else this.text_ = undefined;
@@ -131,9 +132,10 @@ export class SetField<T = Json> extends Field<SetChange> {
   }
 
   /** @internal */
-  override patched_(patch: Uint8Array, local: boolean): void {
+  override patched_(patch: () => Uint8Array, local: boolean): void {
     if (!this.view_ && !this.subscribers_.size) return;
-    this.tell_((this.view_ ?? new SetView('[]')).patch(patch), local);
+    const change = (this.view_ ?? new SetView('[]')).patch(patch());
+    if (change.added.length + change.removed.length) this.tell_(change, local);
   }
   /** @internal */
   override reset_(): void {
@@ -176,11 +178,11 @@ export class CounterField extends Field<{ by: bigint }> {
   }
 
   /** @internal */
-  override patched_(patch: Uint8Array, local: boolean): void {
+  override patched_(patch: () => Uint8Array, local: boolean): void {
     if (this.value_ === undefined) return; // subscribing reads it
-    const by = counterPatch(patch);
+    const by = counterPatch(patch());
     this.value_ += by;
-    this.tell_({ by }, local);
+    if (by) this.tell_({ by }, local);
   }
   /** @internal */
   override reset_(): void {
@@ -204,8 +206,9 @@ export class CustomField extends Field<Uint8Array | undefined> {
     return this.host_.readable_ ? this.host_.view_(this).slice() : new Uint8Array();
   }
   /** @internal */
-  override patched_(patch: Uint8Array, local: boolean): void {
-    this.tell_(patch.slice(), local);
+  override patched_(patch: () => Uint8Array, local: boolean): void {
+    const bytes = patch().slice();
+    if (bytes.length) this.tell_(bytes, local);
   }
   /** @internal */
   override reset_(): void {

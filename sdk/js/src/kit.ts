@@ -447,7 +447,7 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
       else ops.push({ op: op == 1 ? 'put' : 'put-newer', key, value: r.raw(r.u32()) });
     }
     this.queue_.push({ id, ops });
-    this.pumping_ ??= this.pump_().finally(() => (this.pumping_ = undefined));
+    this.pumping_ ??= this.pump_();
   }
 
   /** Stores what waits: all of it in one transaction, then what came meanwhile. */
@@ -476,6 +476,8 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
       this.core_.stored(this.stored_);
       this.drain_();
     }
+    // In the same step as the last look at the queue: a batch that comes now starts the next pump.
+    this.pumping_ = undefined;
   }
 
   // ---- connection --------------------------------------------------------------------------
