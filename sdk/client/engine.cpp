@@ -333,6 +333,10 @@ void Engine::acknowledge(Doc& doc, uint64_t through) {
   if (doc.last_seq < through) doc.last_seq = through;
   doc.refused_seq = 0;
   doc.attempt = 0;
+  if (doc.saved_seq < through) {  // the log knew it before the store did
+    doc.saved_seq = through;
+    emit_progress(doc, Stage::saved, through);
+  }
   emit_progress(doc, Stage::durable, through);
 }
 

@@ -307,9 +307,8 @@ Status Engine::loaded(DocHandle handle, uint64_t now_ms) {
   // Queued transactions that wait for something that is not here.
   if (doc->document->version()[replica_] < doc->last_seq) doc->rebuild_wanted = true;
   doc->saved = doc->size();
-  if (doc->size()) doc->saved_seq = doc->last_seq;
-  report_saved(*doc);
-  if (doc->size()) emit_progress(*doc, Stage::saved, doc->last_seq);
+  doc->saved_seq = doc->last_seq;
+  if (doc->last_seq) emit_progress(*doc, Stage::saved, doc->last_seq);
   if (session_ == Session::open) {
     subscribe(doc);
     request_sync(*doc, now_ms);

@@ -190,7 +190,11 @@ struct Client::Core {
       case Out::patch: {
         DocHandle doc = in.u32();
         FieldHandle field = in.u32();
-        const auto& name = names[key(doc, field)];
+        std::pair<std::string, std::string> name;
+        {
+          std::lock_guard lock(mutex);
+          name = names[key(doc, field)];
+        }
         if (listener.patch) listener.patch(doc, Bytes(name.first), Bytes(name.second), in.rest());
         break;
       }
