@@ -122,6 +122,7 @@ class Text : public Crdt<Text> {
 
   // Scratch, kept for its memory.
   Delta delta_;
+  bool loads_ = false;  // the delta in hand is taken by load()
   Vec<Job> jobs_;
   Vec<AtomRun> kills_;
   Vec<Keyed> changed_, spare_;  // atoms that a merge has deleted: lv, count

@@ -34,6 +34,32 @@ inline bool next_code_point(const uint8_t*& at, const uint8_t* end, uint32_t& co
   return code >= (more == 2 ? 0x800u : 0x10000u) && code <= 0x10ffff && (code >> 11) != 0x1b;
 }
 
+// Length of the ASCII that `count` bytes begin with. Most text is, and goes by the word.
+inline size_t ascii_prefix(const uint8_t* at, size_t count) {
+  size_t n = 0;
+  for (uint64_t word = 0; n + 8 <= count; n += 8) {
+    std::memcpy(&word, at + n, 8);
+    if (word & 0x8080808080808080u) break;
+  }
+  while (n < count && at[n] < 0x80) ++n;
+  return n;
+}
+
+// Moves over `count` code points. False when there are fewer, or not strict UTF-8.
+inline bool check_code_points(const uint8_t*& at, const uint8_t* end, uint32_t count) {
+  uint32_t code = 0;
+  while (count) {
+    size_t left = static_cast<size_t>(end - at);
+    size_t ascii = ascii_prefix(at, left < count ? left : count);
+    at += ascii;
+    count -= static_cast<uint32_t>(ascii);
+    if (!count) break;
+    if (at == end || !next_code_point(at, end, code)) return false;
+    --count;
+  }
+  return true;
+}
+
 // Number of code points in strict UTF-8, and how many are above U+FFFF. False when it is not.
 inline bool count_code_points(Bytes text, uint32_t& chars, uint32_t& wide) {
   const uint8_t* at = text.data;
@@ -86,10 +112,21 @@ class CharLog {
   // Stores the first `count` code points of strict UTF-8 as the atoms lv, lv + 1 ... Returns how
   // many of them are above U+FFFF.
   uint32_t store(uint32_t lv, uint32_t count, const uint8_t* at, const uint8_t* end) {
-    uint32_t sum = 0;
-    for (uint32_t code = 0; count-- && next_code_point(at, end, code); ++lv) {
-      set(lv, code);
+    uint32_t sum = 0, code = 0;
+    while (count) {
+      uint32_t room = kPageAtoms - lv % kPageAtoms;
+      auto run = static_cast<uint32_t>(ascii_prefix(at, room < count ? room : count));
+      if (run) {
+        if (run <= kShortRun || !store_ascii(lv, run, at)) {
+          for (uint32_t i = 0; i < run; ++i) set(lv + i, at[i]);
+        }
+        lv += run, at += run, count -= run;
+        continue;
+      }
+      if (!next_code_point(at, end, code)) break;
+      set(lv++, code);
       sum += code > 0xffff;
+      --count;
     }
     return sum;
   }
@@ -149,6 +186,18 @@ class CharLog {
 
   static uint32_t wide_of(const uint8_t* page) {
     return reinterpret_cast<const uint16_t*>(page)[1];
+  }
+
+  static constexpr uint32_t kShortRun = 8;  // not worth a copy
+
+  // Copies a run inside one page. False when the page is a wide one.
+  bool store_ascii(uint32_t lv, uint32_t count, const uint8_t* at) {
+    uint32_t p = lv / kPageAtoms;
+    if (p >= pages_.size()) pages_.resize(p + 1);
+    if (!pages_[p]) widen(pages_[p], 1);
+    if (*pages_[p] != 1) return false;
+    std::memcpy(pages_[p] + kHeader + lv % kPageAtoms, at, count);
+    return true;
   }
 
   static void put(uint8_t* page, uint32_t i, uint32_t code) {

@@ -235,6 +235,8 @@ Status Delta::read_pieces(Reader& in) {
   uint64_t count = in.varint();
   if (!in.ok() || count > in.left() / 2) return bad(kCutShort, in);
   uint32_t sum = 0;
+  pieces.reserve(static_cast<size_t>(count));
+  order.reserve(static_cast<size_t>(count));
   for (uint64_t i = 0; i < count; ++i) {
     uint64_t meta = in.varint();
     if (meta >> 1 >= atoms - sum) return bad("text delta: pieces longer than its atoms", in);
@@ -317,13 +319,10 @@ Status Delta::read_text(Bytes rest) {
   text = rest;
   const uint8_t* at = rest.data;
   const uint8_t* end = at + rest.len;
-  uint32_t code = 0;
   for (Piece& piece : pieces) {
     piece.first = static_cast<uint32_t>(at - rest.data);
-    if (piece.dead()) continue;
-    for (uint32_t left_over = piece.len(); left_over--;) {
-      if (at == end) return Status::malformed("text delta: text shorter than its pieces");
-      if (!next_code_point(at, end, code)) return Status::malformed("text delta: invalid UTF-8");
+    if (!piece.dead() && !check_code_points(at, end, piece.len())) {
+      return Status::malformed("text delta: text shorter than its pieces, or invalid UTF-8");
     }
   }
   return at == end ? Status{} : Status::malformed("text delta: text longer than its pieces");

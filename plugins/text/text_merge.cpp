@@ -36,7 +36,10 @@ Status Text::resolve() {
   if (delta_.state || dots_.seen(delta_.authors[0].local) < delta_.first) {
     for (const SeqRun& run : delta_.gone) SK_TRY(resolve_atoms(run));
   }
+  // Into an empty field a delta that proves its order goes as it stands: number = lv.
+  loads_ = delta_.state && delta_.sequential && dots_.count() == 0 && end == delta_.atoms;
   size_t segment = 0;
+  if (loads_) return {};
   for (const Keyed& item : delta_.order) {
     SK_TRY(resolve_piece(delta_.pieces[item.value], segment));
   }
@@ -159,7 +162,7 @@ void Text::apply(Writer& patch) {
   Writer scratch(patch_);
   PatchWriter out(scratch, patch_text_);
   bool ordered = false;
-  if (before == 0 && delta_.state && delta_.sequential && dots_.count() == delta_.atoms) {
+  if (loads_) {
     load();
   } else {
     ordered = integrate(out, patch.wanted() && !delta_.state);
