@@ -86,7 +86,8 @@ struct Host::Impl {
       } else {
         for (const auto& table : (*plugin)->crdts) {
           Status added = registry.add(table.get());
-          if (!added.ok()) problem = (*plugin)->file.path + ": type \"" + table->type + "\": " + added.text;
+          if (added.ok()) continue;
+          problem = (*plugin)->file.path + ": type \"" + table->type + "\": " + added.text;
         }
       }
       if (problem.empty()) continue;
@@ -168,12 +169,16 @@ struct Host::Impl {
     auto bound = server->listen(config.listen.address, config.listen.port, true,
                                 http_routes(*hub, demo_root(config),
                                             config.admin.enabled && !own_admin));
-    if (!bound) return Failure{bound.failure().code, config.at("listen.address") + bound.failure().text};
+    if (!bound) {
+      return Failure{bound.failure().code, config.at("listen.address") + bound.failure().text};
+    }
     port = *bound;
     if (!own_admin) return Done{};
     auto admin = server->listen(config.admin.address, config.admin.port, false,
                                 http_routes(*hub, "", true));
-    if (!admin) return Failure{admin.failure().code, config.at("admin.port") + admin.failure().text};
+    if (!admin) {
+      return Failure{admin.failure().code, config.at("admin.port") + admin.failure().text};
+    }
     admin_port = *admin;
     return Done{};
   }

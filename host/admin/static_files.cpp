@@ -92,8 +92,9 @@ HttpResponse static_file(const std::string& root, const std::string& path,
   out.headers = {{"ETag", etag},
                  {"Cache-Control", "no-cache"},
                  {"Content-Security-Policy",
-                  "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data:; "
-                  "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}};
+                  "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
+                  "img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; "
+                  "frame-ancestors 'none'"}};
   if (if_none_match == etag) {
     out.status = 304;
     return out;

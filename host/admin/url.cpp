@@ -59,7 +59,8 @@ std::optional<Target> parse_target(std::string_view target) {
     rest = amp == std::string_view::npos ? "" : rest.substr(amp + 1);
     size_t equal = pair.find('=');
     auto key = percent_decode(pair.substr(0, equal), true);
-    auto value = percent_decode(equal == std::string_view::npos ? "" : pair.substr(equal + 1), true);
+    std::string_view raw = equal == std::string_view::npos ? "" : pair.substr(equal + 1);
+    auto value = percent_decode(raw, true);
     if (!key || !value) return std::nullopt;
     out.query[*key] = *value;
   }

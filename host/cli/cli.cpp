@@ -16,7 +16,8 @@ void add_documents(CLI::App& doc, Documents& options, int& code) {
   doc.require_subcommand(1);
   for (const char* name : {"list", "get"}) {
     bool list = std::string(name) == "list";
-    CLI::App* sub = doc.add_subcommand(name, list ? "List documents" : "Print one document as JSON");
+    CLI::App* sub =
+        doc.add_subcommand(name, list ? "List documents" : "Print one document as JSON");
     sub->add_option("--config", options.config, "Configuration file: read its storage directly");
     sub->add_option("--data", options.data, "Data folder: read its SQLite store directly");
     sub->add_option("--url", options.url, "Ask a running host, for example http://127.0.0.1:4242");

@@ -40,7 +40,8 @@ int token(const Token& options) {
     bytes.pop_back();
     if (bytes.ends_with("\r")) bytes.pop_back();
   }
-  auto loaded = secret ? key.from_secret(bytes) : key.from_pem(algorithm, bytes, jwt::Half::kPrivate);
+  auto loaded = secret ? key.from_secret(bytes)
+                       : key.from_pem(algorithm, bytes, jwt::Half::kPrivate);
   if (!loaded.ok()) return fail(kData, options.key_file + ": " + loaded.text);
   key.kid = options.kid;
   std::string token;

@@ -104,7 +104,8 @@ class Parser {
     config_.marks[option.name] = {node.Mark().line + 1, node.Mark().column + 1};
     if (option.kind == Kind::list) {
       if (!node.IsSequence()) {
-        return fail(node.Mark(), "\"" + std::string(option.name) + "\": expected a list, like [a, b]");
+        return fail(node.Mark(),
+                    "\"" + std::string(option.name) + "\": expected a list, like [a, b]");
       }
       for (const auto& item : node) {
         std::string text;

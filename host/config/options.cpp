@@ -256,7 +256,7 @@ bool parse_scalar(const Option& option, const std::string& text, Value& out, std
 std::string nearest(std::string_view word, const std::vector<std::string>& names) {
   constexpr size_t kMaxWord = 64;  // longer ones are no typing mistakes
   if (word.size() > kMaxWord) return "";
-  size_t best = std::max<size_t>(1, word.size() / 3) + 1;
+  size_t best = std::clamp<size_t>(word.size() / 2, 1, 3) + 1;
   std::string out;
   for (const std::string& name : names) {
     size_t d = distance(word, name);

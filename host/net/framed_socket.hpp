@@ -114,8 +114,9 @@ class Outbox {
     parts_.clear();
     size_t run = 0;  // where the copied run at the end of staging_ began
     auto close_run = [&] {
-      if (staging_.size() > run) parts_.push_back(asio::buffer(&staging_[run], staging_.size() - run));
-      run = staging_.size();
+      size_t end = staging_.size();
+      if (end > run) parts_.push_back(asio::buffer(&staging_[run], end - run));
+      run = end;
     };
     for (size_t i = 0; i < count; ++i) {
       FramePtr& frame = queue_.front();
@@ -154,6 +155,7 @@ class FramedSocket {
   tcp::socket& next_layer() { return socket_; }
   const tcp::socket& next_layer() const { return socket_; }
   Outbox& outbox() { return outbox_; }
+  const Outbox& outbox() const { return outbox_; }
   // Called when something was queued from inside Beast.
   void on_queued(std::function<void()> call) { queued_ = std::move(call); }
 
@@ -176,9 +178,10 @@ class FramedSocket {
           size_t size = frame->size();
           auto executor = get_executor();
           outbox_.push_from_beast(
-              std::move(frame), Task([executor, size, completion = std::move(completion)]() mutable {
-                asio::post(executor, beast::bind_front_handler(std::move(completion), error_code{},
-                                                               size));
+              std::move(frame),
+              Task([executor, size, completion = std::move(completion)]() mutable {
+                asio::post(executor, beast::bind_front_handler(std::move(completion),
+                                                               error_code{}, size));
               }));
           if (queued_) queued_();
         },

@@ -59,7 +59,13 @@ class HttpConnection final : public Peer, public std::enable_shared_from_this<Ht
 
   void on_header(const error_code& error) {
     if (ended_) return;
-    if (error == http::error::header_limit) return refuse(http::status::request_header_fields_too_large, "the request header is larger than limits.max_http_header_bytes\n");
+    if (error == http::error::header_limit) {
+      return refuse(http::status::request_header_fields_too_large,
+                    "the request header is larger than limits.max_http_header_bytes\n");
+    }
+    if (error == http::error::body_limit) {
+      return refuse(http::status::payload_too_large, "requests have no body here\n");
+    }
     if (error == http::error::end_of_stream || error == asio::error::eof) return end();
     if (error) {
       bool bad = error.category() == http::make_error_code(http::error::bad_method).category();
@@ -127,7 +133,9 @@ class HttpConnection final : public Peer, public std::enable_shared_from_this<Ht
     if (request.method() == http::verb::head) {
       auto serializer = std::make_shared<http::response_serializer<http::string_body>>(*out);
       http::async_write_header(socket_, *serializer,
-                               [serializer, done](const error_code& error, size_t n) { done(error, n); });
+                               [serializer, done](const error_code& error, size_t n) {
+                                 done(error, n);
+                               });
     } else {
       http::async_write(socket_, *out, done);
     }

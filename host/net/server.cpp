@@ -1,9 +1,11 @@
 // The one translation unit that compiles Beast.
 #include "server.hpp"
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/address.hpp>
-#include <atomic>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <future>
 
 #include "http_connection.hpp"
@@ -28,7 +30,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     ~Place() { --impl->open; }
   };
 
-  void accept(std::shared_ptr<tcp::acceptor> acceptor, std::shared_ptr<const net::Listener> listener) {
+  void accept(std::shared_ptr<tcp::acceptor> acceptor,
+              std::shared_ptr<const net::Listener> listener) {
     size_t loop = next++ % loops.size();
     acceptor->async_accept(
         loops[loop]->context(),
@@ -38,8 +41,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
           if (error) {
             // Out of descriptors, most likely: a pause, so that the loop does not spin.
             log::warn("accept failed", {{"reason", error.message()}});
-            auto timer = std::make_shared<boost::asio::steady_timer>(acceptor->get_executor(),
-                                                                     std::chrono::milliseconds(100));
+            auto timer = std::make_shared<boost::asio::steady_timer>(
+                acceptor->get_executor(), std::chrono::milliseconds(100));
             timer->async_wait([self, acceptor, listener, timer](const error_code& stopped) {
               if (!stopped && acceptor->is_open()) self->accept(acceptor, listener);
             });
@@ -50,7 +53,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
         });
   }
 
-  void admit(tcp::socket socket, const std::shared_ptr<const net::Listener>& listener, size_t loop) {
+  void admit(tcp::socket socket, const std::shared_ptr<const net::Listener>& listener,
+             size_t loop) {
     if (open >= hub.config.limits.connections) {
       hub.metrics.connections_refused.add();
       error_code ignored;
@@ -86,7 +90,11 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
 Server::Server(Hub& hub, std::vector<std::unique_ptr<Loop>>& loops)
     : impl_(std::make_shared<Impl>(hub, loops)) {}
 
-Server::~Server() = default;
+// Acceptors and connections go while all loops still exist, whoever holds the rest of Impl.
+Server::~Server() {
+  impl_->acceptors.clear();
+  for (auto& peers : impl_->peers) peers.clear();
+}
 
 Result<uint16_t> Server::listen(const std::string& address, uint16_t port, bool sync,
                                 HttpHandler handler) {

@@ -56,10 +56,11 @@ class WsConnection final : public Peer,
     outbox().push(std::move(frame));
     schedule_flush();
   }
-  size_t queued_bytes() const override { return const_cast<WsConnection*>(this)->outbox().queued(); }
+  size_t queued_bytes() const override { return ws_.next_layer().outbox().queued(); }
   void pause(bool paused) override {
+    bool resumed = paused_ && !paused;
     paused_ = paused;
-    if (!paused_ && !reading_ && !ended_) {
+    if (resumed && !reading_ && !ended_) {
       // Not from inside the session's own call: reading calls it again.
       asio::post(ws_.get_executor(), [self = shared_from_this()] { self->read(); });
     }

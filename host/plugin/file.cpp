@@ -62,7 +62,9 @@ const char* elf_problem(const std::vector<uint8_t>& bytes) {
     return "it is not a 64-bit shared library";
   }
   uint64_t size = bytes.size();
-  auto inside = [size](uint64_t offset, uint64_t len) { return offset <= size && len <= size - offset; };
+  auto inside = [size](uint64_t offset, uint64_t len) {
+    return offset <= size && len <= size - offset;
+  };
   if (!inside(header.e_shoff, uint64_t{header.e_shnum} * header.e_shentsize) ||
       !inside(header.e_phoff, uint64_t{header.e_phnum} * header.e_phentsize) ||
       header.e_phentsize != sizeof(Elf64_Phdr)) {

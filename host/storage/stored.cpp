@@ -20,13 +20,16 @@ void finish(Builder& builder, store::Root kind, flatbuffers::Offset<void> root) 
 Result<const store::Stored*> verify(Bytes bytes) {
   flatbuffers::Verifier verifier(bytes.data, bytes.len, 16, kMaxTables);
   if (bytes.len < 8 || !store::VerifyStoredBuffer(verifier)) {
-    return Failure{SK_MALFORMED, "a stored record is damaged: its bytes are no Stored of store.fbs"};
+    return Failure{SK_MALFORMED,
+                   "a stored record is damaged: its bytes are no Stored of store.fbs"};
   }
   return store::GetStored(bytes.data);
 }
 
 Bytes view(const flatbuffers::Vector<uint8_t>* bytes) { return {bytes->data(), bytes->size()}; }
-Bytes view(const flatbuffers::String* text) { return std::string_view(text->c_str(), text->size()); }
+Bytes view(const flatbuffers::String* text) {
+  return std::string_view(text->c_str(), text->size());
+}
 
 }  // namespace
 
@@ -93,7 +96,9 @@ Result<> read_snapshot(Bytes bytes, wire::Snapshot& out, uint64_t* position) {
   out.max_hlc = snapshot->max_hlc();
   if (position) *position = snapshot->position();
   if (snapshot->version()) {
-    for (const store::Dot* dot : *snapshot->version()) out.version.raise(dot->replica(), dot->seq());
+    for (const store::Dot* dot : *snapshot->version()) {
+      out.version.raise(dot->replica(), dot->seq());
+    }
   }
   if (snapshot->fields()) {
     for (const store::Field* field : *snapshot->fields()) {

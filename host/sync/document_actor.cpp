@@ -29,7 +29,8 @@ void DocumentActor::load() {
   state_ = State::loading;
   bool posted = hub_.workers.try_post([self = shared_from_this()] {
     auto head = self->hub_.store.head(self->id_);
-    self->executor_.post([self, head = std::move(head)]() mutable { self->loaded(std::move(head)); });
+    self->executor_.post(
+        [self, head = std::move(head)]() mutable { self->loaded(std::move(head)); });
   });
   if (posted) return;
   state_ = State::idle;
@@ -78,7 +79,8 @@ void DocumentActor::learn_epoch() {
       self->learning_epoch_ = false;
       if (self->state_ != State::active) return;
       if (!head) {
-        return self->refuse_waiting(SK_UNAVAILABLE, "storage cannot be read: " + head.failure().text);
+        return self->refuse_waiting(SK_UNAVAILABLE,
+                                    "storage cannot be read: " + head.failure().text);
       }
       self->epoch_ = head->epoch;
       std::deque<Request> waiting;

@@ -1,5 +1,8 @@
 // Answering SyncRequest: the log after a position, or a snapshot and the log after it, in pages.
 //
+// After a position of this log: what follows it. Otherwise (another epoch, a position that the log
+// does not reach, a trimmed one): the snapshot and all that follows, whatever version the client
+// names; pages stay contiguous, so that a client can tell each transaction's position.
 // The answer is read on worker threads, a page at a time, the next one when the connection has
 // room. It ends at the position (and version) that the document had when it was asked; what came
 // later reaches subscribers as Notifications. Both sides overlap at worst: positions are dense, so
@@ -15,24 +18,31 @@ constexpr int kMaxRestarts = 8;  // the log is trimmed under a reader that often
 
 class SyncStream : public std::enable_shared_from_this<SyncStream> {
  public:
-  SyncStream(Hub& hub, Request&& request, wire::SyncRequest asked, Store::Head head, int32_t level)
+  SyncStream(Hub& hub, Request&& request, const wire::SyncRequest& asked, Store::Head head,
+             int32_t level)
       : hub_(hub),
         request_(std::move(request)),
-        have_(std::move(asked.version)),
         head_(std::move(head)),
         level_(static_cast<uint32_t>(level)) {
-    by_version_ = asked.epoch != head_.epoch || asked.position > head_.position;
-    after_ = by_version_ ? 0 : asked.position;
-    need_snapshot_ = by_version_;
+    need_snapshot_ = asked.epoch != head_.epoch || asked.position > head_.position;
+    after_ = need_snapshot_ ? 0 : asked.position;
   }
 
-  void start() {
+  // Any thread: takes its turn among the session's streams.
+  void begin() {
+    request_.session->executor().post([self = shared_from_this()] {
+      self->request_.session->stream([self] { self->next(); });
+    });
+  }
+
+ private:
+  // On the session's loop, when its connection has room.
+  void next() {
     if (!hub_.workers.try_post([self = shared_from_this()] { self->page(); })) {
       fail({SK_UNAVAILABLE, "the host is busy, try again later"});
     }
   }
 
- private:
   // [worker]
   void page() {
     wire::SyncResponse response;
@@ -56,10 +66,11 @@ class SyncStream : public std::enable_shared_from_this<SyncStream> {
         return fail(read.failure());
       }
       // Trimmed below us: what is missing is in the snapshot.
-      by_version_ = need_snapshot_ = true;
+      need_snapshot_ = true;
     }
     response.snapshot = snapshot;
-    for (auto [at, len] : parts) response.transactions.push_back(Bytes(std::string_view(entries).substr(at, len)));
+    std::string_view all(entries);
+    for (auto [at, len] : parts) response.transactions.push_back(Bytes(all.substr(at, len)));
     response.position = after_;
     response.more = after_ < head_.position;
     if (!response.more) response.version = head_.version;
@@ -78,7 +89,7 @@ class SyncStream : public std::enable_shared_from_this<SyncStream> {
       head_.position = saved->position;
       head_.version = snapshot.version;
     }
-    if (!have_.covers(snapshot.version)) wire::encode(snapshot, out);
+    wire::encode(snapshot, out);
     return Done{};
   }
 
@@ -86,7 +97,6 @@ class SyncStream : public std::enable_shared_from_this<SyncStream> {
                    std::vector<std::pair<size_t, size_t>>& parts) {
     Failure bad{SK_OK, ""};
     uint64_t before = after_;
-    wire::Transaction transaction;
     std::string copy;
     Result<> read = hub_.store.read(request_.document, after_, room, [&](const sk_record& record) {
       if (record.position > head_.position) return false;
@@ -99,8 +109,8 @@ class SyncStream : public std::enable_shared_from_this<SyncStream> {
         bad = entry.failure();
         return false;
       }
+      if (!parts.empty() && entries.size() + entry->transaction.len > room) return false;
       after_ = record.position;
-      if (by_version_ && record.seq_hi <= have_[record.replica]) return true;
       parts.emplace_back(entries.size(), entry->transaction.len);
       entries.append(entry->transaction.text());
       return entries.size() < room;
@@ -117,8 +127,10 @@ class SyncStream : public std::enable_shared_from_this<SyncStream> {
     Executor& executor = request_.session->executor();
     executor.post([self = shared_from_this(), frame = std::move(frame), more]() mutable {
       Session& session = *self->request_.session;
-      session.deliver(std::move(frame), more ? 0 : 1);
-      if (more) session.when_room([self] { self->start(); });
+      session.send_page(std::move(frame));
+      if (more) return session.when_room([self] { self->next(); });
+      session.answer(1);
+      session.stream_done();
     });
   }
 
@@ -132,15 +144,14 @@ class SyncStream : public std::enable_shared_from_this<SyncStream> {
     error.message = Bytes(failure.text);
     error.document = Bytes(request_.document);
     hub_.metrics.errors[static_cast<size_t>(failure.code) % 10].add();
-    request_.session->deliver(FrameBuilder::one(error), 1);
+    send(FrameBuilder::one(error), false);
   }
 
   Hub& hub_;
   Request request_;
-  VersionVector have_;
   Store::Head head_;
   const uint32_t level_;
-  bool by_version_ = false, need_snapshot_ = false;
+  bool need_snapshot_ = false;
   uint64_t after_ = 0;
   int restarts_ = 0;
 };
@@ -155,7 +166,8 @@ void DocumentActor::sync_request(Request& request) {
     return denied(request, 0, SK_DENIED, "no permission to read this document");
   }
   if (quarantined_) {
-    return error(request, SK_INTERNAL, "the document is quarantined: one of its types failed on it");
+    return error(request, SK_INTERNAL,
+                 "the document is quarantined: one of its types failed on it");
   }
   bool nothing_new = position_ == 0 || (asked.epoch == epoch_ && asked.position == position_);
   if (nothing_new) {
@@ -172,9 +184,8 @@ void DocumentActor::sync_request(Request& request) {
   head.epoch = epoch_;
   head.position = position_;
   head.version = version_;
-  std::make_shared<SyncStream>(hub_, std::move(request), std::move(asked), std::move(head),
-                               permission)
-      ->start();
+  std::make_shared<SyncStream>(hub_, std::move(request), asked, std::move(head), permission)
+      ->begin();
 }
 
 }  // namespace synckit

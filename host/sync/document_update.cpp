@@ -36,10 +36,12 @@ void DocumentActor::ack(const Request& request, uint64_t seq, uint64_t position)
 
 // ---- checks -------------------------------------------------------------------------------------
 
-// Write permission on every field that the transaction touches; on the document for a void one.
+// Write permission on every field that the transaction touches. A void transaction touches none: it
+// only uses up its author's dots, and is what a client sends in place of a refused one, so whoever
+// may read may send it.
 Result<> DocumentActor::check_fields(const Request& request, const wire::Transaction& transaction) {
-  if (transaction.changes.empty() && level(request) < SK_LEVEL_WRITE) {
-    return Failure{SK_DENIED, "no permission to write this document"};
+  if (transaction.changes.empty() && level(request) < SK_LEVEL_READ) {
+    return Failure{SK_DENIED, "no permission to read this document"};
   }
   Bytes last;
   bool first = true;
@@ -48,9 +50,9 @@ Result<> DocumentActor::check_fields(const Request& request, const wire::Transac
     first = false;
     last = change.field;
     if (hub_.authority.level(*request.principal, id_, change.field.text()) < SK_LEVEL_WRITE) {
-      return Failure{SK_DENIED, "no permission to write " +
-                                    (change.field.empty() ? std::string("this document")
-                                                          : "field \"" + change.field.str() + "\"")};
+      std::string what = "this document";
+      if (!change.field.empty()) what = "field \"" + change.field.str() + "\"";
+      return Failure{SK_DENIED, "no permission to write " + what};
     }
   }
   return Done{};
@@ -195,7 +197,7 @@ class Answers {
     std::vector<FramePtr> out;
     for (size_t i = 0; i < runs_.size();) {
       size_t end = i + 1, bytes = run_bytes(runs_[i]);
-      while (end < runs_.size() && position(runs_[end]) == position(runs_[end - 1]) + runs_[end - 1].count &&
+      while (end < runs_.size() && position(runs_[end]) == behind(runs_[end - 1]) &&
              bytes + run_bytes(runs_[end]) <= max_frame_bytes_) {
         bytes += run_bytes(runs_[end++]);
       }
@@ -229,6 +231,7 @@ class Answers {
 
  private:
   uint64_t position(const Run& run) const { return results_[run.first]->position; }
+  uint64_t behind(const Run& run) const { return position(run) + run.count; }
   size_t run_bytes(const Run& run) const {
     size_t bytes = 0;
     for (size_t i = 0; i < run.count; ++i) bytes += results_[run.first + i]->transaction.len;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kMaxCredentialBytes = 64 << 10;
 constexpr int64_t kThrottleNoticeMs = 10000;
+constexpr unsigned kMaxStreams = 2;
 constexpr size_t kMaxCloseReason = 120;  // a close frame holds 123 bytes after its code
 
 std::string random_id() {
@@ -47,7 +48,8 @@ void Session::on_frame(Bytes bytes) {
   hub_.metrics.bytes_in.add(bytes.len);
   wire::Frame frame;
   if (Status status = wire::decode(bytes, frame); !status.ok()) {
-    return fail(SK_MALFORMED, std::string("the frame is not an Envelope of wire.proto: ") + status.text,
+    return fail(SK_MALFORMED,
+                std::string("the frame is not an Envelope of wire.proto: ") + status.text,
                 Close::protocol_error);
   }
   if (!take_token(heard_at_ms_)) update_pause();
@@ -66,6 +68,7 @@ void Session::on_closed() {
   if (state_ == State::closed) return;
   connection_ = nullptr;
   waiting_for_room_.clear();
+  waiting_streams_.clear();
   bool was_open = state_ == State::open;
   state_ = State::closed;
   if (!was_open) return;
@@ -131,7 +134,8 @@ bool Session::take_token(int64_t now_ms) {
     hub_.metrics.throttled.add();
     if (throttle_told_ms_ == 0 || now_ms - throttle_told_ms_ > kThrottleNoticeMs) {
       throttle_told_ms_ = now_ms;
-      error(SK_LIMIT, "more than limits.max_messages_per_s frames per second: the host reads no faster");
+      error(SK_LIMIT,
+            "more than limits.max_messages_per_s frames per second: the host reads no faster");
     }
   }
   return false;
@@ -177,7 +181,29 @@ void Session::deliver(FramePtr frame, unsigned answered) {
 void Session::when_room(Task task) {
   if (closed()) return;
   if (connection_->queued_bytes() <= hub_.config.limits.queue_bytes / 4) return task();
-  waiting_for_room_.push_back(std::move(task));  // at most one per unanswered SyncRequest
+  waiting_for_room_.push_back(std::move(task));  // at most kMaxStreams
+}
+
+void Session::stream(Task start) {
+  if (closed()) return;
+  if (streams_ >= kMaxStreams) {
+    waiting_streams_.push_back(std::move(start));
+    return;
+  }
+  ++streams_;
+  when_room(std::move(start));
+}
+
+void Session::send_page(FramePtr frame) {
+  if (!closed()) connection_->send(std::move(frame));
+}
+
+void Session::stream_done() {
+  --streams_;
+  if (closed() || waiting_streams_.empty()) return;
+  Task start = std::move(waiting_streams_.front());
+  waiting_streams_.pop_front();
+  stream(std::move(start));
 }
 
 // ---- errors -------------------------------------------------------------------------------------
@@ -299,8 +325,9 @@ void Session::welcome(bool renewed) {
   message.protocol = wire::kProtocol;
   message.session = Bytes(id_);
   message.host_time_ms = wall_ms();
-  message.limits = {limits.frame_bytes,    limits.transaction_bytes, limits.subscriptions,
-                    limits.presence_bytes, limits.clock_skew_ms,     hub_.config.timeouts.heartbeat_ms};
+  message.limits = {limits.frame_bytes,    limits.transaction_bytes,
+                    limits.subscriptions,  limits.presence_bytes,
+                    limits.clock_skew_ms,  hub_.config.timeouts.heartbeat_ms};
   message.principal = Bytes(principal_->id);
   send(FrameBuilder::one(message));
   log::debug(renewed ? "credential renewed" : "session opened",

@@ -11,6 +11,7 @@
 // Threads: owned by one loop. deliver, fail_from_anywhere and executor may be used from any thread.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_set>
@@ -47,6 +48,11 @@ class Session : public std::enable_shared_from_this<Session> {
   void answer(unsigned count);
   // Runs `task` now, or when the connection has room again; dropped when it closes.
   void when_room(Task task);
+  // Answers in pages: `start` runs when there is room and at most kMaxStreams are under way; each
+  // sends its pages (which never cut the reader: they wait for room), then says that it is done.
+  void stream(Task start);
+  void send_page(FramePtr frame);
+  void stream_done();
 
   size_t loop() const { return loop_; }
   uint64_t replica() const { return replica_; }  // fixed after Welcome
@@ -90,6 +96,8 @@ class Session : public std::enable_shared_from_this<Session> {
   int64_t connected_at_ms_, heard_at_ms_;
   std::unordered_set<std::string> subscribed_;
   std::vector<Task> waiting_for_room_;
+  std::deque<Task> waiting_streams_;  // at most one per unanswered SyncRequest
+  unsigned streams_ = 0;
 };
 using SessionPtr = std::shared_ptr<Session>;
 
