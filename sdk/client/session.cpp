@@ -341,6 +341,8 @@ void Engine::pump(Doc& doc) {
     Pending& pending = doc.at(doc.sent);
     if (pending.batch > stored_ || doc.sent >= limits_.window_transactions || full()) break;
     if (doc.sent && doc.sent_bytes + pending.len > limits_.window_bytes) break;
+    // Who may only read would have a void one refused again and again: it waits for the right.
+    if (doc.permission == 1 && is_void(pending.view())) break;
     wire::Update update;
     update.document = doc.id;
     update.transaction = pending.view();

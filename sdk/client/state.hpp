@@ -47,6 +47,12 @@ struct Engine::Pending {
   Bytes view() const { return {bytes, len}; }
 };
 
+// Whether an encoded transaction only uses up its dots.
+inline bool is_void(Bytes encoded) {
+  wire::Transaction transaction;
+  return wire::decode(encoded, transaction).ok() && transaction.changes.empty();
+}
+
 // An own acknowledged transaction, kept to send it again when the host's history is lost.
 struct Kept {
   uint64_t seq;

@@ -376,6 +376,8 @@ void Engine::refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint6
                code == SK_NOMEM ||
                (code == SK_MISSING_DEPS && doc.refused_times <= kDependencyRetries) ||
                (code == SK_LIMIT && doc.refused_times <= kLimitRetries);
+  // A void one has nothing left to give up, and its dead letter is not to be replaced.
+  if (!retry && is_void(pending.view())) retry = true;
   if (!retry) {
     commit_open(doc);
     make_void(doc, index, code, message);
