@@ -77,15 +77,16 @@ export class Host {
     await this.exited;
   }
   /** What GET /documents/<id> says; without fields while nobody has written it. */
-  async document(id) {
-    const response = await fetch(`${this.http}/documents/${encodeURIComponent(id)}`);
+  async document(id, token) {
+    const headers = token ? { authorization: `Bearer ${token}` } : {};
+    const response = await fetch(`${this.http}/documents/${encodeURIComponent(id)}`, { headers });
     if (response.status === 404) return { document: id, fields: [] };
     if (!response.ok) throw new Error(`GET /documents/${id}: ${response.status}`);
     return response.json();
   }
   /** Its fields as { 'type name': value }. */
-  async values(id) {
-    const { fields } = await this.document(id);
+  async values(id, token) {
+    const { fields } = await this.document(id, token);
     return Object.fromEntries(fields.map((f) => [`${f.type} ${f.field}`.trim(), f.value]));
   }
 }

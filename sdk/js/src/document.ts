@@ -101,13 +101,15 @@ export class Presence<State = Json> {
   }
 }
 
+/** What the host lets this client do with a document. */
+export type Permission = 'none' | 'read' | 'write' | 'admin';
+
 /** What a document tells. */
 export interface DocumentEvents {
   status: Status;
   change: ChangeEvent;
   rejected: RejectedEvent;
-  /** What the host lets this client do. */
-  permission: 'none' | 'read' | 'write' | 'admin';
+  permission: Permission;
 }
 
 /** One document of a kit; made by `kit.document(id)`. */
@@ -119,6 +121,8 @@ export class BaseDocument<T extends object = Record<string, Json>>
   readonly ready: Promise<void>;
   /** Where it stands between this device and the host; `on('status', …)` tells changes. */
   status: Status = 'offline';
+  /** What the host lets this client do; undefined until it has said so. */
+  permission: Permission | undefined;
   /** Seq of the last own change, uncommitted ones included; see `ChangeEvent.seq`. */
   seq = 0;
   /** What others do in this document. */
@@ -339,7 +343,8 @@ export class BaseDocument<T extends object = Record<string, Json>>
       }
       case 25: {
         const levels = ['none', 'read', 'write', 'admin'] as const;
-        this.tell_('permission', levels[r.byte()]!);
+        this.permission = levels[r.byte()]!;
+        this.tell_('permission', this.permission);
         break;
       }
     }

@@ -220,8 +220,9 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
     const until = new Map(open.map((document) => [document, document.seq]));
     const isDone = (document: D): boolean => {
       if (document.closed_) return true;
-      if (document.status == 'denied' && document.pending) {
-        return fail('denied', `the host refuses document ${document.id}`);
+      const refused = document.status == 'denied' || document.permission == 'read';
+      if (refused && document.pending) {
+        return fail('denied', `the host takes no changes of document ${document.id}`);
       }
       const seq = until.get(document)!;
       return document.readable_ && ((seq && document.durable_ >= seq) || !document.pending);

@@ -6,6 +6,7 @@ export type {
   ChangeState,
   DocumentEvents,
   Peer,
+  Permission,
   Presence,
   RejectedEvent,
   Status,
