@@ -199,6 +199,60 @@ TEST_F(SyncTest, the_local_log_is_folded_into_a_snapshot) {
   EXPECT_EQ(again.engine.last_seq(doc), 25u);
 }
 
+TEST_F(SyncTest, what_only_another_tabs_queue_holds_is_not_folded_into_the_shared_snapshot) {
+  EngineLimits limits;
+  limits.snapshot_records = 3;
+  Side tab(0xd, host, limits);  // offline: its queue stays on the disk that both tabs share
+  tab.set("queued", "1");
+  settle({&tab});
+  ClientModel other(0xc, 5, tab.disk, limits);
+  DocHandle doc = other.open("doc", host.now_ms);
+  EXPECT_NE(other.view(doc).find("queued"), std::string::npos);
+  Link link(other, host);
+  link.connect();
+  link.settle();
+  connect();
+  for (int i = 0; i < 8; ++i) b.add(1), settle({&b}), link.settle();
+  EXPECT_EQ(other.engine.position(doc), 8u);
+  for (const auto& [key, value] : tab.disk.of("doc")) EXPECT_NE(key[5], 1) << "a snapshot";
+  tab.link.connect();
+  settle({&tab, &b});
+  link.settle();
+  b.add(1);
+  settle({&tab, &b});
+  link.settle();
+  bool snapshot = false;
+  for (const auto& [key, value] : tab.disk.of("doc")) snapshot = snapshot || key[5] == 1;
+  EXPECT_TRUE(snapshot);
+  EXPECT_EQ(other.view(doc), b.view());
+}
+
+TEST_F(SyncTest, when_another_tab_replaced_the_log_no_seq_is_used_twice) {
+  connect();
+  for (int i = 0; i < 3; ++i) a.add(1), settle({&a, &b});
+  // Another tab rebuilt the shared snapshot and log, and has not come further than the beginning.
+  ClientDisk torn;
+  for (const auto& [key, value] : a.disk.of("doc")) {
+    if (key[5] == 3) torn.records()[key] = value;
+  }
+  ClientModel again(0xa, 5, torn);
+  DocHandle doc = again.open("doc", host.now_ms);
+  EXPECT_EQ(again.engine.last_seq(doc), 3u);
+  FieldHandle n = 0;
+  Edit out;
+  ASSERT_TRUE(again.engine.field(doc, "n", "counter", n).ok());
+  ASSERT_TRUE(again.engine.mutate(doc, n, Bytes(count(1)), host.now_ms, out).ok());
+  EXPECT_EQ(out.last_seq, 4u);
+  again.engine.commit_all(host.now_ms);
+  Link link(again, host);
+  link.connect();
+  link.settle();
+  settle({&b});
+  EXPECT_EQ(again.told[doc].resets, 1u);  // the document was built again from the host
+  EXPECT_EQ(host.disk["doc"].version[0xa], 4u);
+  EXPECT_EQ(again.view(doc), b.view());
+}
+
 TEST_F(SyncTest, a_stale_snapshot_does_not_replace_a_newer_one) {
   std::string epoch(8, 'e'), low = epoch + std::string("\0\0\0\0\0\0\0\5", 8) + "old";
   std::string high = epoch + std::string("\0\0\0\0\0\0\1\0", 8) + "new";
