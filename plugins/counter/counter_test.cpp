@@ -171,7 +171,8 @@ TEST(Counter, a_million_increments_are_one_record) {
     sk_stamp stamp{42, seq, 0};
     delta.clear();
     const uint8_t plus_one = 2;
-    ASSERT_EQ(type()->mutate(a.raw(), &stamp, &plus_one, 1, &delta, nullptr, &seqs, nullptr), SK_OK);
+    ASSERT_EQ(type()->mutate(a.raw(), &stamp, &plus_one, 1, &delta, nullptr, &seqs, nullptr),
+              SK_OK);
   }
   EXPECT_EQ(a.view(), "1000000");
   EXPECT_LE(a.snapshot().size(), 24u);

@@ -74,7 +74,8 @@ TEST(Lww, golden_bytes) {
   EXPECT_EQ(a.doc.snapshot(),
             "\x12\x01\1\2\3\4\5\6\7\x08\x02"
             // k/x: deleted, by the same author as "the row before"; keep 0 segments, add 2
-            "\x03" + std::string("\0\x02\x01k\x01x", 6) + "\x06" + varint(2 * 0x010203040507) + "\x02"
+            "\x03" + std::string("\0\x02\x01k\x01x", 6) + "\x06" + varint(2 * 0x010203040507) +
+                "\x02"
             // key: shares one byte with k
             "\x0a" + std::string("\0\x01\x02" "ey", 5) + "\x01" + std::string("\0\x01\x04null", 7));
 }
@@ -163,12 +164,13 @@ TEST(Lww, an_ancestor_that_comes_late_goes_below_what_is_newer) {
 
 TEST(Lww, names_come_sorted_and_unescaped_at_every_level) {
   Replica a{1};
-  a.set(1, {"v"}, " { \"b\" : [ { \"d\":1, \"c\":2 } , 1.50 ], \"\\u0061\\n\":\"\\u0061\", \"b\":3 } ");
-  EXPECT_EQ(a.view(), "{\"v\":{\"a\\u000a\":\"\\u0061\",\"b\":3}}");
+  a.set(1, {"v"},
+        " { \"b\" : [ { \"d\":1, \"c\":2 } , 1.50 ], \"\\u0061\\n\":\"\\u0061\", \"b\":3 } ");
+  EXPECT_EQ(a.view(), "{\"v\":{\"a\\n\":\"\\u0061\",\"b\":3}}");
   a.set(2, {"v", "a\n"}, "0");
-  EXPECT_EQ(a.view(), "{\"v\":{\"a\\u000a\":0,\"b\":3}}");
+  EXPECT_EQ(a.view(), "{\"v\":{\"a\\n\":0,\"b\":3}}");
   a.set(3, {"\"\\\x01"}, "1");
-  EXPECT_EQ(a.view(), "{\"\\\"\\\\\\u0001\":1,\"v\":{\"a\\u000a\":0,\"b\":3}}");
+  EXPECT_EQ(a.view(), "{\"\\\"\\\\\\u0001\":1,\"v\":{\"a\\n\":0,\"b\":3}}");
   a.set(4, {"w"}, "[{\"b\":1,\"a\":2},[ ]]");
   EXPECT_EQ(a.get({"w"}), "[{\"a\":2,\"b\":1},[]]");
   a.set(5, {"w"}, "{\"\\ud83d\\ude00\":1}");
@@ -271,7 +273,7 @@ TEST(Lww, refuses_malformed_states) {
       start + "\6\1k" + rest + "x",
       (start + "\6\1k" + rest).substr(0, 18),
       start + "\x0e\1k" + rest,                                              // shares with nothing
-      start + "\2\2\1\1k" + rest,                                            // keeps too many segments
+      start + "\2\2\1\1k" + rest,                                            // keeps too many
       start + "\2" + zero + zero + rest,                                     // no segment
       start + "\6\1\xff" + rest,                                             // not UTF-8
       start + "\4\1k\1" + rest,                                              // no such author
@@ -324,7 +326,8 @@ TEST(Lww, an_output_that_cannot_grow_changes_nothing) {
   a.set(9, {"e", "f"}, "8");
   std::string state = a.doc.snapshot(), before = b.doc.snapshot(), shown = b.view();
   for (const std::string& intent :
-       {map_set({"a"}, "1"), map_delete({"a"}), map_set({"d", "e"}, "[1]"), map_delete({"a", "b"})}) {
+       {map_set({"a"}, "1"), map_delete({"a"}), map_set({"d", "e"}, "[1]"),
+        map_delete({"a", "b"})}) {
     for (size_t limit = 0;; ++limit) {
       Doc twin = b.doc.copy();
       TightBuffer delta(limit), patch(limit);

@@ -111,7 +111,9 @@ void Lww::emit_object(Writer& json, const Place& place) const {
   }
   Vec<uint32_t> order;
   for (uint32_t i = 0; i < members.size(); ++i) order.push_back(i);
-  sort_ids(order, [&](uint32_t a, uint32_t b) { return members[a].key.compare(members[b].key) < 0; });
+  sort_ids(order, [&](uint32_t a, uint32_t b) {
+    return members[a].key.compare(members[b].key) < 0;
+  });
 
   json.byte('{');
   bool first = true;
@@ -155,7 +157,8 @@ bool Lww::get(Bytes encoded, Writer& json) const {
 Status Lww::sample(uint64_t random, Writer& intent) const {
   static const char* const kNames[] = {"a", "b", "c", "\xd0\xb6", "a\"\\b", "k1", "k2", ""};
   static const char* const kValues[] = {
-      "1", "-0.5e+3", "null", "\"text\"", "[1,{\"b\":2,\"a\":1}]", "{}", "{\"a\":1,\"b\":{\"c\":2}}",
+      "1", "-0.5e+3", "null", "\"text\"", "[1,{\"b\":2,\"a\":1}]", "{}",
+      "{\"a\":1,\"b\":{\"c\":2}}",
       "{ \"c\" : [ ] , \"a\" : { \"b\" : 1 , \"a\" : null } }", "{\"\\u0061\":1,\"b\":\"\\u00e9\"}",
       "{\"b\":1,\"b\":{\"a\":3}}", "true", "\"a value that is too long to be kept inside\""};
   auto dice = [&random](uint64_t sides) {

@@ -11,9 +11,9 @@
 // that names dots which never existed must not split replicas. So a removal that comes before its
 // add (the kernel prevents it) is kept in early_, and the add is dead on arrival.
 //
-// Invariants, outside a call: an element is interned while, and only while, it has a live dot; at most one live
-// dot per element and replica (a newer add observed the older one); every live dot is in the
-// context; outside a call no dot is marked.
+// Invariants, outside a call: an element is interned while, and only while, it has a live dot; at
+// most one live dot per element and replica (a newer add observed the older one); every live dot
+// is in the context; no dot is marked.
 //
 // Failure: a call first marks dots (fresh, doomed), writes its output, and only then commits;
 // Change undoes the marks when it did not get that far.

@@ -201,7 +201,7 @@ TEST(Set, refuses_malformed_bytes) {
       op + "\1\x7f" + fixed64(3) + "\1" + "1",                                // count too large
       state + "\x01\x20\x0c\x01" + "1",                                       // dot above context
       state + std::string("\x01\x20\0\x01", 4) + "1",                         // dot 0
-      state + std::string("\x01\0\0", 3),                                     // element without dots
+      state + std::string("\x01\0\0", 3),                                     // no dots
       state + "\x01\x40\x02\x01" + "1",                                       // unknown flag
       state + "\x01\x21\x02\x01" + "1",                                       // shares with nothing
       state + "\x02\x20\x02\x01" + "2" + "\x20\x02\x01" + "1",                // not ascending
@@ -241,7 +241,8 @@ TEST(Set, an_output_that_cannot_grow_changes_nothing) {
     TightBuffer delta(limit), patch(limit);
     uint32_t seqs;
     sk_stamp stamp{2, 1, 0};
-    for (const std::string& intent : {set_add("\"new and also longer than 16 bytes\""), set_clear()}) {
+    for (const std::string& intent :
+         {set_add("\"new and also longer than 16 bytes\""), set_clear()}) {
       Bytes in(intent);
       sk_status status = type()->mutate(b.doc.raw(), &stamp, in.data, in.len, &delta, &patch, &seqs,
                                         nullptr);

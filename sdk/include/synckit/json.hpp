@@ -350,19 +350,25 @@ struct JsonKey {
     }
   }
 
-  // As a JSON string, escaping only what JSON demands.
+  // As a JSON string, escaped as JSON.stringify does it: only what must be, in its short form.
   void write(Writer& out) const {
     out.byte('"');
     Cursor cursor(*this);
     for (int c; (c = cursor.next()) >= 0;) {
-      if (c < 0x20) {
-        out.raw("\\u00", 4);
-        out.byte(static_cast<uint8_t>('0' + (c >> 4)));
-        out.byte(static_cast<uint8_t>((c & 15) < 10 ? '0' + (c & 15) : 'a' - 10 + (c & 15)));
-        continue;
+      uint8_t text[] = {'\\', static_cast<uint8_t>(c), '0', '0', '0', 0};
+      size_t len = 2;
+      if (c >= 8 && c <= 13 && c != 11) {
+        text[1] = static_cast<uint8_t>("btn.fr"[c - 8]);
+      } else if (c < 0x20) {
+        text[1] = 'u';
+        text[4] = static_cast<uint8_t>('0' + (c >> 4));
+        text[5] = static_cast<uint8_t>("0123456789abcdef"[c & 15]);
+        len = 6;
+      } else if (c != '"' && c != '\\') {
+        text[0] = static_cast<uint8_t>(c);
+        len = 1;
       }
-      if (c == '"' || c == '\\') out.byte('\\');
-      out.byte(static_cast<uint8_t>(c));
+      out.raw(text, len);
     }
     out.byte('"');
   }
