@@ -156,7 +156,6 @@ Status Counter::inspect(Bytes delta, Summary& summary, Deps&) {
   return {};
 }
 
-#if !defined(SYNCKIT_NO_SAMPLES)
 // Mostly small steps; sometimes one that uses all bits of `random`, held so small that thousands
 // of them stay inside the range.
 Status Counter::sample(uint64_t random, Writer& intent) const {
@@ -168,7 +167,6 @@ Status Counter::sample(uint64_t random, Writer& intent) const {
   intent.zigzag(amount);
   return {};
 }
-#endif
 
 }  // namespace synckit
 

@@ -26,9 +26,7 @@ class Counter : public Crdt<Counter> {
   Status encode(const Version& since, Writer& delta) const;
   Status view(Writer& json) const;
   static Status inspect(Bytes delta, Summary& summary, Deps& deps);
-#if !defined(SYNCKIT_NO_SAMPLES)
   Status sample(uint64_t random, Writer& intent) const;
-#endif
 
   int64_t value() const { return total_.clamped(); }
 

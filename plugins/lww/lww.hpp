@@ -52,9 +52,7 @@ class Lww : public Crdt<Lww> {
   Status view(Writer& json) const;
   static Status inspect(Bytes delta, Summary& summary, Deps& deps);
   Status restamp(const Stamp& stamp, Bytes delta, Writer& out);
-#if !defined(SYNCKIT_NO_SAMPLES)
   Status sample(uint64_t random, Writer& intent) const;
-#endif
 
   // The visible value at a path (varint segment count, then each segment: varint length, bytes).
   // False when nothing is there or the path is malformed.

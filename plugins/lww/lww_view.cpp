@@ -152,7 +152,6 @@ bool Lww::get(Bytes encoded, Writer& json) const {
   return true;
 }
 
-#if !defined(SYNCKIT_NO_SAMPLES)
 // Few names and shallow paths, so that writes meet above, at and below one another.
 Status Lww::sample(uint64_t random, Writer& intent) const {
   static const char* const kNames[] = {"a", "b", "c", "\xd0\xb6", "a\"\\b", "k1", "k2", ""};
@@ -174,6 +173,5 @@ Status Lww::sample(uint64_t random, Writer& intent) const {
   if (is_set) intent.raw(Bytes(kValues[dice(12)]));
   return {};
 }
-#endif
 
 }  // namespace synckit

@@ -544,7 +544,6 @@ Status Set::view(Writer& json) const {
   return {};
 }
 
-#if !defined(SYNCKIT_NO_SAMPLES)
 // Few distinct values, so that concurrent adds and removes meet.
 Status Set::sample(uint64_t random, Writer& intent) const {
   static const char* const kValues[] = {"1",    "2",        "-3.5e2",       "true",
@@ -560,7 +559,6 @@ Status Set::sample(uint64_t random, Writer& intent) const {
   intent.raw(Bytes(kValues[(random >> 8) % 16]));
   return {};
 }
-#endif
 
 }  // namespace synckit
 

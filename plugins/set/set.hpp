@@ -42,9 +42,7 @@ class Set : public Crdt<Set> {
   Status encode(const Version& since, Writer& delta) const;
   Status view(Writer& json) const;
   static Status inspect(Bytes delta, Summary& summary, Deps& deps);
-#if !defined(SYNCKIT_NO_SAMPLES)
   Status sample(uint64_t random, Writer& intent) const;
-#endif
 
   bool contains(Bytes json) const { return elements_.find(0, json) != kNoId; }
   size_t size() const { return elements_.size(); }
