@@ -15,6 +15,7 @@ const require = createRequire(join(sdk, 'package.json'));
 
 /** A dependency of the package. */
 export const need = (name) => require(name);
+need.folder = join(sdk, 'node_modules');
 /** A module of dist/. */
 export const load = (name) => import(pathToFileURL(join(sdk, 'dist', name)).href);
 

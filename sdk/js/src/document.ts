@@ -160,7 +160,7 @@ export class BaseDocument<T extends object = Record<string, Json>>
   get(): T;
   /** The value of a key, or at a path; undefined when there is none. */
   get<K extends keyof T & string>(key: K): T[K] | undefined;
-  get(path: Path): Json | undefined;
+  get(path: readonly string[]): Json | undefined;
   get(path?: Path): unknown {
     return this.root_.get(path);
   }
@@ -170,7 +170,7 @@ export class BaseDocument<T extends object = Record<string, Json>>
    *   `limit` when the offline queue is full, `malformed` when the value is not JSON
    */
   set<K extends keyof T & string>(key: K, value: T[K]): void;
-  set(path: Path, value: Json): void;
+  set(path: readonly string[], value: Json): void;
   set(path: Path, value: unknown): void {
     this.root_.set(path, value);
   }
@@ -181,7 +181,7 @@ export class BaseDocument<T extends object = Record<string, Json>>
     });
   }
   /** Deletes a key or path; an absent one is fine. */
-  delete(path: (keyof T & string) | Path): void {
+  delete(path: (keyof T & string) | readonly string[]): void {
     this.root_.delete(path);
   }
   /** Calls `fn` after every change of the map, whoever made it. */

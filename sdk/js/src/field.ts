@@ -8,14 +8,17 @@ import { decoder, type Json, type Writer } from './codec.js';
 import { mapIntent } from './intents.js';
 import { MapView } from './views.js';
 
-/** What a field needs of its document. @internal */
+/** What a field needs of its document; opaque to applications. */
 export interface Host {
+  /** @internal */
   readonly readable_: boolean;
-  /** Applies an intent, and gives its patch back to `field.patched_`. */
+  /** Applies an intent, and gives its patch back to `field.patched_`. @internal */
   edit_(field: Field, intent: Writer): void;
-  /** JSON text of the field. */
+  /** JSON text of the field. @internal */
   view_(field: Field): Uint8Array;
+  /** @internal */
   writer_(): Writer;
+  /** @internal */
   notify_(call: () => void): void;
 }
 

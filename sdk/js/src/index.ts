@@ -17,10 +17,10 @@ export class Document<T extends object = Record<string, Json>> extends BaseDocum
   override set<V = Json>(name: string): SetField<V>;
   /** With two: writes a value of the map, as described at `BaseDocument.set`. */
   override set<K extends keyof T & string>(key: K, value: T[K]): void;
-  override set(path: Path, value: Json): void;
+  override set(path: readonly string[], value: Json): void;
   override set(...args: [name: Path, value?: unknown]): unknown {
     return args.length > 1
-      ? super.set(args[0], args[1] as Json)
+      ? super.set(args[0] as string[], args[1] as Json)
       : this.field_(SetField, args[0] as string, 'set');
   }
   /** A counter, to which all replicas add. */

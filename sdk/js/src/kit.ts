@@ -62,7 +62,7 @@ export interface KitEvents {
   error: SyncKitError;
 }
 
-/** What differs between the full and the lite package. @internal */
+/** What differs between the full and the lite package. */
 export interface Flavour<D> {
   document: new (kit: BaseKit, id: string) => D;
   wasm(): WasmSource;
@@ -89,7 +89,7 @@ const prefixOf = (id: string): Uint8Array => {
   return Uint8Array.of(bytes.length >> 8, bytes.length & 255, ...bytes);
 };
 
-/** @internal */
+/** What the kits of all entries have in common; opened by `SyncKit.open`. */
 export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Emitter<KitEvents> {
   /** 16 hex digits: which writer this kit is. */
   readonly replica: string;
@@ -123,7 +123,7 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
 
   /** @internal */
   constructor(
-    protected readonly flavour_: Flavour<D>,
+    private readonly flavour_: Flavour<D>,
     private readonly options_: KitOptions,
     private readonly setup_: {
       core: Core;

@@ -1,0 +1,91 @@
+// The types as an application sees them: a strict program over the built package compiles, and
+// wrong uses of it do not.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { need, scratch, sdk } from './support.mjs';
+
+const program = `
+import { SyncKit, SyncKitError, moveCaret, type Document, type TextOp, type KitOptions } from 'synckit';
+import { SyncKit as Lite } from 'synckit/lite';
+import { SyncKit as Node, FileStorage } from 'synckit/node';
+import { useValue, useStatus } from 'synckit/react';
+import { useValue as useVue } from 'synckit/vue';
+import { valueStore } from 'synckit/svelte';
+
+interface Note { title: string; count?: number }
+const options: KitOptions = { url: '/sync', token: async () => 'x', storage: 'memory', name: 'n' };
+export const kit = await SyncKit.open(options);
+const doc: Document<Note> = kit.document<Note>('d');
+await doc.ready;
+doc.set('title', 'x');
+doc.set(['deep', 'path'], { any: [1, null] });
+doc.update({ title: 'y' });
+export const title: string | undefined = doc.get('title');
+export const whole: Note = doc.get();
+const text = doc.text('t');
+text.subscribe((ops: readonly TextOp[], { local }) => void [local, moveCaret(3, ops)]);
+const tags = doc.set<string>('tags');
+tags.add('a');
+export const values: readonly string[] = tags.values();
+doc.counter('c').increment(2n);
+doc.onChange(({ state, seq }) => void [state === 'durable', seq + 1]);
+doc.presence.subscribe((peers) => void peers.map((peer) => peer.replica));
+kit.on('error', (error: SyncKitError) => void (error.code === 'limit'));
+await kit.flush({ timeout: 5 });
+await kit.close();
+export const shown: string = useValue(text);
+export const list: readonly string[] = useValue(tags);
+export const note: Note = useVue(doc).value;
+export const status: 'offline' | 'connecting' | 'syncing' | 'synced' | 'denied' = useStatus(doc);
+valueStore(doc.counter('c')).subscribe((n: number) => void n);
+const lite = await Lite.open();
+lite.document('x').set('a', 1);
+const node = await Node.open({ storage: new FileStorage('/tmp/x') });
+node.document('x').text('t').insert(0, 'x');
+`;
+
+const compile = (t, text) => {
+  const folder = scratch(t);
+  mkdirSync(join(folder, 'node_modules/@types'), { recursive: true });
+  symlinkSync(sdk, join(folder, 'node_modules/synckit'));
+  for (const name of ['@types/node', '@types/react', 'vue']) {
+    symlinkSync(join(sdk, 'node_modules', name), join(folder, 'node_modules', name));
+  }
+  writeFileSync(join(folder, 'app.ts'), text);
+  const options = {
+    strict: true, noEmit: true, target: 'ES2022', module: 'ESNext', moduleResolution: 'Bundler',
+    lib: ['ES2022', 'DOM'], types: ['node'], skipLibCheck: false, preserveSymlinks: false,
+  };
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['app.ts'] }));
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+  try {
+    execFileSync(process.execPath, [join(need.folder, 'typescript/bin/tsc'), '-p', folder], { encoding: 'utf8' });
+    return '';
+  } catch (error) {
+    return error.stdout;
+  }
+};
+
+test('a strict application compiles against the package', (t) => {
+  assert.equal(compile(t, program), '');
+});
+
+test('wrong uses do not compile', (t) => {
+  const wrong = [
+    "doc.set('title', 5);",
+    "doc.set('titel', 'x');",
+    "doc.get('titel');",
+    "doc.update({ titel: 'x' });",
+    'tags.add(5);',
+    "kit.on('errors', () => {});",
+    "doc.text('t').insert('x', 0);",
+  ];
+  const output = compile(t, program + wrong.join('\n'));
+  const lines = new Set([...output.matchAll(/app\.ts\((\d+),/g)].map((match) => Number(match[1])));
+  const first = program.split('\n').length;
+  assert.deepEqual([...lines].sort((a, b) => a - b), wrong.map((_, i) => first + i), output);
+});
