@@ -131,7 +131,9 @@ Status Engine::field(DocHandle handle, Bytes name, Bytes type, FieldHandle& out)
   out = 0;
   Doc* doc = find(handle);
   if (!doc) return not_open();
-  if (name.len > wire::kMaxFieldBytes) return Status::limit("a field name is longer than 256 bytes");
+  if (name.len > wire::kMaxFieldBytes) {
+    return Status::limit("a field name is longer than 256 bytes");
+  }
   if (!registry_.find(type)) return {SK_UNSUPPORTED, "no type of this name is registered"};
   if (doc->fields.size() >= 2 * limits_.document.max_fields) {
     return Status::limit("the document has reached max_fields");
@@ -180,7 +182,8 @@ Status Engine::mutate(DocHandle handle, FieldHandle field, Bytes intent, uint64_
   if (intent.len + kOverhead > max_transaction_bytes_) {
     return Status::limit("the edit is larger than max_transaction_bytes");
   }
-  if (doc->deltas.len + doc->changes.size() * 32 + intent.len + kOverhead > max_transaction_bytes_) {
+  size_t open = doc->deltas.len + doc->changes.size() * 32;
+  if (open + intent.len + kOverhead > max_transaction_bytes_) {
     if (doc->depth) return Status::limit("the transaction is larger than max_transaction_bytes");
     commit_open(*doc);
   }

@@ -1,22 +1,22 @@
 // The client engine: everything a SyncKit client decides, and nothing that it does.
 //
 // Sans-I/O. Bytes and the time come in through calls; frames to send, store batches and events go
-// out through `take_output` (format: output.hpp). The same class runs in browsers (sdk/wasm), in the
-// native client (sdk/client/native) and, hundreds at a time, in the simulator (tests/simulation).
+// out through `take_output` (format: output.hpp). The same class runs in browsers (sdk/wasm), in
+// the native client (sdk/client/native) and, many at a time, in the simulator (tests/simulation).
 //
 // Invariants (checked by tests/client and tests/simulation; [T] = modelled in tla/)
 //   - [T] A transaction is sent only after the store batch that holds it was reported `stored`.
-//   - [T] It leaves the offline queue only when its position in the host's log is known, in the same
-//     batch that puts it into the local log: nothing saved is ever in neither.
+//   - [T] It leaves the offline queue only when its position in the host's log is known, in the
+//     same batch that puts it into the local log: nothing saved is ever in neither.
 //   - [T] What a client calls its position is covered by what it holds: snapshot, then dense log.
-//   - [T] A refused transaction is kept as a dead letter and replaced by a void one of the same dots.
+//   - [T] A refused transaction is kept as a dead letter and replaced by a void one of its dots.
 //   - [T] Only transactions that the host cannot hold are re-stamped, in their order, above
 //     everything seen.
 //   - What arrives is deduplicated by position and dot; a gap is asked for, never skipped.
 //   - A failed call changes nothing, except that open edits may have been committed.
 //
 // Time. `now_ms` is Unix milliseconds by a clock that must not run backwards while the engine lives
-// (timeOrigin + performance.now(), or steady_clock plus an offset). It may be wrong by any constant.
+// (timeOrigin + performance.now(), or steady_clock plus an offset). It may be wrong by a constant.
 //
 // Threads: one caller at a time. Needs no exceptions, RTTI or standard containers.
 #pragma once
@@ -121,7 +121,7 @@ class Engine {
   Status presence(DocHandle doc, Bytes data);
 
   // ---- the session -------------------------------------------------------------------------
-  // Online: the engine asks for connections (event connect). Offline: it asks to drop the one it has.
+  // Online: the engine asks for connections (event connect). Offline: it asks to drop its own.
   void online(bool wanted, uint64_t now_ms);
   // The transport is open. `credential` goes into Hello.
   void connected(Bytes credential, uint64_t now_ms);

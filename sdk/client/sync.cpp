@@ -2,15 +2,16 @@
 //
 // The host's log of a document is the truth. `confirmed`, `position` and the local log follow it
 // record by record; the document shows it plus the queue. When that cannot be had by merging (a
-// refused transaction must vanish, the log was replaced under us), the document is rebuilt: a request
-// with an empty version, a fresh Document from the answer, the queue merged on top, event `reset`.
+// refused transaction must vanish, the log was replaced under us), the document is rebuilt: a
+// request with an empty version, a fresh Document from the answer, the queue merged on top, event
+// `reset`.
 #include "engine.hpp"
 #include "state.hpp"
 
 namespace synckit {
 namespace {
 
-constexpr uint32_t kLimitRetries = 2;  // a refusal as SK_LIMIT may be about the clock: try twice more
+constexpr uint32_t kLimitRetries = 2;  // SK_LIMIT may be about the clock: try twice more
 constexpr uint32_t kDependencyRetries = 8;
 
 }  // namespace
@@ -361,7 +362,7 @@ Status Engine::on_denied(Bytes body, uint64_t now_ms) {
 
 void Engine::refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint64_t now_ms) {
   if (doc.sync != Doc::Sync::live) {
-    // Most likely about what followed a refused transaction: after the sync the queue is sent again.
+    // Most likely about what followed a refused transaction: the queue is sent again after it.
     doc.sent = doc.sent_bytes = 0;
     return;
   }

@@ -1,8 +1,9 @@
 /* malloc for core.wasm and for plugins: small in bytes of code, quick, and good at growing buffers.
  *
- * Every block has an 8-byte header with its class. Classes are 8 bytes apart up to 64, then four per
- * doubling, so a block wastes at most a fifth. A freed block goes to its class's list; memory that is
- * not on a list is above `top`. Three habits keep the heap small without splitting or joining:
+ * Every block has an 8-byte header with its class. Classes are 8 bytes apart up to 64, then four
+ * per doubling, so a block wastes at most a fifth. A freed block goes to its class's list; memory
+ * that is not on a list is above `top`. Three habits keep the heap small without splitting or
+ * joining:
  *   - the highest block is given back by lowering `top`, and grows and shrinks in place;
  *   - a large request may take a free block of the next four classes (up to twice its size);
  *   - new memory is asked for in steps of an eighth of the heap, at least 64 KiB.

@@ -106,7 +106,8 @@ SK_WASM(sk_init)
 }
 
 #if !defined(SYNCKIT_LITE)
-SK_WASM(sk_register)(uint32_t index, uint32_t type_len, uint32_t format, uint32_t min_format)->int32_t {
+SK_WASM(sk_register)
+(uint32_t index, uint32_t type_len, uint32_t format, uint32_t min_format)->int32_t {
   const sk_crdt_v1* table = nullptr;
   Status status = external_type(index, input(0, type_len), format, min_format, table);
   if (status.ok()) status = types().add(table);

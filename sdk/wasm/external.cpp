@@ -11,7 +11,9 @@ extern "C" __attribute__((import_module("env"), import_name("ext"))) int32_t sk_
 namespace synckit {
 namespace {
 
-enum Op : uint32_t { kCreate, kDestroy, kMutate, kMerge, kEncode, kView, kInspect, kCompact, kRestamp };
+enum Op : uint32_t {
+  kCreate, kDestroy, kMutate, kMerge, kEncode, kView, kInspect, kCompact, kRestamp
+};
 
 struct Instance {
   uint32_t type, number;
@@ -29,7 +31,8 @@ sk_status call(uint32_t op, const Instance& at, Bytes a, Bytes b, sk_buf* out0, 
   Buffer unwanted;
   scalar.clear();
   error_text.clear();
-  sk_buf* outputs[kSlots] = {out0 ? out0 : &unwanted, out1 ? out1 : &unwanted, &scalar, &error_text};
+  sk_buf* outputs[kSlots] = {out0 ? out0 : &unwanted, out1 ? out1 : &unwanted, &scalar,
+                             &error_text};
   std::memcpy(slots, outputs, sizeof slots);
   sk_status code = sk_ext(op, at.type, at.number, a.data, a.len, b.data, b.len);
   std::memset(slots, 0, sizeof slots);

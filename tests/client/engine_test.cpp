@@ -162,7 +162,8 @@ TEST_F(EngineTest, records_of_other_documents_or_out_of_order_are_refused) {
   std::string number(8, '\0');
   EXPECT_EQ(again.engine.load(handle, Bytes(other + "\x02" + number), "", kNow).code, SK_MALFORMED);
   EXPECT_EQ(again.engine.load(handle, Bytes(prefix + "\x03" + number), "", kNow).code, SK_OK);
-  EXPECT_EQ(again.engine.load(handle, Bytes(prefix + "\x02" + number), "", kNow).code, SK_MALFORMED);
+  EXPECT_EQ(again.engine.load(handle, Bytes(prefix + "\x02" + number), "", kNow).code,
+            SK_MALFORMED);
 }
 
 TEST_F(EngineTest, writes_before_ready_and_to_unknown_handles_are_refused) {

@@ -405,7 +405,8 @@ void ClientModel::drain(uint64_t now_ms) {
       case Out::reset: ++doc.resets; break;
       case Out::progress: {
         auto stage = static_cast<Stage>(r.u8());
-        (stage == Stage::saved ? doc.saved : stage == Stage::sent ? doc.sent : doc.durable) = r.u64();
+        uint64_t seq = r.u64();
+        (stage == Stage::saved ? doc.saved : stage == Stage::sent ? doc.sent : doc.durable) = seq;
         break;
       }
       case Out::rejected: {

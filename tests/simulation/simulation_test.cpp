@@ -1,6 +1,6 @@
 // Runs thousands of simulated worlds (world.hpp), and names the seed of the first that fails.
 //
-//   simulation_test                      SYNCKIT_SIM_SEEDS seeds (default 3000) from SYNCKIT_SIM_FIRST
+//   simulation_test                       SYNCKIT_SIM_SEEDS (3000) seeds from SYNCKIT_SIM_FIRST (1)
 //   SYNCKIT_SIM_SEED=123 simulation_test  one seed, with its trace
 #include <gtest/gtest.h>
 
@@ -28,8 +28,9 @@ TEST(Simulation, every_seed_converges_and_loses_nothing) {
   for (uint64_t seed = first; seed < first + seeds; ++seed) {
     Scenario scenario = Scenario::of(seed);
     std::string failure = run(seed, scenario);
-    ASSERT_EQ(failure, "") << "seed " << seed << " (" << scenario.text() << ")\nreproduce: SYNCKIT_SIM_SEED="
-                           << seed << " tests/simulation_test";
+    ASSERT_EQ(failure, "") << "seed " << seed << " (" << scenario.text()
+                           << ")\nreproduce: SYNCKIT_SIM_SEED=" << seed
+                           << " tests/simulation_test";
   }
   std::printf("%llu seeds from %llu: all converge, nothing saved was lost\n",
               static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(first));

@@ -118,7 +118,7 @@ class World {
     for (size_t d = 0; d < names_.size(); ++d) {
       DocHandle doc = person.client->open(names_[d], now(person));
       person.docs.push_back(doc);
-      person.refused[d].clear();  // a refusal that was not stored is undone; the others are told again
+      person.refused[d].clear();  // what was not stored is undone; the others are told again
       uint64_t last = person.client->engine.last_seq(doc);
       check(last >= person.saved[d], "a reloaded client has lost what it was told is saved");
       person.ledger[d].erase(person.ledger[d].upper_bound(last), person.ledger[d].end());
@@ -266,7 +266,8 @@ class World {
     if (!engine.field(person.docs[d], "body", "text", field).ok()) return;
     check(engine.view(person.docs[d], field, json).ok(), "a text cannot be read");
     uint64_t length = json.len - 2, at = random_.below(length + 1);
-    uint64_t remove = random_.chance(40) ? random_.below(std::min<uint64_t>(length - at, 4) + 1) : 0;
+    uint64_t most = std::min<uint64_t>(length - at, 4);
+    uint64_t remove = random_.chance(40) ? random_.below(most + 1) : 0;
     std::string text;
     for (uint64_t n = random_.below(4); n > 0; --n) {
       text += static_cast<char>('a' + random_.below(26));

@@ -295,7 +295,8 @@ Status Client::open_document(const std::string& id, DocHandle& out) {
   Core& core = *core_;
   std::unique_lock lock(core.mutex);
   SK_TRY(core.engine.open(Bytes(id), out));
-  if (std::find(core.documents.begin(), core.documents.end(), out) != core.documents.end()) return {};
+  auto known = std::find(core.documents.begin(), core.documents.end(), out);
+  if (known != core.documents.end()) return {};
   Status status;
   if (core.store) {
     std::string prefix = prefix_of(id);

@@ -1,9 +1,9 @@
 // synckit::Client: the client engine with a WebSocket, a SQLite file and a thread of its own, for
 // desktop, mobile and tests. It does in C++ what sdk/js does in TypeScript.
 //
-// Threads. Every member may be called from any thread; calls never wait for the network or the disk,
-// except open_document (reads the store), flush, saved and close. Callbacks run on the client's own
-// thread, one at a time, and must not call flush, saved or close.
+// Threads. Every member may be called from any thread; calls never wait for the network or the
+// disk, except open_document (reads the store), flush, saved and close. Callbacks run on the
+// client's own thread, one at a time, and must not call flush, saved or close.
 //
 // Durability. An edit is visible at once, `saved` when the SQLite file holds it (WAL,
 // synchronous=FULL), sent only then, and `durable` when the host acknowledged it. One client owns a
@@ -50,8 +50,8 @@ class Client {
   uint64_t replica() const;
   Status open_document(const std::string& id, DocHandle& out);
 
-  // A local edit, visible when it returns; edits of one call are one transaction. `patch` (optional)
-  // gets what changed.
+  // A local edit, visible when it returns; edits of one call are one transaction. `patch`
+  // (optional) gets what changed.
   Status edit(DocHandle doc, const std::string& field, const std::string& type, Bytes intent,
               Buffer* patch = nullptr);
   // Several edits as one transaction: `edits` calls `edit` on the same thread.

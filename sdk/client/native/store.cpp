@@ -47,7 +47,8 @@ ClientStore::ClientStore(const std::string& path) : path_(path) {
   if (schema > kSchema) {
     throw std::runtime_error("the client store " + path + " was written by a newer version");
   }
-  run("CREATE TABLE IF NOT EXISTS records(key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID");
+  run("CREATE TABLE IF NOT EXISTS records"
+      "(key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID");
   run("CREATE TABLE IF NOT EXISTS meta(replica INTEGER NOT NULL)");
   run("PRAGMA user_version=1");
   sqlite3_stmt* read = prepare("SELECT replica FROM meta");
@@ -64,7 +65,8 @@ ClientStore::ClientStore(const std::string& path) : path_(path) {
     sqlite3_finalize(write);
   }
   run("COMMIT");
-  put_ = prepare("INSERT INTO records VALUES(?,?) ON CONFLICT(key) DO UPDATE SET value=excluded.value");
+  put_ = prepare(
+      "INSERT INTO records VALUES(?,?) ON CONFLICT(key) DO UPDATE SET value=excluded.value");
   erase_ = prepare("DELETE FROM records WHERE key=?");
   range_ = prepare("DELETE FROM records WHERE key>=? AND key<=?");
   get_ = prepare("SELECT value FROM records WHERE key=?");

@@ -1,7 +1,7 @@
 // A WebSocket for the native client, and the thread that everything of it runs on.
 //
-// Threads: the handlers run on the loop's thread; post and every Transport member may be called from
-// there only, except post itself and the constructor and destructor.
+// Threads: the handlers run on the loop's thread; post and every Transport member may be called
+// from there only, except post itself and the constructor and destructor.
 #pragma once
 
 #include <synckit/bytes.hpp>
