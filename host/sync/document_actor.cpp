@@ -94,8 +94,9 @@ void DocumentActor::learn_epoch() {
 
 void DocumentActor::handle(Request&& request) {
   last_used_ms_ = steady_ms();
-  bool must_wait = state_ != State::active ||
-                   (request.kind == wire::Kind::sync_request && epoch_ == 0 && position_ > 0);
+  bool sync = request.kind == wire::Kind::sync_request;
+  bool needs_log = sync || request.kind == wire::Kind::update;
+  bool must_wait = needs_log && (state_ != State::active || (sync && epoch_ == 0 && position_ > 0));
   if (!must_wait) return serve(request);
   if (waiting_.size() >= hub_.config.limits.waiting_requests) {
     return error(request, SK_UNAVAILABLE, "too many requests wait for this document to load");
@@ -153,20 +154,14 @@ void DocumentActor::quarantine(const std::string& why) {
 
 // ---- life ---------------------------------------------------------------------------------------
 
-void DocumentActor::leave(const Session& session) {
-  unsubscribe(session);
-  // A Subscribe that still waits for the document must not outlive its session.
-  for (auto at = waiting_.begin(); at != waiting_.end();) {
-    bool stale = at->session.get() == &session && at->kind != wire::Kind::update;
-    at = stale ? waiting_.erase(at) : std::next(at);
-  }
-}
+void DocumentActor::leave(const Session& session) { unsubscribe(session); }
 
 bool DocumentActor::tick(int64_t now_ms) {
   if (uint64_t epoch = hub_.authority.epoch(); epoch != auth_epoch_) {
     auth_epoch_ = epoch;
     recheck_members();
   }
+  if (epoch_ == 0 && position_ > 0) learn_epoch();
   bool busy = audience_.size() > 0 || inflight_ > 0 || !waiting_.empty() || snapshotting_ ||
               state_ == State::loading || learning_epoch_ || quarantined_;
   if (busy) {

@@ -16,7 +16,8 @@
 //     acknowledged or fanned out before it is in version_.
 //   - After a storage failure nothing is accepted until all that is in flight has been answered
 //     and the log's head was read again.
-//   - Requests that arrive while the head is being read wait, in order and bounded.
+//   - What needs the log (Update, SyncRequest) and arrives while its head is being read waits, in
+//     order and bounded. Subscriptions never wait, so none is lost when storage is slow or away.
 //
 // Threads: everything runs on the document's loop; files document_*.cpp hold its parts.
 #pragma once

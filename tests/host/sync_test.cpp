@@ -230,6 +230,92 @@ TEST(Sync, idle_documents_leave_memory_and_come_back) {
   EXPECT_EQ(client.ack().position, 4u);
 }
 
+// A full disk: nothing is acknowledged or fanned out that is not stored, and the host goes on.
+TEST(Sync, after_a_storage_failure_the_host_tells_what_storage_holds) {
+  TempFolder folder;
+  Config config = test_config();
+  config.storage.plugin = "sqlite";
+  config.storage.set("path", "\"" + folder.file("t.db") + "\"");
+  config.storage.set("max_size_mib", "1");
+  TestHost host(config);
+  Client writer(host.port()), reader(host.port());
+  writer.hello(1);
+  reader.hello(2);
+  reader.subscribe("doc");
+  reader.sync("doc");
+  reader.sync_response();
+  Replica a(1);
+  const std::string big = "\"" + std::string(50000, 'x') + "\"";
+  constexpr unsigned kSent = 60;
+  for (unsigned i = 0; i < kSent; ++i) {
+    writer.update("doc", a.set("k" + std::to_string(i), big));
+  }
+  uint64_t acked = 0, failed = 0;
+  while (acked + failed < kSent) {
+    Received r = writer.last = writer.next();
+    ASSERT_EQ(r.what, Received::frame) << r.bytes;
+    wire::Frame frame;
+    ASSERT_TRUE(wire::decode(Bytes(writer.last.bytes), frame).ok());
+    if (frame.kind == wire::Kind::ack) {
+      wire::Ack ack;
+      ASSERT_TRUE(wire::decode(frame.body, ack).ok());
+      EXPECT_EQ(ack.position, ++acked);
+      continue;
+    }
+    wire::Error error;
+    ASSERT_EQ(frame.kind, wire::Kind::error);
+    ASSERT_TRUE(wire::decode(frame.body, error).ok());
+    EXPECT_TRUE(error.code == SK_UNAVAILABLE || error.code == SK_CONFLICT) << error.message.str();
+    EXPECT_EQ(error.document.str(), "doc");
+    EXPECT_FALSE(error.fatal);
+    ++failed;
+  }
+  EXPECT_GT(acked, 0u);
+  EXPECT_GT(failed, 0u);
+  EXPECT_GE(host.metrics().storage_failures.get(), 1u);
+  uint64_t seen = 0;
+  while (seen < acked) {
+    wire::Notification n = reader.notification();
+    ASSERT_EQ(n.position, seen + 1);
+    seen += n.transactions.size();
+  }
+  EXPECT_EQ(seen, acked);
+  reader.sync("doc");
+  wire::SyncResponse last;
+  do {
+    last = reader.sync_response();
+    ASSERT_EQ(reader.last.kind, wire::Kind::sync_response);
+  } while (last.more);
+  EXPECT_EQ(last.position, acked);
+  EXPECT_EQ(last.version[1], acked);
+  EXPECT_EQ(http(host.port(), "/healthz").status, 200);
+}
+
+// Subscriptions are taken before the document's log was read.
+TEST(Sync, many_subscriptions_at_once_all_count) {
+  Config config = test_config();
+  config.limits.worker_queue = 16;
+  config.worker_threads = 1;
+  TestHost host(config);
+  Client writer(host.port()), reader(host.port());
+  writer.hello(1);
+  reader.hello(2);
+  constexpr int kDocuments = 500;
+  wire::Subscribe subscribe;
+  std::vector<std::string> ids;
+  for (int i = 0; i < kDocuments; ++i) ids.push_back("d" + std::to_string(i));
+  for (const std::string& id : ids) subscribe.documents.push_back(Bytes(id));
+  reader.send(subscribe);
+  reader.ping(1);
+  EXPECT_EQ(reader.expect<wire::Ping>(wire::Kind::pong).time_ms, 1u);
+  for (const std::string& id : ids) {
+    Replica a(1);
+    writer.update(id, a.counter(1));
+    EXPECT_EQ(writer.ack().document.str(), id);
+    EXPECT_EQ(reader.notification().document.str(), id);
+  }
+}
+
 TEST(Sync, stopping_finishes_commits_and_says_goodbye) {
   TempFolder folder;
   Config config = test_config();
