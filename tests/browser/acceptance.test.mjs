@@ -1,6 +1,6 @@
 // Two browsers, one document, one host: they edit at once, one is cut off, tabs are reloaded and
-// killed. In the end both show the same, which is what the host reads, and nothing that was reported
-// as saved is missing.
+// killed. In the end both show the same, which is what the host reads, and nothing that was
+// reported as saved is missing.
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
@@ -16,7 +16,9 @@ const agree = async (host, ...pages) => {
   await until(
     async () => {
       shown = await Promise.all(pages.map(show));
-      return shown.every((s) => s.status === 'synced' && !s.pending && s.digest === shown[0].digest);
+      return shown.every(
+        (s) => s.status === 'synced' && !s.pending && s.digest === shown[0].digest,
+      );
     },
     'the pages agree',
     20_000,
@@ -27,7 +29,9 @@ const agree = async (host, ...pages) => {
   }
   let read;
   await until(async () => (read = await host.document('d')).digest === digest, 'the host agrees');
-  const values = Object.fromEntries(read.fields.map((f) => [`${f.type} ${f.field}`.trim(), f.value]));
+  const values = Object.fromEntries(
+    read.fields.map((f) => [`${f.type} ${f.field}`.trim(), f.value]),
+  );
   assert.deepEqual(values.lww, map);
   assert.equal(values['text t'], text);
   assert.deepEqual([...values['set s']].sort(), [...set].sort());
@@ -41,12 +45,18 @@ test('two contexts edit map, text, set and counter at once; one goes offline and
   const browser = await launch(t);
   const a = await openPage(await browser.newContext(), host);
   const b = await openPage(await browser.newContext(), host);
-  await Promise.all([a.evaluate(() => window.edit('a', 30)), b.evaluate(() => window.edit('b', 30))]);
+  await Promise.all([
+    a.evaluate(() => window.edit('a', 30)),
+    b.evaluate(() => window.edit('b', 30)),
+  ]);
   await agree(host, a, b);
 
   await a.context().setOffline(true);
   await until(async () => (await show(a)).status === 'offline', 'the page notices');
-  await Promise.all([a.evaluate(() => window.edit('off', 30)), b.evaluate(() => window.edit('on', 30))]);
+  await Promise.all([
+    a.evaluate(() => window.edit('off', 30)),
+    b.evaluate(() => window.edit('on', 30)),
+  ]);
   await a.evaluate(() => window.kit.saved());
   const away = await show(a);
   assert.ok(away.pending > 0);
@@ -67,7 +77,10 @@ test('a reload while offline loses nothing that was saved', async (t) => {
   await a.evaluate(() => window.edit('first', 6));
   await agree(host, a, b);
   await a.evaluate(() => window.kit.goOffline());
-  await Promise.all([a.evaluate(() => window.edit('off', 12)), b.evaluate(() => window.edit('on', 12))]);
+  await Promise.all([
+    a.evaluate(() => window.edit('off', 12)),
+    b.evaluate(() => window.edit('on', 12)),
+  ]);
   await a.evaluate(() => window.kit.saved());
   const before = await show(a);
   const replica = await a.evaluate(() => window.kit.replica);
@@ -79,13 +92,16 @@ test('a reload while offline loses nothing that was saved', async (t) => {
   assert.equal(shown.counter, 30);
 });
 
-test('a closed tab\'s queue is sent by another tab of the same database', async (t) => {
+test("a closed tab's queue is sent by another tab of the same database", async (t) => {
   const host = await startHost(t);
   const browser = await launch(t);
   const context = await browser.newContext();
   const a = await openPage(context, host);
   const b = await openPage(context, host);
-  assert.notEqual(await a.evaluate(() => window.kit.replica), await b.evaluate(() => window.kit.replica));
+  assert.notEqual(
+    await a.evaluate(() => window.kit.replica),
+    await b.evaluate(() => window.kit.replica),
+  );
   for (const page of [a, b]) await page.evaluate(() => window.kit.goOffline());
   await b.evaluate(() => window.edit('closed', 9));
   await b.evaluate(() => window.kit.saved());
@@ -103,7 +119,8 @@ const killBrowser = (folder) => {
     try {
       const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
       const exe = readlinkSync(`/proc/${pid}/exe`);
-      if (line.includes(`--user-data-dir=${folder}`) && /chrom/.test(exe)) process.kill(Number(pid), 'SIGKILL');
+      if (line.includes(`--user-data-dir=${folder}`) && /chrom/.test(exe))
+        process.kill(Number(pid), 'SIGKILL');
     } catch {
       // gone meanwhile
     }
@@ -124,7 +141,10 @@ test('the browser is killed (-9) in the middle of typing: all that was saved is 
   });
   await other.evaluate(() => window.edit('on', 6));
   let saved = 0;
-  await until(async () => (saved = await page.evaluate(() => window.savedSeq)) > 60, 'enough is saved');
+  await until(
+    async () => (saved = await page.evaluate(() => window.savedSeq)) > 60,
+    'enough is saved',
+  );
   killBrowser(folder);
   await context.close().catch(() => {});
 
@@ -144,7 +164,10 @@ test('the host is killed and restarted while both pages edit', async (t) => {
   await a.evaluate(() => window.edit('a', 6));
   await agree(host, a, b);
   await host.kill();
-  await Promise.all([a.evaluate(() => window.edit('x', 12)), b.evaluate(() => window.edit('y', 12))]);
+  await Promise.all([
+    a.evaluate(() => window.edit('x', 12)),
+    b.evaluate(() => window.edit('y', 12)),
+  ]);
   const back = await startHost(t, { data: host.data, port: host.port });
   const shown = await agree(back, a, b);
   assert.equal(shown.counter, 30);

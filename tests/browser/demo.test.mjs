@@ -45,13 +45,17 @@ test('the demo: both panes converge, also after being offline', async (t) => {
   // The caret of the left stays at its place while the right types before it.
   await page.locator('#left textarea').click();
   await page.keyboard.press('Control+End');
-  const caret = () => page.$eval('#left textarea', (e) => [e.selectionStart, e.selectionEnd, e.value.length]);
+  const caret = () =>
+    page.$eval('#left textarea', (e) => [e.selectionStart, e.selectionEnd, e.value.length]);
   await page.$eval('#right textarea', (e) => {
     e.setSelectionRange(0, 0);
     e.setRangeText('>> ', 0, 0, 'end');
     e.dispatchEvent(new InputEvent('input'));
   });
-  await until(async () => (await value(page, '#left textarea')).startsWith('>> '), 'the left sees it');
+  await until(
+    async () => (await value(page, '#left textarea')).startsWith('>> '),
+    'the left sees it',
+  );
   const [start, end, length] = await caret();
   assert.deepEqual([start, end], [length, length]);
   await page.waitForSelector('#right .mirror .caret');
@@ -65,7 +69,10 @@ test('the demo: both panes converge, also after being offline', async (t) => {
   await page.waitForSelector('#left .todos li[data-done=true]');
   await page.locator('#left .plus').click();
   await page.locator('#right .plus').click();
-  await until(async () => (await value(page, '#left .counter output')) === '2', 'the counter adds up');
+  await until(
+    async () => (await value(page, '#left .counter output')) === '2',
+    'the counter adds up',
+  );
   await agreed(page);
 
   await page.locator('#right .switch').click();
@@ -87,7 +94,8 @@ test('the demo: both panes converge, also after being offline', async (t) => {
   assert.equal(await value(page, '#left textarea'), await value(page, '#right textarea'));
   await until(
     async () =>
-      (await host.document('demo-test')).digest.slice(0, 8) === (await page.textContent('#digest-left')) &&
+      (await host.document('demo-test')).digest.slice(0, 8) ===
+        (await page.textContent('#digest-left')) &&
       (await page.textContent('#digest-left')) === (await page.textContent('#digest-host')),
     'the host shows the same hash',
   );
@@ -115,7 +123,10 @@ test('the demo: a second window shares the document, and shows who is there', as
   ]);
   await other.waitForSelector('html[data-ready=true]');
   await other.locator('#left textarea').pressSequentially('from the other window');
-  await until(async () => (await value(page, '#right textarea')) === 'from the other window', 'it arrives');
+  await until(
+    async () => (await value(page, '#right textarea')) === 'from the other window',
+    'it arrives',
+  );
   await page.locator('#left .peers li').nth(2).waitFor();
   await other.close();
   await until(async () => (await page.locator('#left .peers li').count()) === 1, 'they are gone');

@@ -8,9 +8,12 @@ import { Host, need, root, scratch, sdk } from '../js/support.mjs';
 export * from '../js/support.mjs';
 const { chromium } = need('playwright-core');
 
-const found = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/snap/bin/chromium'].find(existsSync);
+const found = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/snap/bin/chromium'].find(
+  existsSync,
+);
 const named = process.env.SYNCKIT_CHROMIUM;
-export const executablePath = named && !named.includes('/') ? `/usr/bin/${named}` : (named ?? found);
+export const executablePath =
+  named && !named.includes('/') ? `/usr/bin/${named}` : (named ?? found);
 const args = [
   '--no-sandbox',
   '--headless=new',

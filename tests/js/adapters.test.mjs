@@ -96,7 +96,9 @@ test('Svelte stores keep the store contract', async (t) => {
     status: svelte.statusStore(all.doc),
     peers: svelte.presenceStore(all.doc),
   };
-  const stops = Object.entries(stores).map(([name, store]) => store.subscribe((v) => seen[name].push(v)));
+  const stops = Object.entries(stores).map(([name, store]) =>
+    store.subscribe((v) => seen[name].push(v)),
+  );
   edit(all);
   for (const stop of stops) stop();
   edit(all);

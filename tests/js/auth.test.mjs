@@ -19,10 +19,21 @@ const start = async (t) => {
   writeFileSync(config, `auth:\n  plugin: jwt\n  keys: ${keys}\n`);
   const host = await Host.start(t, { args: ['--config', config] });
   const token = (sub, permissions, lifetime = 3600) =>
-    execFileSync(binary, [
-      'token', '--key', key, '--sub', sub, '--lifetime', String(lifetime),
-      '--permissions', JSON.stringify(permissions),
-    ], { encoding: 'utf8' }).trim();
+    execFileSync(
+      binary,
+      [
+        'token',
+        '--key',
+        key,
+        '--sub',
+        sub,
+        '--lifetime',
+        String(lifetime),
+        '--permissions',
+        JSON.stringify(permissions),
+      ],
+      { encoding: 'utf8' },
+    ).trim();
   return { host, token };
 };
 const open = async (t, host, token, options = {}) => {
@@ -48,7 +59,10 @@ test('a writer and a reader: the reader sees, and cannot write', async (t) => {
   b.doc.on('permission', (level) => permissions.push(level));
   await until(() => b.doc.get('by') === 'ann', 'the reader sees it');
   await until(() => b.doc.presence.get()[0]?.principal === 'ann', 'and who is there');
-  assert.throws(() => b.doc.set('by', 'bob'), (error) => error.code === 'denied');
+  assert.throws(
+    () => b.doc.set('by', 'bob'),
+    (error) => error.code === 'denied',
+  );
   assert.deepEqual(b.doc.get(), { by: 'ann' });
 });
 
@@ -100,7 +114,9 @@ test('what was written offline and is refused is undone, told, and kept until it
   d.doc.set('by', 'bob again');
   await d.kit.flush({ timeout: 10_000 });
   assert.deepEqual(d.kit.events.rejected, []);
-  assert.deepEqual((await host.values('d', token('ann', { '*': 'read' }))).lww, { by: 'bob again' });
+  assert.deepEqual((await host.values('d', token('ann', { '*': 'read' }))).lww, {
+    by: 'bob again',
+  });
 });
 
 test('no right at all: the document says denied, and flush rejects', async (t) => {

@@ -6,8 +6,21 @@ import test from 'node:test';
 import { check, fc, load } from './support.mjs';
 
 const {
-  Reader, Writer, applyText, canonical, counterIntent, counterPatch, mapIntent, MapView, moveCaret,
-  setIntent, SetView, spliceIntent, SyncKitError, textDiff, textPatch,
+  Reader,
+  Writer,
+  applyText,
+  canonical,
+  counterIntent,
+  counterPatch,
+  mapIntent,
+  MapView,
+  moveCaret,
+  setIntent,
+  SetView,
+  spliceIntent,
+  SyncKitError,
+  textDiff,
+  textPatch,
 } = await load('testing/internal.js');
 
 const code = (wanted) => (error) => error instanceof SyncKitError && error.code === wanted;
@@ -47,7 +60,11 @@ test('canonical JSON: equal values are equal texts, and parse back', () =>
         Array.isArray(v)
           ? v.map(reverse)
           : v && typeof v === 'object'
-            ? Object.fromEntries(Object.entries(v).reverse().map(([k, x]) => [k, reverse(x)]))
+            ? Object.fromEntries(
+                Object.entries(v)
+                  .reverse()
+                  .map(([k, x]) => [k, reverse(x)]),
+              )
             : v;
       // Own "__proto__" keys do not survive Object.fromEntries' caller; they do survive JSON.
       assert.equal(canonical(reverse(JSON.parse(text))), text);
@@ -57,16 +74,38 @@ test('canonical JSON: equal values are equal texts, and parse back', () =>
 test('canonical JSON refuses what JSON cannot hold', () => {
   const cycle = {};
   cycle.self = cycle;
-  const values = [undefined, () => 0, NaN, Infinity, [undefined], cycle, [1, [NaN]], 1n, Symbol('s')];
+  const values = [
+    undefined,
+    () => 0,
+    NaN,
+    Infinity,
+    [undefined],
+    cycle,
+    [1, [NaN]],
+    1n,
+    Symbol('s'),
+  ];
   for (const value of values) {
-    assert.throws(() => canonical(value), (e) => e instanceof SyncKitError || e instanceof TypeError);
+    assert.throws(
+      () => canonical(value),
+      (e) => e instanceof SyncKitError || e instanceof TypeError,
+    );
   }
-  assert.equal(canonical({ b: 1, a: undefined, c: new Date(0) }), '{"b":1,"c":"1970-01-01T00:00:00.000Z"}');
+  assert.equal(
+    canonical({ b: 1, a: undefined, c: new Date(0) }),
+    '{"b":1,"c":"1970-01-01T00:00:00.000Z"}',
+  );
 });
 
 test('intents follow FORMAT.md byte by byte', () => {
-  assert.deepEqual([...bytes(spliceIntent(new Writer(), 300, 2, 'é'))], [2, 0xac, 2, 2, 0xc3, 0xa9]);
-  assert.deepEqual([...bytes(mapIntent(new Writer(), ['a', 'bc'], 1))], [1, 2, 1, 97, 2, 98, 99, 49]);
+  assert.deepEqual(
+    [...bytes(spliceIntent(new Writer(), 300, 2, 'é'))],
+    [2, 0xac, 2, 2, 0xc3, 0xa9],
+  );
+  assert.deepEqual(
+    [...bytes(mapIntent(new Writer(), ['a', 'bc'], 1))],
+    [1, 2, 1, 97, 2, 98, 99, 49],
+  );
   assert.deepEqual([...bytes(mapIntent(new Writer(), ['a']))], [2, 1, 1, 97]);
   assert.deepEqual([...bytes(setIntent(new Writer(), 1, '"x"'))], [1, 34, 120, 34]);
   assert.deepEqual([...bytes(setIntent(new Writer(), 3, ''))], [3]);
@@ -197,9 +236,15 @@ const key = fc.constantFrom('a', 'b', 'c', '__proto__', 'constructor', '0');
 test('map patches do what writes to a plain object do, and never change what was read', () =>
   check(
     fc.property(
-      fc.array(fc.tuple(fc.array(key, { minLength: 1, maxLength: 3 }), fc.option(json, { nil: undefined })), {
-        maxLength: 20,
-      }),
+      fc.array(
+        fc.tuple(
+          fc.array(key, { minLength: 1, maxLength: 3 }),
+          fc.option(json, { nil: undefined }),
+        ),
+        {
+          maxLength: 20,
+        },
+      ),
       (entries) => {
         const view = new MapView({});
         let model = new Map();
@@ -257,7 +302,10 @@ test('set patches and views keep the elements apart by their bytes', () =>
       }
       view.patch(out.bytes());
       assert.deepEqual([...view.items.keys()].sort(), [...model.keys()].sort());
-      assert.deepEqual(view.values(), [...model.keys()].sort().map((k) => JSON.parse(k)));
+      assert.deepEqual(
+        view.values(),
+        [...model.keys()].sort().map((k) => JSON.parse(k)),
+      );
       assert.equal(view.values(), view.values());
     }),
   ));

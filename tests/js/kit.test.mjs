@@ -58,7 +58,11 @@ test('the map: values, paths, partial updates, deletes, overlays', async (t) => 
   doc.set('title', 'x');
   doc.set('a.b', { c: [1, 'é'] }); // one key with a dot
   doc.set(['nested', 'deep', 'er'], true);
-  assert.deepEqual(doc.get(), { title: 'x', 'a.b': { c: [1, 'é'] }, nested: { deep: { er: true } } });
+  assert.deepEqual(doc.get(), {
+    title: 'x',
+    'a.b': { c: [1, 'é'] },
+    nested: { deep: { er: true } },
+  });
   assert.equal(doc.get(['nested', 'deep', 'er']), true);
   doc.update({ title: 'y', more: null, 'a.b': undefined });
   assert.deepEqual(doc.get(), { title: 'y', more: null, nested: { deep: { er: true } } });
@@ -81,9 +85,22 @@ test('views that moved by patches equal views that are read afresh', async (t) =
   let n = 0;
   const key = fc.constantFrom('a', 'b', 'c');
   const step = fc.oneof(
-    fc.record({ kind: fc.constant('map'), path: fc.array(key, { minLength: 1, maxLength: 3 }), value: fc.option(fc.jsonValue({ maxDepth: 2 }), { nil: undefined }) }),
-    fc.record({ kind: fc.constant('text'), at: fc.nat(), gone: fc.nat(4), come: fc.fullUnicodeString({ maxLength: 5 }) }),
-    fc.record({ kind: fc.constant('set'), op: fc.constantFrom('add', 'delete', 'clear'), value: fc.jsonValue({ maxDepth: 1 }) }),
+    fc.record({
+      kind: fc.constant('map'),
+      path: fc.array(key, { minLength: 1, maxLength: 3 }),
+      value: fc.option(fc.jsonValue({ maxDepth: 2 }), { nil: undefined }),
+    }),
+    fc.record({
+      kind: fc.constant('text'),
+      at: fc.nat(),
+      gone: fc.nat(4),
+      come: fc.fullUnicodeString({ maxLength: 5 }),
+    }),
+    fc.record({
+      kind: fc.constant('set'),
+      op: fc.constantFrom('add', 'delete', 'clear'),
+      value: fc.jsonValue({ maxDepth: 1 }),
+    }),
     fc.record({ kind: fc.constant('counter'), by: fc.integer() }),
     fc.record({ kind: fc.constant('read') }),
   );
@@ -126,7 +143,10 @@ test('views that moved by patches equal views that are read afresh', async (t) =
       if (listen) {
         assert.equal(heard.text, model);
         assert.equal(heard.counter, BigInt(sum));
-        assert.deepEqual([...heard.set.keys()].sort(), moved[2].map((v) => JSON.stringify(v)).sort());
+        assert.deepEqual(
+          [...heard.set.keys()].sort(),
+          moved[2].map((v) => JSON.stringify(v)).sort(),
+        );
       }
       await kit.saved();
       await doc.close();
@@ -353,7 +373,10 @@ test('files: what was saved before a kill -9 is there, and goes on from there', 
     const kit = await SyncKit.open({ storage: folder });
     const doc = await ready(kit);
     assert.equal(kit.replica, replica);
-    assert.ok(saved > total && doc.text('t').length >= saved, `${doc.text('t').length} of ${saved}`);
+    assert.ok(
+      saved > total && doc.text('t').length >= saved,
+      `${doc.text('t').length} of ${saved}`,
+    );
     assert.match(`${doc.text('t')}`, /^x*$/);
     total = doc.text('t').length;
     assert.equal(doc.seq, total);
@@ -380,8 +403,14 @@ test('flush gives up after its timeout, and open fails clearly', async (t) => {
   await assert.rejects(kit.flush({ timeout: 30 }), code('timeout'));
   await assert.rejects(SyncKit.open({ wasm: '/nowhere/core.wasm' }), /ENOENT/);
   await assert.rejects(SyncKit.open({ wasm: new Uint8Array([1, 2, 3]) }), code('unavailable'));
-  assert.throws(() => kit.document(''), (e) => e instanceof SyncKitError);
-  assert.throws(() => kit.document('x'.repeat(600)), (e) => e instanceof SyncKitError);
+  assert.throws(
+    () => kit.document(''),
+    (e) => e instanceof SyncKitError,
+  );
+  assert.throws(
+    () => kit.document('x'.repeat(600)),
+    (e) => e instanceof SyncKitError,
+  );
 });
 
 test('lite: maps alone, with the lite core', async (t) => {

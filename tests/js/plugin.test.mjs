@@ -1,6 +1,6 @@
-// A type that a third party wrote (tests/external_plugin), as a standalone .wasm, in the real engine:
-// edits, merges through snapshots and through the host, a reload from storage; and modules that are no
-// plugins.
+// A type that a third party wrote (tests/external_plugin), as a standalone .wasm, in the real
+// engine: edits, merges through snapshots and through the host, a reload from storage; and
+// modules that are no plugins.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -18,7 +18,8 @@ const source = join(root, 'tests/external_plugin/high_score.cpp');
 const beside = dirname(binary);
 const given = [process.env.SYNCKIT_PLUGIN_WASM, join(beside, 'external_plugin/high_score.wasm')];
 const ready = given.find((file) => file && existsSync(file));
-const canSkip = !ready && !existsSync(script) && 'no high_score.wasm, and no build-plugin.sh to make it';
+const canSkip =
+  !ready && !existsSync(script) && 'no high_score.wasm, and no build-plugin.sh to make it';
 let built;
 /** The plugin: as tests/external_plugin left it, else compiled once. */
 const plugin = (t) => {
@@ -45,7 +46,7 @@ const open = async (t, options) => {
   return { kit, doc, best: doc.custom('best', type) };
 };
 
-test('a plugin\'s type edits, patches, refuses and reloads', { skip: canSkip }, async (t) => {
+test("a plugin's type edits, patches, refuses and reloads", { skip: canSkip }, async (t) => {
   const storage = new MemoryStorage();
   const { kit, doc, best } = await open(t, { storage });
   const patches = [];
@@ -55,7 +56,10 @@ test('a plugin\'s type edits, patches, refuses and reloads', { skip: canSkip }, 
   best.mutate(score(3)); // lower: no effect
   best.mutate(score(300));
   assert.equal(shown(best), '300');
-  assert.deepEqual(patches, [['7', true], ['300', true]]);
+  assert.deepEqual(patches, [
+    ['7', true],
+    ['300', true],
+  ]);
   assert.equal(doc.seq, 2);
   const before = doc.digest();
   assert.throws(() => best.mutate(new Uint8Array([0x80])), code('malformed'));
@@ -73,21 +77,29 @@ test('a plugin\'s type edits, patches, refuses and reloads', { skip: canSkip }, 
   for (let i = 0; i < 50; i++) assert.equal(shown(again.doc.custom(`f${i}`, type)), String(i + 1));
 });
 
-test('a plugin\'s type goes through a host that has the same plugin', {
-  skip: canSkip || (!existsSync(library) && `${library} is not there: ./dev test external makes it`),
-}, async (t) => {
-  const config = join(scratch(t), 'synckit.yaml');
-  const paths = JSON.stringify([join(beside, 'plugins'), folder]);
-  writeFileSync(config, `plugins:\n  paths: ${paths}\ncrdts: [lww, text, set, counter, high_score]\n`);
-  const host = await Host.start(t, { args: ['--config', config] });
-  const [a, b] = [await open(t, { url: host.url }), await open(t, { url: host.url })];
-  a.best.mutate(score(41));
-  b.best.mutate(score(1000));
-  b.doc.set('by', 'b');
-  await until(() => shown(a.best) === '1000' && shown(b.best) === '1000', 'both show the best');
-  await until(() => a.doc.digest() === b.doc.digest(), 'they agree');
-  assert.equal((await host.values('game'))[`${type} best`], 1000);
-});
+test(
+  "a plugin's type goes through a host that has the same plugin",
+  {
+    skip:
+      canSkip || (!existsSync(library) && `${library} is not there: ./dev test external makes it`),
+  },
+  async (t) => {
+    const config = join(scratch(t), 'synckit.yaml');
+    const paths = JSON.stringify([join(beside, 'plugins'), folder]);
+    writeFileSync(
+      config,
+      `plugins:\n  paths: ${paths}\ncrdts: [lww, text, set, counter, high_score]\n`,
+    );
+    const host = await Host.start(t, { args: ['--config', config] });
+    const [a, b] = [await open(t, { url: host.url }), await open(t, { url: host.url })];
+    a.best.mutate(score(41));
+    b.best.mutate(score(1000));
+    b.doc.set('by', 'b');
+    await until(() => shown(a.best) === '1000' && shown(b.best) === '1000', 'both show the best');
+    await until(() => a.doc.digest() === b.doc.digest(), 'they agree');
+    assert.equal((await host.values('game'))[`${type} best`], 1000);
+  },
+);
 
 test('what is no plugin is refused, with the reason', async () => {
   const wasm = (hex) => Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16));
@@ -96,17 +108,21 @@ test('what is no plugin is refused, with the reason', async () => {
   await assert.rejects(loadPlugin(new TextEncoder().encode('not wasm')), code('unavailable'));
 });
 
-test('a plugin of another major version, or with a wrong magic number, is refused', { skip: canSkip }, async (t) => {
-  const bytes = plugin(t);
-  const magic = Buffer.from('SKP1');
-  const at = bytes.indexOf(magic);
-  const twice = bytes.indexOf(magic, at + 1);
-  if (at < 0 || twice >= 0) return t.skip('the descriptor is not in the data of this build');
-  const broken = (offset, value) => {
-    const copy = Buffer.from(bytes);
-    copy[at + offset] = value;
-    return copy;
-  };
-  await assert.rejects(loadPlugin(broken(0, 0)), code('unsupported'));
-  await assert.rejects(loadPlugin(broken(4, 2)), /major/);
-});
+test(
+  'a plugin of another major version, or with a wrong magic number, is refused',
+  { skip: canSkip },
+  async (t) => {
+    const bytes = plugin(t);
+    const magic = Buffer.from('SKP1');
+    const at = bytes.indexOf(magic);
+    const twice = bytes.indexOf(magic, at + 1);
+    if (at < 0 || twice >= 0) return t.skip('the descriptor is not in the data of this build');
+    const broken = (offset, value) => {
+      const copy = Buffer.from(bytes);
+      copy[at + offset] = value;
+      return copy;
+    };
+    await assert.rejects(loadPlugin(broken(0, 0)), code('unsupported'));
+    await assert.rejects(loadPlugin(broken(4, 2)), /major/);
+  },
+);

@@ -1,4 +1,5 @@
-// The storages for Node: rows, atomicity after a cut, locks, and a kill -9 in the middle of writing.
+// The storages for Node: rows, atomicity after a cut, locks, and a kill -9 in the middle of
+// writing.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -35,8 +36,13 @@ const model = (rows, { op, key, value, last }) => {
   const rest = rows.filter((_, i) => i !== at);
   if (op === 'delete') return rest;
   if (op === 'put-newer' && at >= 0 && rows[at][1].length > 15 && value.length > 15) {
-    const [old, epoch, position] = [Buffer.from(rows[at][1]), Buffer.from(value).subarray(0, 8), Buffer.from(value).subarray(8, 16)];
-    if (old.subarray(0, 8).equals(epoch) && Buffer.compare(old.subarray(8, 16), position) >= 0) return rows;
+    const [old, epoch, position] = [
+      Buffer.from(rows[at][1]),
+      Buffer.from(value).subarray(0, 8),
+      Buffer.from(value).subarray(8, 16),
+    ];
+    if (old.subarray(0, 8).equals(epoch) && Buffer.compare(old.subarray(8, 16), position) >= 0)
+      return rows;
   }
   return [...rest, [key, value]].sort((a, b) => compareBytes(a[0], b[0]));
 };
@@ -45,35 +51,43 @@ test('memory and file storage do what the operations say, also after opening aga
   const folder = scratch(t);
   let n = 0;
   await check(
-    fc.asyncProperty(fc.array(fc.array(op, { maxLength: 5 }), { maxLength: 6 }), async (batches) => {
-      const memory = new MemoryStorage();
-      const name = `p${n++}`;
-      let file = new FileStorage(folder);
-      await file.open(name);
-      let rows = [];
-      for (const batch of batches) {
-        await memory.write(batch);
-        await file.write(batch);
-        rows = batch.reduce(model, rows);
-      }
-      assert.deepEqual(await all(memory), plain(rows));
-      assert.deepEqual(await all(file), plain(rows));
-      await file.close();
-      file = new FileStorage(folder);
-      await file.open(name);
-      assert.deepEqual(await all(file), plain(rows));
-      assert.deepEqual((await file.keys()).map((k) => [...k]).sort(), rows.map(([k]) => [...k]).sort());
-      await file.close();
-    }),
+    fc.asyncProperty(
+      fc.array(fc.array(op, { maxLength: 5 }), { maxLength: 6 }),
+      async (batches) => {
+        const memory = new MemoryStorage();
+        const name = `p${n++}`;
+        let file = new FileStorage(folder);
+        await file.open(name);
+        let rows = [];
+        for (const batch of batches) {
+          await memory.write(batch);
+          await file.write(batch);
+          rows = batch.reduce(model, rows);
+        }
+        assert.deepEqual(await all(memory), plain(rows));
+        assert.deepEqual(await all(file), plain(rows));
+        await file.close();
+        file = new FileStorage(folder);
+        await file.open(name);
+        assert.deepEqual(await all(file), plain(rows));
+        assert.deepEqual(
+          (await file.keys()).map((k) => [...k]).sort(),
+          rows.map(([k]) => [...k]).sort(),
+        );
+        await file.close();
+      },
+    ),
   );
 });
 
 test('a snapshot of the same epoch does not go back; another epoch replaces it', async () => {
   const store = new MemoryStorage();
-  const snapshot = (epoch, position) => u8(0, 0, 0, 0, 0, 0, 0, epoch, 0, 0, 0, 0, 0, 0, 0, position, 7);
+  const snapshot = (epoch, position) =>
+    u8(0, 0, 0, 0, 0, 0, 0, epoch, 0, 0, 0, 0, 0, 0, 0, position, 7);
   const put = (epoch, position) =>
     store.write([{ op: 'put-newer', key: u8(1), value: snapshot(epoch, position) }]);
-  const stored = async () => [...(await store.load(low, high))[0][1]].filter((_, i) => i === 7 || i === 15);
+  const stored = async () =>
+    [...(await store.load(low, high))[0][1]].filter((_, i) => i === 7 || i === 15);
   await put(1, 5);
   await put(1, 4);
   assert.deepEqual(await stored(), [1, 5]);
@@ -91,7 +105,10 @@ test('a journal that was cut anywhere opens with a prefix of its batches', async
   const journal = join(folder, 'cut/journal');
   const ends = [fs.statSync(journal).size];
   for (let i = 0; i < 8; i++) {
-    await file.write([{ op: 'put', key: u8(i), value: u8(i, i) }, { op: 'put', key: u8(9), value: u8(i) }]);
+    await file.write([
+      { op: 'put', key: u8(i), value: u8(i, i) },
+      { op: 'put', key: u8(9), value: u8(i) },
+    ]);
     ends.push(fs.statSync(journal).size);
   }
   await file.close();
@@ -157,7 +174,14 @@ test('a large journal of dead rows is rewritten, and keeps the living ones', asy
   await file.close();
   const again = new FileStorage(folder);
   await again.open('big');
-  assert.deepEqual((await all(again)).map(([k, v]) => [k[0], v.length]), [[0, 100_000], [1, 100_000], [5, 1]]);
+  assert.deepEqual(
+    (await all(again)).map(([k, v]) => [k[0], v.length]),
+    [
+      [0, 100_000],
+      [1, 100_000],
+      [5, 1],
+    ],
+  );
   assert.deepEqual(await again.replicas(), ['00000000000000bb']);
   await again.close();
 });

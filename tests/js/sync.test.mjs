@@ -31,14 +31,22 @@ const fields = (doc) => ({
 /** Waits until all documents show the same, which is also what the host shows. */
 const agree = async (host, ...docs) => {
   await until(
-    () => docs.every((doc) => doc.status === 'synced' && !doc.pending && doc.digest() === docs[0].digest()),
+    () =>
+      docs.every(
+        (doc) => doc.status === 'synced' && !doc.pending && doc.digest() === docs[0].digest(),
+      ),
     'the documents agree',
   );
   const shown = fields(docs[0]);
   for (const doc of docs) assert.deepEqual(fields(doc), shown);
   let read;
-  await until(async () => (read = await host.document(docs[0].id)).digest === docs[0].digest(), 'the host agrees');
-  const values = Object.fromEntries(read.fields.map((f) => [`${f.type} ${f.field}`.trim(), f.value]));
+  await until(
+    async () => (read = await host.document(docs[0].id)).digest === docs[0].digest(),
+    'the host agrees',
+  );
+  const values = Object.fromEntries(
+    read.fields.map((f) => [`${f.type} ${f.field}`.trim(), f.value]),
+  );
   assert.deepEqual(values.lww ?? {}, shown.map);
   assert.deepEqual(values['text t'] ?? '', shown.text);
   assert.deepEqual([...(values['set s'] ?? [])].map(String).sort(), shown.set.map(String).sort());
@@ -156,7 +164,10 @@ test('the queue of a replica that is gone is sent by another one of the same sto
   await b.close();
   // Its lock is free, its queue is full; `a` only adopts it when it connects again.
   a.goOnline();
-  await until(async () => Object.keys((await host.values('d')).lww ?? {}).length === 5, 'the queue is sent');
+  await until(
+    async () => Object.keys((await host.values('d')).lww ?? {}).length === 5,
+    'the queue is sent',
+  );
   await agree(host, x);
   const c = await open(t, host, { storage });
   assert.equal(c.replica, b.replica);

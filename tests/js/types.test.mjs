@@ -57,13 +57,25 @@ const compile = (t, text) => {
   }
   writeFileSync(join(folder, 'app.ts'), text);
   const options = {
-    strict: true, noEmit: true, target: 'ES2022', module: 'ESNext', moduleResolution: 'Bundler',
-    lib: ['ES2022', 'DOM'], types: ['node'], skipLibCheck: false, preserveSymlinks: false,
+    strict: true,
+    noEmit: true,
+    target: 'ES2022',
+    module: 'ESNext',
+    moduleResolution: 'Bundler',
+    lib: ['ES2022', 'DOM'],
+    types: ['node'],
+    skipLibCheck: false,
+    preserveSymlinks: false,
   };
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['app.ts'] }));
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions: options, files: ['app.ts'] }),
+  );
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
   try {
-    execFileSync(process.execPath, [join(need.folder, 'typescript/bin/tsc'), '-p', folder], { encoding: 'utf8' });
+    execFileSync(process.execPath, [join(need.folder, 'typescript/bin/tsc'), '-p', folder], {
+      encoding: 'utf8',
+    });
     return '';
   } catch (error) {
     return error.stdout;
@@ -87,5 +99,9 @@ test('wrong uses do not compile', (t) => {
   const output = compile(t, program + wrong.join('\n'));
   const lines = new Set([...output.matchAll(/app\.ts\((\d+),/g)].map((match) => Number(match[1])));
   const first = program.split('\n').length;
-  assert.deepEqual([...lines].sort((a, b) => a - b), wrong.map((_, i) => first + i), output);
+  assert.deepEqual(
+    [...lines].sort((a, b) => a - b),
+    wrong.map((_, i) => first + i),
+    output,
+  );
 });

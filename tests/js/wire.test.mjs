@@ -14,9 +14,13 @@ const vectors = existsSync(manifest) ? JSON.parse(readFileSync(manifest, 'utf8')
 const wire = vectors.filter(({ message }) => message.startsWith('synckit.v1.'));
 const types = protobuf.loadSync(join(root, 'proto/wire.proto'));
 
-test('golden vectors exist', { skip: !vectors.length && 'proto/golden has no manifest.json yet' }, () => {
-  assert.ok(wire.length >= 15, `${wire.length} vectors`);
-});
+test(
+  'golden vectors exist',
+  { skip: !vectors.length && 'proto/golden has no manifest.json yet' },
+  () => {
+    assert.ok(wire.length >= 15, `${wire.length} vectors`);
+  },
+);
 
 for (const { file, message, json } of wire) {
   test(`golden: ${file}`, () => {

@@ -55,7 +55,8 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 
 const ask = async (): Promise<void> => {
   // A document that nobody has written does not exist at the host.
-  if (!Object.keys({ ...left.document.version(), ...right.document.version() }).length) return show();
+  if (!Object.keys({ ...left.document.version(), ...right.document.version() }).length)
+    return show();
   const mine = ++asked;
   try {
     const response = await fetch(`documents/${encodeURIComponent(id)}`);

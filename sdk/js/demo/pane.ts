@@ -24,7 +24,7 @@ const pick = (replica: string, salt: number): number => parseInt(replica.slice(-
 export class Pane {
   readonly kit: SyncKit;
   readonly document: Document;
-  /** Called after own edits with the document's seq, and when something was seen or became durable. */
+  /** Called with the document's seq after own edits, and when own edits became durable. */
   edited: (seq: number) => void = () => {};
   durable: (seq: number) => void = () => {};
   changed: () => void = () => {};

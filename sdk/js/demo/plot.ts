@@ -75,6 +75,6 @@ export class Plot {
       });
     }
     const texts = Object.values(this.medians).map((output) => output.value);
-    canvas.ariaLabel = `Latency of the latest edits: median ${texts[0]} until durable, ${texts[1]} until seen`;
+    canvas.ariaLabel = `Median latency: ${texts[0]} until durable, ${texts[1]} until seen`;
   }
 }

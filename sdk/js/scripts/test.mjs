@@ -2,8 +2,8 @@
 // Builds dist/testing/internal.js for those that look inside; dist/ itself must have been built.
 //
 // Environment: SYNCKIT_BIN (the host, default build/release/synckit), SYNCKIT_CHROMIUM (default
-// chromium), SYNCKIT_ARTIFACTS (where screenshots go, default build/browser), TEST (only files whose
-// name contains it).
+// chromium), SYNCKIT_ARTIFACTS (where screenshots go, default build/browser), TEST (only files
+// whose name contains it).
 
 import { build } from 'esbuild';
 import { spawnSync } from 'node:child_process';

@@ -49,7 +49,7 @@ export class Writer {
   varint(value: number): this {
     this.room_(8);
     while (value > 127) {
-      this.buf_[this.len_++] = (value % 128) | 128;
+      this.buf_[this.len_++] = value % 128 | 128;
       value = Math.floor(value / 128);
     }
     this.buf_[this.len_++] = value;

@@ -72,8 +72,7 @@ export class Core {
         if (!at) fail('nomem', 'core.wasm is out of memory');
         core.mem_().set(bytes, at);
       };
-      const input = (at: number, length: number): Uint8Array =>
-        core.mem_().slice(at, at + length);
+      const input = (at: number, length: number): Uint8Array => core.mem_().slice(at, at + length);
       return types[type!]!.call(op!, self!, input(a!, aLength!), input(b!, bLength!), out);
     };
     core = new Core(await WebAssembly.instantiate(module, { env: { ext } }));

@@ -117,7 +117,7 @@ export class BaseDocument<T extends object = Record<string, Json>>
   extends Emitter<DocumentEvents>
   implements Host
 {
-  /** Resolves when what this device has of the document is loaded: reading and writing may begin. */
+  /** Resolves when what this device has of the document is loaded: edits may begin. */
   readonly ready: Promise<void>;
   /** Where it stands between this device and the host; `on('status', …)` tells changes. */
   status: Status = 'offline';

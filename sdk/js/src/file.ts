@@ -8,11 +8,11 @@
 //   byte 5 register a replica        name; an empty one forgets all of them
 // each of them bytes after a varint length.
 //
-// Durability. `write` resolves after fsync. A batch that was cut by a crash fails its length or CRC,
-// and the journal ends before it: such a batch was never reported. As damage could also hide
-// reported ones, whatever was cut off ends the replicas that are known: nobody goes on writing under
-// an identity whose last changes may be lost (their queues are still sent). When more than half of a
-// large journal is dead, it is rewritten into a new file that replaces it by rename.
+// Durability. `write` resolves after fsync. A batch that was cut by a crash fails its length or
+// CRC, and the journal ends before it: such a batch was never reported. As damage could also hide
+// reported ones, whatever was cut off ends the replicas that are known: nobody goes on writing
+// under an identity whose last changes may be lost (their queues are still sent). When more than
+// half of a large journal is dead, it is rewritten into a new file that replaces it by rename.
 //
 // One process at a time: `lock` (a file with the owner's process id) guards the directory, so
 // replicas need no locks of their own. A lock whose process is gone is taken over.

@@ -1,8 +1,9 @@
 // IndexedDB, raw: the few calls that are needed are shorter than any wrapper of them.
 //
 // One database per kit name, shared by all its tabs. Two object stores with keys outside: `rows`,
-// whose keys are bytes, which IndexedDB orders as bytes, and `replicas`. Every batch is one readwrite transaction with
-// strict durability: when it completes, the bytes are on the disk, not in a cache.
+// whose keys are bytes, which IndexedDB orders as bytes, and `replicas`. Every batch is one
+// readwrite transaction with strict durability: when it completes, the bytes are on the disk, not
+// in a cache.
 //
 // Locks are Web Locks, which the browser releases when a tab dies, however it dies.
 
@@ -81,7 +82,8 @@ export class IndexedDbStorage implements StorageAdapter {
     await this.run_('rows', 'readwrite', (rows) => {
       for (const op of batch) {
         if (op.op == 'delete') rows.delete(op.key as Key);
-        else if (op.op == 'delete-range') rows.delete(IDBKeyRange.bound(op.key as Key, op.last as Key));
+        else if (op.op == 'delete-range')
+          rows.delete(IDBKeyRange.bound(op.key as Key, op.last as Key));
         else {
           // A view of a larger buffer would be stored with all of that buffer.
           const value = op.value.slice();

@@ -13,11 +13,7 @@ export const spliceIntent = (
   deleteCount: number,
   text: string,
 ): Writer =>
-  out
-    .byte(2)
-    .varint(index(position, 'position'))
-    .varint(index(deleteCount, 'count'))
-    .text(text);
+  out.byte(2).varint(index(position, 'position')).varint(index(deleteCount, 'count')).text(text);
 
 /** lww: write (or, with value `undefined`, delete) the value at a path. */
 export const mapIntent = (out: Writer, path: readonly string[], value?: unknown): Writer => {

@@ -32,7 +32,7 @@ export interface Socket {
 
 /** How to open a kit. */
 export interface KitOptions {
-  /** The host, `ws://…/sync` or `http://…/sync`; in browsers also relative. Without: local only. */
+  /** The host: `ws://…/sync` or `http://…/sync`, relative in browsers. Without: local only. */
   url?: string;
   /** The credential, or what gives a fresh one at every connect. */
   token?: string | (() => string | Promise<string>);
@@ -253,7 +253,8 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
     for (const document of this.documents_.values()) document.closed_ = true;
     this.wake_?.();
     await this.pumping_;
-    for (const waiter of this.waiters_) waiter.reject(new SyncKitError('closed', 'the kit is closed'));
+    for (const waiter of this.waiters_)
+      waiter.reject(new SyncKitError('closed', 'the kit is closed'));
     this.setup_.unlock();
     if (!this.setup_.helper) await this.setup_.storage.close();
     this.status = 'offline';
@@ -267,7 +268,10 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
     return new Promise((resolve, reject) => {
       const timer =
         timeout > 0 &&
-        setTimeout(() => waiter.reject(new SyncKitError('timeout', `not done in ${timeout} ms`)), timeout);
+        setTimeout(
+          () => waiter.reject(new SyncKitError('timeout', `not done in ${timeout} ms`)),
+          timeout,
+        );
       const end = (): void => {
         if (timer) clearTimeout(timer);
         this.waiters_.delete(waiter);

@@ -109,7 +109,9 @@ class Plugin {
   string(at: number): string {
     const bytes = new Uint8Array(this.memory_.buffer);
     const end = bytes.indexOf(0, at);
-    return end < 0 ? fail('malformed', 'a string without end') : decoder.decode(bytes.slice(at, end));
+    return end < 0
+      ? fail('malformed', 'a string without end')
+      : decoder.decode(bytes.slice(at, end));
   }
   invoke(index: number, ...args: number[]): number {
     const call = this.table_.get(index) as Call | null;
@@ -159,7 +161,14 @@ class Plugin {
   }
 
   /** One call of env.ext, with `table` the address of the plugin's sk_crdt_v1. */
-  serve(table: number, op: number, self: number, a: Uint8Array, b: Uint8Array, out: ExtOut): number {
+  serve(
+    table: number,
+    op: number,
+    self: number,
+    a: Uint8Array,
+    b: Uint8Array,
+    out: ExtOut,
+  ): number {
     const { block_: error, delta_: delta, patch_: patch, word_: word } = this;
     const inside = this.u32(table) >= slots[op]! + 4;
     const index = inside ? this.u32(table + slots[op]!) : 0;
@@ -215,8 +224,8 @@ class Plugin {
 }
 
 /**
- * What a plugin has no right to expect, but toolchains leave behind (`proc_exit`, a notice of memory
- * growth): functions that fail the call that reaches them, the notice apart.
+ * What a plugin has no right to expect, but toolchains leave behind (`proc_exit`, a notice of
+ * memory growth): functions that fail the call that reaches them, the notice apart.
  */
 const strangers = (module: WebAssembly.Module): WebAssembly.Imports => {
   const imports: Record<string, Record<string, () => void>> = {};
@@ -253,9 +262,11 @@ export const loadPlugin = async (source: WasmSource): Promise<PluginType> => {
   }
   const plugin = new Plugin(instance);
   const at = (instance.exports['synckit_plugin_v1'] as Call)() >>> 0;
-  const bad = (text: string): never => fail('unsupported', `${text}; it is not a plugin for this SDK`);
+  const bad = (text: string): never =>
+    fail('unsupported', `${text}; it is not a plugin for this SDK`);
   if (plugin.u32(at) != magic) bad('the magic number is wrong');
-  if (plugin.u32(at + 4) != major) bad(`its ABI major version is ${plugin.u32(at + 4)}, not ${major}`);
+  if (plugin.u32(at + 4) != major)
+    bad(`its ABI major version is ${plugin.u32(at + 4)}, not ${major}`);
   if (plugin.u32(at + 12) < pluginBytes) bad('its descriptor is too small');
   const id = plugin.string(plugin.u32(at + 16));
   const init = plugin.u32(at + 28);

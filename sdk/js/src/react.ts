@@ -15,11 +15,19 @@ const useWatched = <V>(watched: object, on: (fn: () => void) => () => void, get:
  * again when it changes.
  */
 export const useValue = <S extends Source>(source: S): ValueOf<S> =>
-  useWatched(source, (fn) => watch(source, fn), () => read(source));
+  useWatched(
+    source,
+    (fn) => watch(source, fn),
+    () => read(source),
+  );
 
 /** Where a document stands: offline, connecting, syncing, synced or denied. */
 export const useStatus = (document: BaseDocument<any>): Status =>
-  useWatched(document, (fn) => document.on('status', fn), () => document.status);
+  useWatched(
+    document,
+    (fn) => document.on('status', fn),
+    () => document.status,
+  );
 
 /** Everybody else in a document. */
 export const usePresence = (document: BaseDocument<any>): readonly Peer[] =>

@@ -2,8 +2,8 @@
 //
 // To the storage, data is rows: opaque keys and values, both bytes, keys ordered as bytes. The
 // engine chooses them (sdk/client/FORMAT.md). A database may be shared by several tabs: rows of a
-// document's log and snapshot are written alike by all of them, the others belong to one replica, and
-// only the instance that holds that replica's lock writes them.
+// document's log and snapshot are written alike by all of them, the others belong to one replica,
+// and only the instance that holds that replica's lock writes them.
 //
 // A batch is atomic and durable when its promise resolves: only then a change counts as saved, and
 // only then it may leave the device.

@@ -17,11 +17,17 @@ const store = <V>(get: () => V, on: (fn: () => void) => () => void): Store<V> =>
 
 /** The value of a document's map, of a text (string), set (values) or counter (number). */
 export const valueStore = <S extends Source>(source: S): Store<ValueOf<S>> =>
-  store(() => read(source), (fn) => watch(source, fn));
+  store(
+    () => read(source),
+    (fn) => watch(source, fn),
+  );
 
 /** Where a document stands. */
 export const statusStore = (document: BaseDocument<any>): Store<Status> =>
-  store(() => document.status, (fn) => document.on('status', fn));
+  store(
+    () => document.status,
+    (fn) => document.on('status', fn),
+  );
 
 /** Everybody else in a document. */
 export const presenceStore = (document: BaseDocument<any>): Store<readonly Peer[]> =>

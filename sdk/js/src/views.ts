@@ -16,7 +16,11 @@ export const textPatch = (bytes: Uint8Array): TextOp[] => {
     const n = Math.floor(head / 4);
     const kind = head & 3;
     ops.push(
-      kind == 1 ? { insert: r.text(n) } : kind ? { delete: n + r.varint() } : { retain: n + r.varint() },
+      kind == 1
+        ? { insert: r.text(n) }
+        : kind
+          ? { delete: n + r.varint() }
+          : { retain: n + r.varint() },
     );
   }
   return ops;

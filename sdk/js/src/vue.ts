@@ -13,11 +13,17 @@ const follow = <V>(get: () => V, on: (fn: () => void) => () => void): Readonly<S
 
 /** The value of a document's map, of a text (string), set (values) or counter (number). */
 export const useValue = <S extends Source>(source: S): Readonly<ShallowRef<ValueOf<S>>> =>
-  follow(() => read(source), (fn) => watch(source, fn));
+  follow(
+    () => read(source),
+    (fn) => watch(source, fn),
+  );
 
 /** Where a document stands. */
 export const useStatus = (document: BaseDocument<any>): Readonly<ShallowRef<Status>> =>
-  follow(() => document.status, (fn) => document.on('status', fn));
+  follow(
+    () => document.status,
+    (fn) => document.on('status', fn),
+  );
 
 /** Everybody else in a document. */
 export const usePresence = (document: BaseDocument<any>): Readonly<ShallowRef<readonly Peer[]>> =>
