@@ -86,8 +86,8 @@ TEST(Writer, counts_without_a_target) {
 }
 
 TEST(Writer, a_refused_reserve_is_sticky_and_writes_nothing) {
-  uint8_t space[4];
-  sk_buf fixed{space, 0, sizeof space, [](sk_buf*, size_t) -> sk_status { return SK_NOMEM; }};
+  uint8_t space[64];  // of which the writer may use 4
+  sk_buf fixed{space, 0, 4, [](sk_buf*, size_t) -> sk_status { return SK_NOMEM; }};
   Writer out(&fixed);
   out.raw("abc", 3);
   out.fixed64(1);
