@@ -120,6 +120,7 @@ class Writer {
 
   bool wanted() const { return buf_ != nullptr; }
   size_t length() const { return buf_ ? buf_->len - start_ : discarded_; }
+  bool ok() const { return !bad_; }
   Status status() const {
     return bad_ ? Status{SK_NOMEM, "out of memory: the output buffer could not grow"} : Status{};
   }
@@ -133,14 +134,12 @@ class Writer {
   }
   void raw(Bytes bytes) { raw(bytes.data, bytes.len); }
   void varint(uint64_t value) {
-    uint8_t tmp[10];
-    size_t n = 0;
-    while (value >= 0x80) {
-      tmp[n++] = static_cast<uint8_t>(value | 0x80);
-      value >>= 7;
-    }
-    tmp[n++] = static_cast<uint8_t>(value);
-    raw(tmp, n);
+    size_t n = 1;
+    for (uint64_t rest = value; rest >= 0x80; rest >>= 7) ++n;
+    uint8_t* at = room(n);
+    if (!at) return;
+    for (; value >= 0x80; value >>= 7) *at++ = static_cast<uint8_t>(value | 0x80);
+    *at = static_cast<uint8_t>(value);
   }
   void zigzag(int64_t value) {
     varint((static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63));
