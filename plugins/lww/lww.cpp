@@ -243,28 +243,35 @@ void Lww::prune(uint32_t id) {
 }
 
 // Counts an entry in (step 1) or out (step -1).
-void Lww::count(uint32_t node, const Entry& entry, uint32_t step) {
-  if (entry.kind == kNone) return;
+void Lww::count(uint32_t node, uint8_t kind, uint32_t step) {
+  if (kind == kNone) return;
   entries_ += step == 1 ? size_t{1} : SIZE_MAX;
-  if (entry.kind != kSet) return;
+  if (kind != kSet) return;
   for (; node != kNoId; node = names_.scope(node)) nodes_[node].live += step;
 }
 
-// Replaces the node's entry (kind kNone: removes it). When it throws, nothing has changed.
+// Replaces the node's entry (kind kNone: removes it). Fields are set in place: copying an entry that
+// was just put together costs more than all the rest.
 void Lww::put(uint32_t node, const Edit& edit) {
-  make_room(journal_);
-  Entry fresh{edit.hlc, edit.replica, edit.seq, {}, edit.kind, edit.sorted};
+  Entry& entry = nodes_[node].entry;
+  journal_.push_back({});
+  journal_.back().node = node;
+  journal_.back().entry = entry;
+  entry.value.len = entry.value.cap = 0;  // the journal has it now
   if (edit.value.len > Blob::kInside && edit.value.len <= spare_.cap) {
-    fresh.value = spare_;
+    entry.value = spare_;
     spare_ = {};
   }
-  fresh.value.assign(edit.value);
-  Entry& entry = nodes_[node].entry;
-  journal_.push_back({node, entry});
-  uint8_t before = entry.kind;
-  if (before != fresh.kind) count(node, entry, UINT32_MAX);
-  entry = fresh;
-  if (before != fresh.kind) count(node, entry, 1);
+  entry.value.assign(edit.value);
+  if (entry.kind != edit.kind) {
+    count(node, entry.kind, UINT32_MAX);
+    count(node, edit.kind, 1);
+  }
+  entry.hlc = edit.hlc;
+  entry.replica = edit.replica;
+  entry.seq = edit.seq;
+  entry.kind = edit.kind;
+  entry.sorted = edit.sorted;
 }
 
 void Lww::retire(Blob& value) {
@@ -285,10 +292,10 @@ void Lww::settle(bool commit) {
       continue;
     }
     Entry& entry = nodes_[undo.node].entry;
-    count(undo.node, entry, UINT32_MAX);
+    count(undo.node, entry.kind, UINT32_MAX);
     retire(entry.value);
     entry = undo.entry;
-    count(undo.node, entry, 1);
+    count(undo.node, entry.kind, 1);
   }
   for (const Undo& undo : journal_) prune(undo.node);
   journal_.clear();
@@ -326,7 +333,7 @@ void Lww::write(const Path& path, const Edit& edit, Writer& patch) {
   for (; known < path.count; ++known) node = make_node(node, path[known]);
   put(node, edit);
   drop_older(node, edit);
-  if (tell) write_patch(path, is_set, objects, patch);
+  if (tell) write_patch(path, node, objects, patch);
 }
 
 Status Lww::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,

@@ -112,10 +112,10 @@ class Lww : public Crdt<Lww> {
   static bool beats(const Entry& entry, const Edit& edit);
 
   void write(const Path& path, const Edit& edit, Writer& patch);
-  void write_patch(const Path& path, bool is_set, unsigned shape, Writer& patch) const;
+  void write_patch(const Path& path, uint32_t node, unsigned objects, Writer& patch) const;
   void put(uint32_t node, const Edit& edit);
   void drop_older(uint32_t parent, const Edit& edit);
-  void count(uint32_t node, const Entry& entry, uint32_t step);
+  void count(uint32_t node, uint8_t kind, uint32_t step);
   void settle(bool commit);
   void retire(Blob& value);
   uint32_t make_node(uint32_t parent, Bytes name);
@@ -125,6 +125,7 @@ class Lww : public Crdt<Lww> {
   uint32_t below(uint32_t node) const;
   bool is_object(const Place& place) const;
   bool is_visible(const Place& place) const;
+  bool is_plain(const Place& place) const;
   Place place_of(uint32_t node, const Place& parent_member) const;
   Place step(const Place& place, Bytes name) const;
   unsigned objects_on(const Path& path, Place& last) const;

@@ -57,11 +57,11 @@ unsigned Lww::objects_on(const Path& path, Place& last) const {
   }
 }
 
-// Tells what one write changed, at the shallowest path whose value changed its kind or came or
-// went with it: the parent of the path that the patch names is an object before and after.
-void Lww::write_patch(const Path& path, bool is_set, unsigned objects, Writer& patch) const {
+// Tells what the write at `path`, into `node`, changed: at the shallowest path whose value changed
+// its kind or came or went with it. The parent of that path is an object before and after.
+void Lww::write_patch(const Path& path, uint32_t node, unsigned objects, Writer& patch) const {
   Place place{kRoot, {}, false};
-  if (!is_set) {  // objects that existed only for what was deleted go too
+  if (nodes_[node].entry.kind == kDelete) {  // objects that existed only for it go too
     unsigned after = objects_on(path, place);
     if (after < objects) objects = after;
     place = {kRoot, {}, false};
@@ -69,22 +69,25 @@ void Lww::write_patch(const Path& path, bool is_set, unsigned objects, Writer& p
   patch.varint(objects + 1);
   for (unsigned i = 0; i <= objects; ++i) {
     patch.sized(path[i]);
-    place = step(place, path[i]);
+    if (objects + 1 != path.count) place = step(place, path[i]);
   }
-  if (!is_visible(place)) {
-    patch.byte(kDelete);
-    return;
-  }
+  if (objects + 1 == path.count) place = place_of(node, {});
+  if (!is_visible(place)) return patch.byte(kDelete);
   patch.byte(kSet);
+  if (is_plain(place)) return patch.sized(place.base);
   Writer measure(nullptr);
   emit(measure, place);
   patch.varint(measure.length());
   emit(patch, place);
 }
 
+// Are the value's bytes just what the view shows?
+bool Lww::is_plain(const Place& place) const {
+  return place.sorted && (place.node == kNoId || nodes_[place.node].child == kNoId);
+}
+
 void Lww::emit(Writer& json, const Place& place) const {
-  bool overlaid = place.node != kNoId && nodes_[place.node].child != kNoId;
-  if (!overlaid && place.sorted) return json.raw(place.base);
+  if (is_plain(place)) return json.raw(place.base);
   if (is_object(place)) return emit_object(json, place);
   if (place.base.data[0] != '[') return json.raw(place.base);
   json.byte('[');
