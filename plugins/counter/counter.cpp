@@ -7,7 +7,18 @@ namespace synckit {
 class Counter::Records {
  public:
   explicit Records(Bytes delta) : reader_(delta) {
-    left_ = reader_.byte() == kOpDelta ? 1 : reader_.varint();
+    op_ = reader_.byte() == kOpDelta;
+    left_ = op_ ? 1 : reader_.varint();
+  }
+
+  // What the replica's sums are after a record: a state's say so, an op's come on top of the known.
+  // False when a sum would go backwards or leave 64 bits.
+  bool after(const Record& known, Record& record) const {
+    if (op_) {
+      record.inc += known.inc;
+      record.dec += known.dec;
+    }
+    return record.inc >= known.inc && record.dec >= known.dec;
   }
 
   bool next(Record& record) {
@@ -32,6 +43,7 @@ class Counter::Records {
 
  private:
   Reader reader_;
+  bool op_;
   uint64_t left_, previous_ = 0;
 };
 
@@ -59,6 +71,7 @@ Status Counter::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& 
 
   const Record* known = records_.find(stamp.replica);
   Record next = known ? *known : Record{stamp.replica, 0, 0, 0};
+  Record op{stamp.replica, stamp.seq, 0, 0};
   if (stamp.seq <= next.seq) return {SK_CONFLICT, "this seq was already used", next.seq};
   next.seq = stamp.seq;
   Total after = total_;
@@ -66,9 +79,11 @@ Status Counter::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& 
   bool overflow;
   if (amount > 0) {
     after.add(size);
+    op.inc = size;
     overflow = (next.inc += size) < size;
   } else {
     after.subtract(size = -size);
+    op.dec = size;
     overflow = (next.dec += size) < size;
   }
   if (overflow || !after.fits()) {
@@ -76,7 +91,7 @@ Status Counter::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& 
   }
 
   delta.byte(kOpDelta);
-  write_record(delta, next);
+  write_record(delta, op);
   write_change(patch, after);
   SK_TRY(delta.status());
   SK_TRY(patch.status());
@@ -96,8 +111,8 @@ Status Counter::merge(Bytes delta, Writer& patch) {
     const Record* known = records_.find(record.replica);
     Record before = known ? *known : Record{};
     if (record.seq <= before.seq) continue;
-    if (record.inc < before.inc || record.dec < before.dec) {
-      return Status::malformed("malformed counter delta: the sums of a replica went backwards");
+    if (!incoming.after(before, record)) {
+      return Status::malformed("malformed counter delta: a sum goes backwards or leaves 64 bits");
     }
     after.add(record.inc - before.inc);
     after.subtract(record.dec - before.dec);
@@ -111,7 +126,9 @@ Status Counter::merge(Bytes delta, Writer& patch) {
   records_.items().reserve(records_.items().size() + fresh);  // from here on nothing can fail
   for (Records again(delta); again.next(record);) {
     Record& known = records_.at(record.replica);
-    if (record.seq > known.seq) known = record;
+    if (record.seq <= known.seq) continue;
+    (void)again.after(known, record);
+    known = record;
   }
   total_ = after;
   return {};

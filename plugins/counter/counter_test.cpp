@@ -18,6 +18,17 @@ std::string op(uint64_t replica, uint64_t seq, uint64_t inc, uint64_t dec) {
   return "\x11" + record(replica, seq, inc, dec);
 }
 
+std::string state(uint64_t replica, uint64_t seq, uint64_t inc, uint64_t dec) {
+  return "\x12\x01" + record(replica, seq, inc, dec);
+}
+
+TEST(Counter, a_void_operation_leaves_no_trace_in_later_ones) {
+  Doc author(type()), other(type());
+  author.mutate({1, 1, 0}, counter_add(100));  // refused by the host: nobody else merges it
+  EXPECT_EQ(other.merge(author.mutate({1, 2, 0}, counter_add(7)).delta).patch, counter_add(7));
+  EXPECT_EQ(other.view(), "7");
+}
+
 TEST(Counter, adds_and_takes_away) {
   Doc a(type());
   EXPECT_EQ(a.view(), "0");
@@ -38,7 +49,7 @@ TEST(Counter, golden_bytes) {
   Doc a(type());
   a.mutate({0x0807060504030201, 1, 0}, counter_add(300));
   Outcome second = a.mutate({0x0807060504030201, 9, 0}, counter_add(-1));
-  EXPECT_EQ(second.delta, std::string("\x11\1\2\3\4\5\6\7\x08\x09\xac\x02\x01", 13));
+  EXPECT_EQ(second.delta, std::string("\x11\1\2\3\4\5\6\7\x08\x09\x00\x01", 12));
   EXPECT_EQ(a.snapshot(), std::string("\x12\x01\1\2\3\4\5\6\7\x08\x09\xac\x02\x01", 14));
   EXPECT_EQ(Doc(type()).snapshot(), std::string("\x12\0", 2));
 }
@@ -111,8 +122,9 @@ TEST(Counter, sums_never_go_backwards) {
   Doc a(type());
   a.merge(op(1, 5, 10, 4));
   std::string before = a.snapshot();
-  EXPECT_EQ(a.merge(op(1, 6, 9, 4)).status, SK_MALFORMED);
-  EXPECT_EQ(a.merge(op(1, 6, 10, 3)).status, SK_MALFORMED);
+  EXPECT_EQ(a.merge(state(1, 6, 9, 4)).status, SK_MALFORMED);
+  EXPECT_EQ(a.merge(state(1, 6, 10, 3)).status, SK_MALFORMED);
+  EXPECT_EQ(a.merge(op(1, 6, UINT64_MAX, 0)).status, SK_MALFORMED);
   EXPECT_EQ(a.merge("\x12\x02" + record(1, 6, 9, 9) + record(2, 1, 1, 0)).status, SK_MALFORMED);
   EXPECT_EQ(a.snapshot(), before);
   EXPECT_EQ(a.merge(op(1, 4, 1, 0)).patch, "");  // older than what is known: nothing to do

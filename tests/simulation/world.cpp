@@ -412,9 +412,7 @@ class World {
         for (const auto& [seq, amount] : person.ledger[d]) sum += amount;
         check_marks(person, d, truth);
       }
-      // After a refusal, what a replica counted later still contains it: a counter's deltas carry
-      // sums (plugins/counter/FORMAT.md). Marks have no such memory and are checked always.
-      if (!scenario_.restores && !scenario_.refusals) {
+      if (!scenario_.restores) {
         Buffer json;
         check(truth.view("n", "counter", json).ok(), "the counter cannot be read");
         check(json.str() == std::to_string(sum),
