@@ -15,4 +15,6 @@ void operator delete(void* pointer, std::size_t) noexcept { std::free(pointer); 
 void operator delete[](void* pointer, std::size_t) noexcept { std::free(pointer); }
 
 extern "C" [[noreturn]] void __cxa_pure_virtual() { __builtin_trap(); }
-extern "C" void abort() { __builtin_trap(); }
+// Weak: a plugin that uses more of the library brings the library's own.
+extern "C" __attribute__((weak)) void abort() { __builtin_trap(); }
+extern "C" __attribute__((weak)) void _Exit(int) { __builtin_trap(); }
