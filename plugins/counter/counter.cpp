@@ -3,49 +3,32 @@
 
 namespace synckit {
 
-// Reads the records of a delta of either kind, checking all that needs no document.
-class Counter::Records {
- public:
-  explicit Records(Bytes delta) : reader_(delta) {
-    op_ = reader_.byte() == kOpDelta;
-    left_ = op_ ? 1 : reader_.varint();
-  }
+namespace {
 
-  // What the replica's sums are after a record: a state's say so, an op's come on top of the known.
-  // False when a sum would go backwards or leave 64 bits.
-  bool after(const Record& known, Record& record) const {
-    if (op_) {
-      record.inc += known.inc;
-      record.dec += known.dec;
+constexpr Problem kLeaves64Bits{SK_LIMIT, "the counter would leave the range of 64 bits"};
+constexpr Problem kBackwards{SK_MALFORMED,
+                             "malformed counter delta: a sum goes backwards or leaves 64 bits"};
+
+}  // namespace
+
+// The records of a delta of either kind; checks all that needs no document.
+Verdict Counter::read(Bytes delta, Vec<Record>& records) {
+  if (Verdict wrong = check_delta_kind(delta)) return wrong;
+  Reader reader(delta);
+  uint64_t left = reader.byte() == kOpDelta ? 1 : reader.varint(), previous = 0;
+  for (; left && reader.ok(); --left) {
+    Record record{reader.fixed64(), 0, 0, 0};
+    record.seq = reader.varint();
+    record.inc = reader.varint();
+    record.dec = reader.varint();
+    if (record.replica <= previous || record.seq == 0 || (record.inc | record.dec) == 0) {
+      reader.fail();
     }
-    return record.inc >= known.inc && record.dec >= known.dec;
+    previous = record.replica;
+    records.push_back(record);
   }
-
-  bool next(Record& record) {
-    if (left_ == 0 || !reader_.ok()) return false;
-    --left_;
-    record.replica = reader_.fixed64();
-    record.seq = reader_.varint();
-    record.inc = reader_.varint();
-    record.dec = reader_.varint();
-    if (record.replica <= previous_ || record.seq == 0 || (record.inc | record.dec) == 0) {
-      reader_.fail();
-    }
-    previous_ = record.replica;
-    return reader_.ok();
-  }
-
-  Status end() const {
-    if (reader_.good_end()) return {};
-    return Status::malformed("malformed counter delta: cut short, too long or out of range",
-                             reader_.offset());
-  }
-
- private:
-  Reader reader_;
-  bool op_;
-  uint64_t left_, previous_ = 0;
-};
+  return reader.good_end() ? nullptr : &kMalformedDelta;
+}
 
 void Counter::write_record(Writer& out, const Record& record) {
   out.fixed64(record.replica);
@@ -54,84 +37,71 @@ void Counter::write_record(Writer& out, const Record& record) {
   out.varint(record.dec);
 }
 
-// The change is modulo 2^64: exact for whoever adds it with wrap-around, see FORMAT.md.
-void Counter::write_change(Writer& patch, const Total& after) const {
+// Turns records into what they make of the sums here, and tells the total that comes of it. Of
+// known ones the seq becomes 0.
+Verdict Counter::apply(Vec<Record>& records, bool is_op, Total& after) const {
+  for (Record& record : records) {
+    const Record* found = records_.find(record.replica);
+    Record known = found ? *found : Record{};
+    if (record.seq <= known.seq) {
+      record.seq = 0;
+      continue;
+    }
+    if (is_op) {
+      record.inc += known.inc;
+      record.dec += known.dec;
+    }
+    if (record.inc < known.inc || record.dec < known.dec) return &kBackwards;
+    after.add(record.inc - known.inc);
+    after.subtract(record.dec - known.dec);
+  }
+  return nullptr;
+}
+
+// Tells the change and then makes it; an output that could not grow leaves all as it was. The
+// change is modulo 2^64: exact for whoever adds it with wrap-around, see FORMAT.md.
+void Counter::commit(const Vec<Record>& records, const Total& after, Writer& patch) {
   uint64_t change =
       static_cast<uint64_t>(after.clamped()) - static_cast<uint64_t>(total_.clamped());
   if (change != 0) patch.zigzag(static_cast<int64_t>(change));
+  if (!patch.ok()) return;
+  records_.items().reserve(records_.items().size() + records.size());  // the last that can fail
+  for (const Record& record : records) {
+    if (record.seq != 0) records_.at(record.replica) = record;
+  }
+  total_ = after;
 }
 
-Status Counter::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,
-                       uint32_t& seqs) {
-  SK_TRY(check_stamp(stamp));
+Verdict Counter::edit(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,
+                      uint32_t& seqs) {
+  if (Verdict wrong = check_stamp(stamp)) return wrong;
   Reader reader(intent);
   int64_t amount = reader.zigzag();
-  if (!reader.good_end()) return Status::malformed("malformed counter intent: one varint expected");
-  if (amount == 0) return {};
-
-  const Record* known = records_.find(stamp.replica);
-  Record next = known ? *known : Record{stamp.replica, 0, 0, 0};
-  Record op{stamp.replica, stamp.seq, 0, 0};
-  if (stamp.seq <= next.seq) return {SK_CONFLICT, "this seq was already used", next.seq};
-  next.seq = stamp.seq;
-  Total after = total_;
+  if (!reader.good_end()) return &kMalformedIntent;
+  if (amount == 0) return nullptr;
   uint64_t size = static_cast<uint64_t>(amount);
-  bool overflow;
-  if (amount > 0) {
-    after.add(size);
-    op.inc = size;
-    overflow = (next.inc += size) < size;
-  } else {
-    after.subtract(size = -size);
-    op.dec = size;
-    overflow = (next.dec += size) < size;
-  }
-  if (overflow || !after.fits()) {
-    return Status::limit("the counter would leave the range of 64 bits");
-  }
+  Vec<Record>& records = scratch_;
+  records.clear();
+  records.push_back({stamp.replica, stamp.seq, amount > 0 ? size : 0, amount > 0 ? 0 : -size});
 
   delta.byte(kOpDelta);
-  write_record(delta, op);
-  write_change(patch, after);
-  SK_TRY(delta.status());
-  SK_TRY(patch.status());
-  records_.at(next.replica) = next;
-  total_ = after;
+  write_record(delta, records[0]);
+  Total after = total_;
+  if (apply(records, true, after) || !after.fits()) return &kLeaves64Bits;
+  if (records[0].seq == 0) return &kUsedSeq;
+  if (delta.ok()) commit(records, after, patch);
   seqs = 1;
-  return {};
+  return nullptr;
 }
 
-Status Counter::merge(Bytes delta, Writer& patch) {
-  SK_TRY(check_delta_kind(delta));
-  Record record;
+Verdict Counter::join(Bytes delta, Writer& patch) {
+  Vec<Record>& records = scratch_;
+  records.clear();
+  if (Verdict wrong = read(delta, records)) return wrong;
   Total after = total_;
-  size_t fresh = 0;
-  Records incoming(delta);
-  while (incoming.next(record)) {
-    const Record* known = records_.find(record.replica);
-    Record before = known ? *known : Record{};
-    if (record.seq <= before.seq) continue;
-    if (!incoming.after(before, record)) {
-      return Status::malformed("malformed counter delta: a sum goes backwards or leaves 64 bits");
-    }
-    after.add(record.inc - before.inc);
-    after.subtract(record.dec - before.dec);
-    ++fresh;
-  }
-  SK_TRY(incoming.end());
-  if (fresh == 0) return {};
-
-  write_change(patch, after);
-  SK_TRY(patch.status());
-  records_.items().reserve(records_.items().size() + fresh);  // from here on nothing can fail
-  for (Records again(delta); again.next(record);) {
-    Record& known = records_.at(record.replica);
-    if (record.seq <= known.seq) continue;
-    (void)again.after(known, record);
-    known = record;
-  }
-  total_ = after;
-  return {};
+  if (Verdict wrong = apply(records, delta.data[0] == kOpDelta, after)) return wrong;
+  commit(records, after, patch);
+  return nullptr;
 }
 
 Status Counter::encode(const Version& since, Writer& delta) const {
@@ -160,16 +130,14 @@ Status Counter::view(Writer& json) const {
 }
 
 Status Counter::inspect(Bytes delta, Summary& summary, Deps&) {
-  SK_TRY(check_delta_kind(delta));
-  Records records(delta);
-  for (Record record; records.next(record);) {
-    summary.replica = record.replica;
-    summary.seq_lo = summary.seq_hi = record.seq;
-    ++summary.ops;
+  Vec<Record> records;
+  if (Verdict wrong = read(delta, records)) return status_of(wrong);
+  summary.ops = records.size();
+  summary.authors = static_cast<uint32_t>(records.size());
+  if (records.size() == 1) {
+    summary.replica = records[0].replica;
+    summary.seq_lo = summary.seq_hi = records[0].seq;
   }
-  SK_TRY(records.end());
-  summary.authors = static_cast<uint32_t>(summary.ops);
-  if (summary.authors != 1) summary.replica = summary.seq_lo = summary.seq_hi = 0;
   return {};
 }
 

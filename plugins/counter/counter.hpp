@@ -1,7 +1,7 @@
 // The `counter` type: a PN-counter (Shapiro et al. 2011), one record per replica.
 //
-// Why records and not operations: each replica's record holds its sums so far, so a record is
-// idempotent, the newest one is all there is to keep, and a million increments are one record.
+// Why records and not operations: a replica's record holds its sums so far, so the newest one is
+// all there is to keep, and a million increments are one record.
 //
 // Invariants: records ascend by replica; a replica's sums never fall; total_ is exactly the sum of
 // all (inc - dec), which its 96 bits hold for 2^31 records; the visible value is total_ clamped to
@@ -21,8 +21,10 @@ class Counter : public Crdt<Counter> {
 
   // intent: zigzag varint, the amount to add. O(log replicas), no allocation after the first
   // call of a replica. SK_LIMIT when a sum or the visible value would leave its 64 bits.
-  Status mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs);
-  Status merge(Bytes delta, Writer& patch);
+  Status mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs) {
+    return status_of(edit(stamp, intent, delta, patch, seqs));
+  }
+  Status merge(Bytes delta, Writer& patch) { return status_of(join(delta, patch)); }
   Status encode(const Version& since, Writer& delta) const;
   Status view(Writer& json) const;
   static Status inspect(Bytes delta, Summary& summary, Deps& deps);
@@ -44,16 +46,21 @@ class Counter : public Crdt<Counter> {
     }
   };
 
-  // What replica `replica` added and took away with all its operations up to `seq`.
+  // What replica `replica` added and took away with all its operations up to `seq` (in an op
+  // delta: with that one alone).
   struct Record {
     uint64_t replica, seq, inc, dec;
   };
-  class Records;
 
+  static Verdict read(Bytes delta, Vec<Record>& records);
   static void write_record(Writer& out, const Record& record);
-  void write_change(Writer& patch, const Total& after) const;
+  Verdict edit(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs);
+  Verdict join(Bytes delta, Writer& patch);
+  Verdict apply(Vec<Record>& records, bool is_op, Total& after) const;
+  void commit(const Vec<Record>& records, const Total& after, Writer& patch);
 
   ReplicaMap<Record> records_;
+  Vec<Record> scratch_;  // of one call
   Total total_;
 };
 

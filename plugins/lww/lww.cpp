@@ -10,9 +10,13 @@ constexpr uint32_t kRoot = 0;
 constexpr unsigned kSharedShift = 3;  // of a row's head byte, below which its flags are:
 constexpr uint8_t kRowDelete = 1, kRowSameAuthor = 2, kRowSibling = 4;
 
-struct Author {
-  uint64_t replica;
-};
+constexpr Problem kManySegments{SK_LIMIT,
+                                "the path has more than kMaxPathSegments (64) segments"};
+constexpr Problem kLongName{SK_LIMIT, "a path segment is longer than kMaxKeyBytes (1024)"};
+constexpr Problem kLongValue{SK_LIMIT, "the value is larger than kMaxValueBytes (1 MiB)"};
+constexpr Problem kFull{SK_LIMIT, "the map already has kMaxEntries (1048576) entries"};
+constexpr Problem kMalformedPath{SK_MALFORMED, "malformed path: empty, cut short or not UTF-8"};
+constexpr Problem kNotOwn{SK_MALFORMED, "only an op delta of this replica can be re-stamped"};
 
 }  // namespace
 
@@ -25,56 +29,43 @@ Lww::~Lww() {
 
 // ---- reading ---------------------------------------------------------------------------------
 
-Status Lww::read_path(Reader& reader, Path& path) {
+Verdict Lww::read_path(Reader& reader, Path& path) {
   Bytes all = reader.rest();  // offsets count from here
   reader = Reader(all);
   path.base = all.data;
   uint64_t count = reader.varint();
-  if (!reader.ok() || count == 0) return Status::malformed("malformed path: no segments");
-  if (count > kMaxPathSegments) {
-    return Status::limit("the path has more than kMaxPathSegments (64) segments");
-  }
+  if (count == 0) return &kMalformedPath;
+  if (count > kMaxPathSegments) return &kManySegments;
   path.count = static_cast<unsigned>(count);
   for (unsigned i = 0; i < path.count; ++i) {
     Bytes name = reader.sized();
-    if (!reader.ok()) return Status::malformed("malformed path: cut short", reader.offset());
-    if (name.len > kMaxKeyBytes) {
-      return Status::limit("a path segment is longer than kMaxKeyBytes (1024)");
-    }
-    if (!utf8_valid(name)) return Status::malformed("malformed path: a segment is not UTF-8");
+    if (!reader.ok() || !utf8_valid(name)) return &kMalformedPath;
+    if (name.len > kMaxKeyBytes) return &kLongName;
     path.at[i] = static_cast<uint32_t>(name.data - path.base);
     path.len[i] = static_cast<uint32_t>(name.len);
   }
-  return {};
+  return nullptr;
 }
 
-Status Lww::read_edit(Reader& reader, Path& path, Edit& edit) {
+Verdict Lww::read_edit(Reader& reader, Path& path, Edit& edit) {
   edit.kind = reader.byte();
-  if (edit.kind != kSet && edit.kind != kDelete) {
-    return Status::malformed("malformed map operation: unknown kind");
-  }
-  SK_TRY(read_path(reader, path));
+  if (Verdict wrong = read_path(reader, path)) return wrong;
   edit.value = reader.rest();
   edit.sorted = false;
-  if (edit.kind == kDelete) {
-    return edit.value.empty() ? Status{} : Status::malformed("malformed map operation: too long");
-  }
-  if (edit.value.len > kMaxValueBytes) {
-    return Status::limit("the value is larger than kMaxValueBytes (1 MiB)");
-  }
-  return json_check(edit.value, &edit.sorted);
+  if (edit.kind == kDelete) return edit.value.empty() ? nullptr : &kMalformedIntent;
+  if (edit.kind != kSet) return &kMalformedIntent;
+  if (edit.value.len > kMaxValueBytes) return &kLongValue;
+  return check_json(edit.value, &edit.sorted);
 }
 
-Status Lww::read_op(Bytes delta, Path& path, Edit& edit) {
+Verdict Lww::read_op(Bytes delta, Path& path, Edit& edit) {
   Reader reader(delta);
   reader.byte();
   edit.replica = reader.fixed64();
   edit.seq = reader.varint();
   edit.hlc = reader.fixed64();
-  if (!reader.ok() || edit.replica == 0 || edit.seq == 0) {
-    return Status::malformed("malformed map delta: cut short or out of range", reader.offset());
-  }
-  return in_delta(read_edit(reader, path, edit));
+  bool good = edit.replica != 0 && edit.seq != 0 && !read_edit(reader, path, edit);
+  return good ? nullptr : &kMalformedDelta;
 }
 
 // Reads the rows of a state delta, checking all but the JSON of the values.
@@ -87,7 +78,7 @@ class Lww::Rows {
       uint64_t replica = reader_.fixed64();
       if (replica <= previous) reader_.fail();
       previous = replica;
-      if (reader_.ok()) authors.push_back(replica);
+      authors.push_back(replica);
     }
     used_.resize(authors.size());
     left_ = reader_.varint();
@@ -122,11 +113,7 @@ class Lww::Rows {
     return true;
   }
 
-  Status end() const {
-    if (reader_.good_end() && used_count_ == authors.size()) return {};
-    return Status::malformed("malformed map delta: cut short, too long or out of range",
-                             reader_.offset());
-  }
+  bool good_end() const { return reader_.good_end() && used_count_ == authors.size(); }
 
  private:
   // Makes the previous row's path this row's.
@@ -163,30 +150,33 @@ class Lww::Rows {
   size_t used_count_ = 0;
 };
 
-Status Lww::inspect(Bytes delta, Summary& summary, Deps&) {
-  SK_TRY(check_delta_kind(delta));
+Verdict Lww::examine(Bytes delta, Summary& summary) {
+  if (Verdict wrong = check_delta_kind(delta)) return wrong;
   DotRange range;
   Edit edit;
+  uint64_t author;
   if (delta.data[0] == kOpDelta) {
     Path path;
-    SK_TRY(read_op(delta, path, edit));
+    if (Verdict wrong = read_op(delta, path, edit)) return wrong;
     summary.authors = 1;
     summary.ops = 1;
     summary.max_hlc = edit.hlc;
     range.add(edit.seq);
-    range.report(summary, edit.replica);
-    return {};
+    author = edit.replica;
+  } else {
+    Rows rows(delta);
+    for (; rows.next(edit); ++summary.ops) {
+      if (edit.kind == kSet && check_json(edit.value)) return &kMalformedJson;
+      if (edit.hlc > summary.max_hlc) summary.max_hlc = edit.hlc;
+      range.add(edit.seq);
+    }
+    if (!rows.good_end()) return &kMalformedDelta;
+    summary.authors = static_cast<uint32_t>(rows.authors.size());
+    if (summary.authors != 1) return nullptr;
+    author = rows.authors[0];
   }
-  Rows rows(delta);
-  for (; rows.next(edit); ++summary.ops) {
-    if (edit.kind == kSet) SK_TRY(json_check(edit.value));
-    if (edit.hlc > summary.max_hlc) summary.max_hlc = edit.hlc;
-    range.add(edit.seq);
-  }
-  SK_TRY(rows.end());
-  summary.authors = static_cast<uint32_t>(rows.authors.size());
-  if (summary.authors == 1) range.report(summary, rows.authors[0]);
-  return {};
+  range.report(summary, author);
+  return nullptr;
 }
 
 // ---- changing --------------------------------------------------------------------------------
@@ -199,10 +189,9 @@ class Lww::Change {
   Change& operator=(const Change&) = delete;
   ~Change() { map_.settle(false); }
 
-  Status commit(const Writer& patch) {
-    SK_TRY(patch.status());
-    map_.settle(true);
-    return {};
+  // Not when the patch could not grow.
+  void commit(const Writer& patch) {
+    if (patch.ok()) map_.settle(true);
   }
 
  private:
@@ -250,8 +239,8 @@ void Lww::count(uint32_t node, uint8_t kind, uint32_t step) {
   for (; node != kNoId; node = names_.scope(node)) nodes_[node].live += step;
 }
 
-// Replaces the node's entry (kind kNone: removes it). Fields are set in place: copying an entry that
-// was just put together costs more than all the rest.
+// Replaces the node's entry (kind kNone: removes it). Fields are set in place: copying an entry
+// that was just put together costs more than all the rest.
 void Lww::put(uint32_t node, const Edit& edit) {
   Entry& entry = nodes_[node].entry;
   journal_.push_back({});
@@ -327,8 +316,7 @@ void Lww::write(const Path& path, const Edit& edit, Writer& patch) {
   if (tell && (path.count > 1 || !is_set)) {
     Place last;
     objects = objects_on(path, last);
-    // A delete changes nothing where nothing was to be seen.
-    if (!is_set && (objects + 1 < path.count || !is_visible(last))) tell = false;
+    if (!is_set && nothing_at(path)) tell = false;  // then nothing to be seen changes
   }
   for (; known < path.count; ++known) node = make_node(node, path[known]);
   put(node, edit);
@@ -336,78 +324,71 @@ void Lww::write(const Path& path, const Edit& edit, Writer& patch) {
   if (tell) write_patch(path, node, objects, patch);
 }
 
-Status Lww::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,
-                   uint32_t& seqs) {
-  SK_TRY(check_stamp(stamp));
+Verdict Lww::edit(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,
+                  uint32_t& seqs) {
+  if (Verdict wrong = check_stamp(stamp)) return wrong;
   Path path;
   Edit edit;
   Reader reader(intent);
-  SK_TRY(read_edit(reader, path, edit));
+  if (Verdict wrong = read_edit(reader, path, edit)) return wrong;
   edit.hlc = stamp.hlc;
   edit.replica = stamp.replica;
   edit.seq = stamp.seq;
-  if (edit.kind == kDelete) {
-    Place last;
-    if (objects_on(path, last) + 1 < path.count || !is_visible(last)) return {};
-  }
+  if (edit.kind == kDelete && nothing_at(path)) return nullptr;
   if (entries_ >= kMaxEntries) {
     uint32_t node = find(path);
-    if (node == kNoId || nodes_[node].entry.kind == kNone) {
-      return Status::limit("the map already has kMaxEntries (1048576) entries");
-    }
+    if (node == kNoId || nodes_[node].entry.kind == kNone) return &kFull;
   }
   delta.byte(kOpDelta);
   delta.fixed64(edit.replica);
   delta.varint(edit.seq);
   delta.fixed64(edit.hlc);
   delta.raw(intent);
-  SK_TRY(delta.status());
+  seqs = 1;
+  if (!delta.ok()) return nullptr;
   Change change(*this);
   write(path, edit, patch);
-  SK_TRY(change.commit(patch));
-  seqs = 1;
-  return {};
+  change.commit(patch);
+  return nullptr;
 }
 
-Status Lww::merge(Bytes delta, Writer& patch) {
-  SK_TRY(check_delta_kind(delta));
+Verdict Lww::take(Bytes delta, Writer& patch) {
+  if (Verdict wrong = check_delta_kind(delta)) return wrong;
   Edit edit;
   if (delta.data[0] == kOpDelta) {
     Path path;
-    SK_TRY(read_op(delta, path, edit));
+    if (Verdict wrong = read_op(delta, path, edit)) return wrong;
     Change change(*this);
     write(path, edit, patch);
-    return change.commit(patch);
+    change.commit(patch);
+    return nullptr;
   }
   Summary ignored;
-  Deps none(nullptr);
-  SK_TRY(inspect(delta, ignored, none));
+  if (Verdict wrong = examine(delta, ignored)) return wrong;
   Change change(*this);
   for (Rows rows(delta); rows.next(edit);) {
-    if (edit.kind == kSet) SK_TRY(json_check(edit.value, &edit.sorted));
+    if (edit.kind == kSet) (void)check_json(edit.value, &edit.sorted);
     write(rows.path, edit, patch);
   }
-  return change.commit(patch);
+  change.commit(patch);
+  return nullptr;
 }
 
 // Takes the old write back, where it still stands, and writes again with the new clock: right
 // also when somebody else's write, merged since, had beaten the old one.
-Status Lww::restamp(const Stamp& stamp, Bytes delta, Writer& out) {
-  SK_TRY(check_delta_kind(delta));
-  if (delta.data[0] != kOpDelta) return Status::malformed("only an op delta can be re-stamped");
+Verdict Lww::rewrite(const Stamp& stamp, Bytes delta, Writer& out) {
   Path path;
   Edit edit;
-  SK_TRY(read_op(delta, path, edit));
-  if (edit.replica != stamp.replica) {
-    return Status::malformed("the delta to re-stamp is not of this replica");
-  }
+  if (Verdict wrong = check_delta_kind(delta)) return wrong;
+  if (delta.data[0] != kOpDelta) return &kNotOwn;
+  if (Verdict wrong = read_op(delta, path, edit)) return wrong;
+  if (edit.replica != stamp.replica) return &kNotOwn;
   Reader reader(delta);
   reader.byte(), reader.fixed64(), reader.varint();
   size_t clock_at = reader.offset();  // everything else stays as it is
   out.raw(delta.data, clock_at);
   out.fixed64(stamp.hlc);
   out.raw(delta.data + clock_at + 8, delta.len - clock_at - 8);
-  SK_TRY(out.status());
 
   Change change(*this);
   uint32_t node = find(path);
@@ -420,7 +401,8 @@ Status Lww::restamp(const Stamp& stamp, Bytes delta, Writer& out) {
   edit.hlc = stamp.hlc;
   Writer silent(nullptr);
   write(path, edit, silent);
-  return change.commit(silent);
+  change.commit(out);
+  return nullptr;
 }
 
 uint32_t Lww::find(const Path& path) const {
@@ -452,7 +434,7 @@ class Lww::RowWriter {
   void run() {
     out_.byte(kStateDelta);
     out_.varint(authors_.items().size());
-    for (const Author& author : authors_.items()) out_.fixed64(author.replica);
+    for (const Dot& author : authors_.items()) out_.fixed64(author.replica);
     out_.varint(count_);
     walk(kRoot, 0);
   }
@@ -507,7 +489,7 @@ class Lww::RowWriter {
   const Lww& map_;
   const Version& since_;
   Writer& out_;
-  ReplicaMap<Author> authors_;
+  ReplicaMap<Dot> authors_;
   uint64_t count_ = 0;
   size_t author_ = 0;
   Difference seq_, ms_;

@@ -46,12 +46,18 @@ class Lww : public Crdt<Lww> {
 
   // intent: byte op (1 set, 2 delete), the path, for set the JSON value. O(path) while nothing
   // stands below the path, plus the subtree where something does.
-  Status mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs);
-  Status merge(Bytes delta, Writer& patch);
+  Status mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs) {
+    return status_of(edit(stamp, intent, delta, patch, seqs));
+  }
+  Status merge(Bytes delta, Writer& patch) { return status_of(take(delta, patch)); }
   Status encode(const Version& since, Writer& delta) const;
   Status view(Writer& json) const;
-  static Status inspect(Bytes delta, Summary& summary, Deps& deps);
-  Status restamp(const Stamp& stamp, Bytes delta, Writer& out);
+  static Status inspect(Bytes delta, Summary& summary, Deps&) {
+    return status_of(examine(delta, summary));
+  }
+  Status restamp(const Stamp& stamp, Bytes delta, Writer& out) {
+    return status_of(rewrite(stamp, delta, out));
+  }
   Status sample(uint64_t random, Writer& intent) const;
 
   // The visible value at a path (varint segment count, then each segment: varint length, bytes).
@@ -106,9 +112,13 @@ class Lww : public Crdt<Lww> {
   class RowWriter;
   class Change;
 
-  static Status read_path(Reader& reader, Path& path);
-  static Status read_edit(Reader& reader, Path& path, Edit& edit);
-  static Status read_op(Bytes delta, Path& path, Edit& edit);
+  Verdict edit(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs);
+  Verdict take(Bytes delta, Writer& patch);
+  Verdict rewrite(const Stamp& stamp, Bytes delta, Writer& out);
+  static Verdict examine(Bytes delta, Summary& summary);
+  static Verdict read_path(Reader& reader, Path& path);
+  static Verdict read_edit(Reader& reader, Path& path, Edit& edit);
+  static Verdict read_op(Bytes delta, Path& path, Edit& edit);
   static bool beats(const Entry& entry, const Edit& edit);
 
   void write(const Path& path, const Edit& edit, Writer& patch);
@@ -125,6 +135,7 @@ class Lww : public Crdt<Lww> {
   uint32_t below(uint32_t node) const;
   bool is_object(const Place& place) const;
   bool is_visible(const Place& place) const;
+  bool nothing_at(const Path& path) const;
   bool is_plain(const Place& place) const;
   Place place_of(uint32_t node, const Place& parent_member) const;
   Place step(const Place& place, Bytes name) const;

@@ -57,6 +57,12 @@ unsigned Lww::objects_on(const Path& path, Place& last) const {
   }
 }
 
+// Is nothing to be seen at the path?
+bool Lww::nothing_at(const Path& path) const {
+  Place place;
+  return objects_on(path, place) + 1 < path.count || !is_visible(place);
+}
+
 // Tells what the write at `path`, into `node`, changed: at the shallowest path whose value changed
 // its kind or came or went with it. The parent of that path is an object before and after.
 void Lww::write_patch(const Path& path, uint32_t node, unsigned objects, Writer& patch) const {
@@ -148,8 +154,8 @@ Status Lww::view(Writer& json) const {
 bool Lww::get(Bytes encoded, Writer& json) const {
   Reader reader(encoded);
   Path path;
-  if (!read_path(reader, path).ok() || !reader.good_end()) return false;
   Place place;
+  if (read_path(reader, path) || !reader.good_end()) return false;
   if (objects_on(path, place) + 1 < path.count || !is_visible(place)) return false;
   emit(json, place);
   return true;

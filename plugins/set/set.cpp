@@ -5,48 +5,47 @@ namespace synckit {
 
 namespace {
 
-const char kMalformed[] = "malformed set delta: cut short, too long or out of range";
+constexpr Problem kLongElement{SK_LIMIT, "an element is larger than kMaxElementBytes (1 MiB)"};
+constexpr Problem kFull{SK_LIMIT, "the set already has kMaxElements (1048576) elements"};
+constexpr Problem kAddsMissing{SK_MISSING_DEPS, "the catch-up builds on adds that are not here"};
+
+// Flags in a row's head byte, above the number of shared bytes.
+constexpr uint8_t kSameAuthor = 0x20, kSameElement = 0x40, kSurvivor = 0x80;
+
+bool before(Dot a, Dot b) {
+  return a.replica != b.replica ? a.replica < b.replica : a.seq < b.seq;
+}
 
 }  // namespace
 
 // ---- reading ---------------------------------------------------------------------------------
 
-Status Set::read_edit(Reader& reader, uint8_t op, Bytes& element) {
-  if (op < kAdd || op > kClear) return Status::malformed("malformed set operation: unknown kind");
-  element = reader.rest();
-  if (op == kClear) {
-    return element.empty() ? Status{} : Status::malformed("malformed set operation: too long");
-  }
-  if (element.len > kMaxElementBytes) {
-    return Status::limit("an element is larger than kMaxElementBytes (1 MiB)");
-  }
-  return json_check(element);
+Verdict Set::check_edit(uint8_t op, Bytes element) {
+  if (op == kClear) return element.empty() ? nullptr : &kMalformedIntent;
+  if (op != kAdd && op != kRemove) return &kMalformedIntent;
+  return element.len > kMaxElementBytes ? &kLongElement : check_json(element);
 }
 
-template <class Each>
-Status Set::read_op(Bytes delta, Op& op, Each&& each_observed) {
+Verdict Set::read_op(Bytes delta, Op& op, Vec<Dot>& observed) {
   Reader reader(delta);
   reader.byte();
   op.op = reader.byte();
   op.dot.replica = reader.fixed64();
   op.dot.seq = reader.varint();
-  op.observed = reader.varint();
   uint64_t previous = 0;
-  for (uint64_t left = op.observed; left && reader.ok(); --left) {
+  for (uint64_t left = reader.varint(); left && reader.ok(); --left) {
     Dot dot{reader.fixed64(), 0};
     dot.seq = reader.varint();
     if (dot.replica <= previous || dot.replica == op.dot.replica || dot.seq == 0) reader.fail();
     previous = dot.replica;
-    if (reader.ok()) each_observed(dot);
+    observed.push_back(dot);
   }
-  if (!reader.ok() || op.dot.replica == 0 || op.dot.seq == 0) {
-    return Status::malformed(kMalformed, reader.offset());
-  }
-  return in_delta(read_edit(reader, op.op, op.element));
+  op.element = reader.rest();
+  bool good = reader.ok() && op.dot.replica != 0 && op.dot.seq != 0;
+  return good && !check_edit(op.op, op.element) ? nullptr : &kMalformedDelta;
 }
 
-// Reads a state delta: the context, then a row for each dot that comes with its element, then the
-// survivors. The caller drains one part before it asks for the next.
+// Reads a state delta: the context, then row by row.
 class Set::Rows {
  public:
   explicit Rows(Bytes delta) : reader_(delta) {
@@ -57,131 +56,95 @@ class Set::Rows {
       dot.seq = reader_.varint();
       if (dot.replica <= previous || dot.seq == 0) reader_.fail();
       previous = dot.replica;
-      if (reader_.ok()) context.items().push_back(dot);
+      context.items().push_back(dot);
     }
-    elements_left_ = reader_.varint();
+    left_ = reader_.varint();
   }
 
   ReplicaMap<Dot> context;
 
+  Bytes element() const { return {element_.data(), element_.size()}; }
+  bool good_end() const { return reader_.good_end(); }
+
   bool next(Row& row) {
-    row.first = dots_left_ == 0;
-    if (row.first && !begin_element()) return false;
-    uint64_t author = author_;
-    if (!same_author_) {
-      author = reader_.varint();
-      if (author >= context.items().size() || (!row.first && author <= author_)) reader_.fail();
-    }
+    if (left_ == 0) return false;
+    --left_;
+    uint8_t head = reader_.byte();
+    size_t shared = head & kMaxShared;
+    row.survivor = head & kSurvivor;
+    row.again = head & kSameElement;
+    if (!(head & kSameAuthor)) author_ = reader_.varint();
     uint64_t seq = seq_.read(reader_);
-    --dots_left_;
-    if (!take_dot(author, seq, row.dot)) return false;
-    author_ = author;
-    if (row.first && !read_element()) return false;
-    row.element = element();
-    return true;
-  }
-
-  bool next_survivor(Dot& dot) {
-    if (!in_survivors_) {
-      if (reader_.done() || !reader_.ok()) return false;
-      in_survivors_ = true;
-      author_ = UINT64_MAX;
+    if (author_ >= context.items().size()) return reader_.fail(), false;
+    const Dot& known = context.items()[static_cast<size_t>(author_)];
+    Dot previous = row.dot;
+    row.dot = {known.replica, seq};
+    if (seq == 0 || seq > known.seq) reader_.fail();
+    // First the elements, each with its dots, then the survivors, all in ascending order.
+    if (row.survivor) {
+      if ((head & (kSameElement | kMaxShared)) || (survivors_ && !before(previous, row.dot))) {
+        reader_.fail();
+      }
+      survivors_ = true;
+    } else if (survivors_ || (row.again && (shared || !any_ || !before(previous, row.dot)))) {
+      reader_.fail();
+    } else if (!row.again) {
+      read_element(shared);
     }
-    while (dots_left_ == 0) {
-      if (author_ + 1 == context.items().size()) return false;
-      ++author_;
-      seq_.last = 0;
-      dots_left_ = reader_.varint();
-      if (!reader_.ok()) return false;
-    }
-    --dots_left_;
-    uint64_t step = reader_.varint();
-    if (step == 0 || step > UINT64_MAX - seq_.last) reader_.fail();
-    seq_.last += step;
-    return take_dot(author_, seq_.last, dot);
-  }
-
-  Status end() const {
-    if (reader_.good_end()) return {};
-    return Status::malformed(kMalformed, reader_.offset());
+    return reader_.ok();
   }
 
  private:
-  static constexpr uint8_t kSameAuthor = 0x20;  // one dot, of the same author as the last one
-
-  Bytes element() const { return {element_.data(), element_.size()}; }
-
-  bool begin_element() {
-    if (elements_left_ == 0 || !reader_.ok()) return false;
-    --elements_left_;
-    uint8_t head = reader_.byte();
-    if (head >= 2 * kSameAuthor) reader_.fail();
-    shared_ = head & kMaxShared;
-    same_author_ = head & kSameAuthor;
-    dots_left_ = same_author_ ? 1 : reader_.varint();
-    if (dots_left_ == 0) reader_.fail();
-    return reader_.ok();
-  }
-
-  bool take_dot(uint64_t author, uint64_t seq, Dot& dot) {
-    if (author >= context.items().size() || seq == 0) reader_.fail();
-    if (!reader_.ok()) return false;
-    dot = {context.items()[static_cast<size_t>(author)].replica, seq};
-    if (seq > context.items()[static_cast<size_t>(author)].seq) reader_.fail();
-    return reader_.ok();
-  }
-
-  // The element's bytes stand behind its first dot. They ascend from element to element.
-  bool read_element() {
-    Bytes rest = reader_.sized();
-    if (!reader_.ok() || shared_ > element_.size() || shared_ + rest.len > kMaxElementBytes) {
-      return reader_.fail(), false;
+  void read_element(size_t shared) {
+    Bytes rest = reader_.sized(), all = element();
+    if (shared > all.len || rest.len > kMaxElementBytes - shared ||
+        (any_ && !(Bytes(all.data + shared, all.len - shared) < rest))) {
+      return reader_.fail();
     }
-    Bytes tail{element_.data() + shared_, element_.size() - shared_};
-    if (any_ && !(tail < rest)) return reader_.fail(), false;
     any_ = true;
-    element_.truncate(shared_);
+    element_.truncate(shared);
     element_.append(rest.data, rest.len);
-    return true;
   }
 
   Reader reader_;
-  uint64_t elements_left_ = 0, dots_left_ = 0, author_ = 0;
+  uint64_t left_, author_ = 0;
   Difference seq_;
   Vec<uint8_t> element_;
-  size_t shared_ = 0;
-  bool same_author_ = false, any_ = false, in_survivors_ = false;
+  bool any_ = false, survivors_ = false;
 };
 
-Status Set::inspect(Bytes delta, Summary& summary, Deps& deps) {
-  SK_TRY(check_delta_kind(delta));
+Verdict Set::examine(Bytes delta, Summary& summary, Deps& deps) {
+  if (Verdict wrong = check_delta_kind(delta)) return wrong;
+  DotRange range;
+  uint64_t author = 0;
   if (delta.data[0] == kOpDelta) {
     Op op;
-    SK_TRY(read_op(delta, op, [&](Dot dot) { deps.need(dot.replica, dot.seq); }));
+    Vec<Dot> observed;
+    if (Verdict wrong = read_op(delta, op, observed)) return wrong;
+    for (const Dot& dot : observed) deps.need(dot.replica, dot.seq);
     summary.authors = 1;
-    summary.replica = op.dot.replica;
-    summary.seq_lo = summary.seq_hi = op.dot.seq;
-    summary.ops = 1 + op.observed;
-    return {};
-  }
-  Rows rows(delta);
-  DotRange range;
-  for (Row row; rows.next(row);) {
-    range.add(row.dot.seq);
-    ++summary.ops;
-    if (row.first) SK_TRY(json_check(row.element));
-  }
-  const Vec<Dot>& authors = rows.context.items();
-  summary.authors = static_cast<uint32_t>(authors.size());
-  for (Dot dot; rows.next_survivor(dot); ++summary.ops) {
-    if (authors.size() != 1) deps.need(dot.replica, dot.seq);
-  }
-  SK_TRY(rows.end());
-  if (authors.size() == 1) {
+    summary.ops = 1 + observed.size();
+    author = op.dot.replica;
+    range.add(op.dot.seq);
+  } else {
+    Rows rows(delta);
+    const Vec<Dot>& authors = rows.context.items();
+    summary.authors = static_cast<uint32_t>(authors.size());
+    for (Row row{}; rows.next(row); ++summary.ops) {
+      if (!row.survivor) {
+        range.add(row.dot.seq);
+        if (!row.again && check_json(rows.element())) return &kMalformedJson;
+      } else if (authors.size() != 1) {
+        deps.need(row.dot.replica, row.dot.seq);
+      }
+    }
+    if (!rows.good_end()) return &kMalformedDelta;
+    if (authors.size() != 1) return nullptr;
+    author = authors[0].replica;
     range.add(authors[0].seq);
-    range.report(summary, authors[0].replica);
   }
-  return {};
+  range.report(summary, author);
+  return nullptr;
 }
 
 // ---- changing --------------------------------------------------------------------------------
@@ -194,12 +157,11 @@ class Set::Change {
   Change& operator=(const Change&) = delete;
   ~Change() { set_.settle(false); }
 
-  // After this nothing of the call can fail any more.
-  Status commit(Writer& patch) {
+  // False when the patch could not grow. After true nothing of the call can fail any more.
+  bool commit(Writer& patch) {
     set_.write_patch(patch);
-    SK_TRY(patch.status());
-    set_.settle(true);
-    return {};
+    if (patch.ok()) set_.settle(true);
+    return patch.ok();
   }
 
  private:
@@ -210,19 +172,25 @@ void Set::add_dot(Bytes element, Dot dot) {
   make_room(marked_);
   make_room(heads_);  // a new element takes at most one id more than there are
   if (free_ == kNoId) {
-    dots_.push_back({0, 0, kNoId, kNoId, kLive, 0});
-    free_ = static_cast<uint32_t>(dots_.size() - 1);
+    free_ = static_cast<uint32_t>(dots_.size());
+    dots_.resize(free_ + 1);
+    dots_[free_].next = dots_[free_].element = kNoId;
   }
   uint32_t id = elements_.add(0, element);
   while (heads_.size() <= id) heads_.push_back(kNoId);
 
-  uint32_t fresh = free_;
-  free_ = dots_[fresh].next;
+  uint32_t at = free_;
+  LiveDot& fresh = dots_[at];
+  free_ = fresh.next;
   uint32_t* link = &heads_[id];
   while (*link != kNoId && dots_[*link].replica <= dot.replica) link = &dots_[*link].next;
-  dots_[fresh] = {dot.replica, dot.seq, *link, id, kFresh, 0};
-  *link = fresh;
-  marked_.push_back(fresh);
+  fresh.replica = dot.replica;
+  fresh.seq = dot.seq;
+  fresh.next = *link;
+  fresh.element = id;
+  fresh.mark = kFresh;
+  *link = at;
+  marked_.push_back(at);
 }
 
 void Set::doom(uint32_t dot) {
@@ -298,63 +266,58 @@ void Set::forget_early() {
   early_.truncate(kept);
 }
 
-// Marks what `op` removes and adds; observed_ holds what its author had seen of others.
-Status Set::apply(const Op& op, Writer& patch) {
+// Calls each(dot) for the live dots that `op` may take away.
+template <class Each>
+void Set::each_in_scope(const Op& op, Each&& each) {
+  if (op.op == kClear) {
+    for (uint32_t at = 0; at < dots_.size(); ++at) {
+      if (is_live(at)) each(at);
+    }
+  } else {
+    uint32_t at = first_dot(elements_.find(0, op.element));
+    for (; at != kNoId; at = dots_[at].next) each(at);
+  }
+}
+
+// Does what `op` does; observed_ holds what its author had seen of others.
+void Set::apply(const Op& op, Writer& patch) {
   Change change(*this);
   make_room(context_.items());
-  auto consider = [&](uint32_t at) {
-    const LiveDot& dot = dots_[at];
+  early_.reserve(early_.size() + observed_.items().size());
+  each_in_scope(op, [&](uint32_t at) {
+    Dot dot = dot_at(at);
     const Dot* observed = observed_.find(dot.replica);
     if (dot.replica == op.dot.replica ||
         (observed && (op.op == kClear ? dot.seq <= observed->seq : dot.seq == observed->seq))) {
       doom(at);
     }
-  };
-  if (op.op == kClear) {
-    marked_.reserve(dots_.size());
-    for (uint32_t at = 0; at < dots_.size(); ++at) {
-      if (dots_[at].element != kNoId) consider(at);
-    }
-  } else {
-    uint32_t at = first_dot(elements_.find(0, op.element));
-    for (; at != kNoId; at = dots_[at].next) consider(at);
-    if (op.op == kAdd && !removed_early(op.dot)) add_dot(op.element, op.dot);
-  }
-  early_.reserve(early_.size() + observed_.items().size());
-  SK_TRY(change.commit(patch));
+  });
+  if (op.op == kAdd && !removed_early(op.dot)) add_dot(op.element, op.dot);
+  if (!change.commit(patch)) return;
   expect_observed(op);
   context_.at(op.dot.replica).seq = op.dot.seq;
   forget_early();
-  return {};
 }
 
-// Notes that the author of an operation sees this dot of somebody else's.
-void Set::observe(uint32_t dot, uint64_t author) {
-  if (dots_[dot].replica == author) return;
-  uint64_t& seq = observed_.at(dots_[dot].replica).seq;
-  if (seq < dots_[dot].seq) seq = dots_[dot].seq;
-}
-
-Status Set::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,
-                   uint32_t& seqs) {
-  SK_TRY(check_stamp(stamp));
+Verdict Set::edit(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs) {
+  if (Verdict wrong = check_stamp(stamp)) return wrong;
   Reader reader(intent);
-  Op op{reader.byte(), {stamp.replica, stamp.seq}, 0, {}};
-  SK_TRY(read_edit(reader, op.op, op.element));
-  if (seen(op.dot)) return {SK_CONFLICT, "this seq was already used", op.dot.seq};
-  uint32_t id = op.op == kClear ? kNoId : elements_.find(0, op.element);
-  if (op.op == kAdd) {
-    if (id == kNoId && elements_.size() >= kMaxElements) {
-      return Status::limit("the set already has kMaxElements (1048576) elements");
-    }
-  } else if (op.op == kRemove ? id == kNoId : elements_.size() == 0) {
-    return {};
-  }
-
+  Op op{reader.byte(), {stamp.replica, stamp.seq}, {}};
+  op.element = reader.rest();
+  if (Verdict wrong = check_edit(op.op, op.element)) return wrong;
+  if (seen(op.dot)) return &kUsedSeq;
   observed_.items().clear();
-  for (uint32_t at = first_dot(id); at != kNoId; at = dots_[at].next) observe(at, stamp.replica);
-  for (uint32_t at = 0; op.op == kClear && at < dots_.size(); ++at) {
-    if (dots_[at].element != kNoId) observe(at, stamp.replica);
+  bool any = false;
+  each_in_scope(op, [&](uint32_t at) {
+    any = true;
+    Dot dot = dot_at(at);
+    if (dot.replica == stamp.replica) return;
+    uint64_t& seq = observed_.at(dot.replica).seq;
+    if (seq < dot.seq) seq = dot.seq;
+  });
+  if (!any) {
+    if (op.op != kAdd) return nullptr;
+    if (elements_.size() >= kMaxElements) return &kFull;
   }
   delta.byte(kOpDelta);
   delta.byte(op.op);
@@ -366,180 +329,142 @@ Status Set::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patc
     delta.varint(dot.seq);
   }
   delta.raw(op.element);
-  SK_TRY(delta.status());
-  SK_TRY(apply(op, patch));
+  if (delta.ok()) apply(op, patch);
   seqs = 1;
-  return {};
+  return nullptr;
 }
 
-Status Set::merge(Bytes delta, Writer& patch) {
-  SK_TRY(check_delta_kind(delta));
+Verdict Set::take(Bytes delta, Writer& patch) {
+  if (Verdict wrong = check_delta_kind(delta)) return wrong;
   if (delta.data[0] == kStateDelta) return join(delta, patch);
   Op op;
   observed_.items().clear();
-  SK_TRY(read_op(delta, op, [&](Dot dot) { observed_.items().push_back(dot); }));
-  return seen(op.dot) ? Status{} : apply(op, patch);
+  if (Verdict wrong = read_op(delta, op, observed_.items())) return wrong;
+  if (!seen(op.dot)) apply(op, patch);
+  return nullptr;
 }
 
 // Joins a state: its rows are added unless they were seen here; what it has seen and neither lists
 // nor names as a survivor goes.
-Status Set::join(Bytes delta, Writer& patch) {
+Verdict Set::join(Bytes delta, Writer& patch) {
   Summary ignored;
   Deps none(nullptr);
-  SK_TRY(inspect(delta, ignored, none));
+  if (Verdict wrong = examine(delta, ignored, none)) return wrong;
 
   Change change(*this);
   Rows rows(delta);
+  const Vec<Dot>& authors = rows.context.items();
   bool news = false;
-  for (const Dot& dot : rows.context.items()) news |= !seen(dot);
-  if (!news) return {};
+  for (const Dot& dot : authors) news |= !seen(dot);
+  if (!news) return nullptr;
 
-  Vec<uint32_t> kept;  // dots of ours that a row lists too
-  for (Row row; rows.next(row);) {
-    uint32_t at = first_dot(elements_.find(0, row.element));
-    while (at != kNoId && !(dots_[at].replica == row.dot.replica && dots_[at].seq == row.dot.seq)) {
-      at = dots_[at].next;
+  Vec<uint32_t> kept;   // dots of ours that a row lists too
+  Vec<Dot> survivors;   // ascending
+  for (Row row{}; rows.next(row);) {
+    bool old = seen(row.dot);
+    if (row.survivor) {
+      if (!old) return &kAddsMissing;
+      survivors.push_back(row.dot);
+      continue;
     }
+    uint32_t at = first_dot(elements_.find(0, rows.element()));
+    while (at != kNoId && !(dot_at(at) == row.dot)) at = dots_[at].next;
     if (at != kNoId) {
       kept.push_back(at);
-    } else if (!seen(row.dot) && !removed_early(row.dot)) {
-      add_dot(row.element, row.dot);
+    } else if (!old && !removed_early(row.dot)) {
+      add_dot(rows.element(), row.dot);
     }
   }
-  Vec<Dot> survivors;  // ascending by replica and seq
-  for (Dot dot; rows.next_survivor(dot);) {
-    if (!seen(dot)) {
-      return {SK_MISSING_DEPS, "the catch-up builds on adds that are not here yet", 0};
-    }
-    survivors.push_back(dot);
-  }
-  auto survives = [&](Dot dot) {
+
+  marked_.reserve(dots_.size());
+  context_.items().reserve(context_.items().size() + authors.size());
+  for (uint32_t at : kept) dots_[at].mark = kKept;
+  for (uint32_t at = 0; at < dots_.size(); ++at) {
+    Dot dot = dot_at(at);
+    const Dot* known = rows.context.find(dot.replica);
+    if (!is_live(at) || dots_[at].mark != kLive || !known || dot.seq > known->seq) continue;
     size_t low = 0, high = survivors.size();
     while (low < high) {
       size_t middle = (low + high) / 2;
-      const Dot& other = survivors[middle];
-      if (other.replica < dot.replica || (other.replica == dot.replica && other.seq < dot.seq)) {
+      if (before(survivors[middle], dot)) {
         low = middle + 1;
       } else {
         high = middle;
       }
     }
-    return low < survivors.size() && survivors[low] == dot;
-  };
-
-  marked_.reserve(dots_.size());
-  context_.items().reserve(context_.items().size() + rows.context.items().size());
-  for (uint32_t at : kept) dots_[at].mark = kKept;
-  for (uint32_t at = 0; at < dots_.size(); ++at) {
-    const LiveDot& dot = dots_[at];
-    if (dot.element == kNoId || dot.mark != kLive) continue;
-    const Dot* known = rows.context.find(dot.replica);
-    if (known && dot.seq <= known->seq && !survives({dot.replica, dot.seq})) doom(at);
+    if (low == survivors.size() || !(survivors[low] == dot)) doom(at);
   }
   for (uint32_t at : kept) dots_[at].mark = kLive;
-  SK_TRY(change.commit(patch));
-  for (const Dot& dot : rows.context.items()) {
+  if (!change.commit(patch)) return nullptr;
+  for (const Dot& dot : authors) {
     uint64_t& seq = context_.at(dot.replica).seq;
     if (seq < dot.seq) seq = dot.seq;
   }
   forget_early();
-  return {};
+  return nullptr;
 }
 
 // ---- writing ---------------------------------------------------------------------------------
 
-void Set::sorted_elements(Vec<uint32_t>& ids) const {
-  for (uint32_t id = 0; id < heads_.size(); ++id) {
-    if (heads_[id] != kNoId) ids.push_back(id);
-  }
-  sort_ids(ids, [this](uint32_t a, uint32_t b) { return elements_.bytes(a) < elements_.bytes(b); });
-}
-
+// First the dots that `since` lacks, by element and then replica, with the elements; then all
+// others, by replica and seq: whoever knows them takes what is missing there for removed.
 Status Set::encode(const Version& since, Writer& delta) const {
   bool news = false;
   for (const Dot& dot : context_.items()) news |= !since.has(dot);
+  Vec<uint32_t> ids;
+  for (uint32_t at = 0; news && at < dots_.size(); ++at) {
+    if (is_live(at)) ids.push_back(at);
+  }
+  sort_ids(ids, [&](uint32_t a, uint32_t b) {
+    Dot x = dot_at(a), y = dot_at(b);
+    bool known = since.has(x);
+    if (known != since.has(y)) return !known;
+    if (known || dots_[a].element == dots_[b].element) return before(x, y);
+    return elements_.bytes(dots_[a].element) < elements_.bytes(dots_[b].element);
+  });
+
   delta.byte(kStateDelta);
   delta.varint(news ? context_.items().size() : 0);
-  if (!news) return delta.byte(0), Status{};
-  for (const Dot& dot : context_.items()) {
-    delta.fixed64(dot.replica);
-    delta.varint(dot.seq);
+  for (size_t i = 0; news && i < context_.items().size(); ++i) {
+    delta.fixed64(context_.items()[i].replica);
+    delta.varint(context_.items()[i].seq);
   }
-  write_rows(since, delta);
-  write_survivors(since, delta);
-  return {};
-}
-
-void Set::write_rows(const Version& since, Writer& delta) const {
-  auto fresh = [&](uint32_t at) { return !since.has({dots_[at].replica, dots_[at].seq}); };
-  Vec<uint32_t> ids, sent;
-  sorted_elements(ids);
-  for (uint32_t id : ids) {
-    uint32_t at = heads_[id];
-    while (at != kNoId && !fresh(at)) at = dots_[at].next;
-    if (at != kNoId) sent.push_back(id);
-  }
-  delta.varint(sent.size());
+  delta.varint(ids.size());
   Bytes previous;
-  uint64_t last_author = 0;
+  uint32_t element = kNoId;
+  size_t author = 0;
   Difference seq;
-  for (uint32_t id : sent) {
-    Bytes element = elements_.bytes(id);
-    size_t shared = shared_prefix(previous, element), count = 0;
-    uint64_t author = 0;
-    for (uint32_t at = heads_[id]; at != kNoId; at = dots_[at].next) {
-      if (fresh(at)) author = context_.position(dots_[at].replica), ++count;
-    }
-    bool same = count == 1 && author == last_author;
-    delta.byte(static_cast<uint8_t>(shared | (same ? 0x20 : 0)));
-    if (!same) delta.varint(count);
-    bool first = true;
-    for (uint32_t at = heads_[id]; at != kNoId; at = dots_[at].next) {
-      if (!fresh(at)) continue;
-      last_author = context_.position(dots_[at].replica);
-      if (!same) delta.varint(last_author);
-      seq.write(delta, dots_[at].seq);
-      if (first) delta.sized({element.data + shared, element.len - shared});
-      first = false;
-    }
-    previous = element;
+  for (uint32_t at : ids) {
+    Dot dot = dot_at(at);
+    bool survivor = since.has(dot), again = !survivor && dots_[at].element == element;
+    bool listed = !survivor && !again;
+    Bytes bytes = elements_.bytes(element = dots_[at].element);
+    size_t shared = listed ? shared_prefix(previous, bytes) : 0;
+    size_t index = context_.position(dot.replica);
+    delta.byte(static_cast<uint8_t>(shared | (index == author ? kSameAuthor : 0) |
+                                    (again ? kSameElement : 0) | (survivor ? kSurvivor : 0)));
+    if (index != author) delta.varint(index);
+    author = index;
+    seq.write(delta, dot.seq);
+    if (listed) delta.sized({bytes.data + shared, bytes.len - shared});
+    previous = bytes;
   }
-}
-
-// The live dots that `since` knows already, without their elements: what is missing from this
-// list was removed. Nobody who starts from nothing needs it.
-void Set::write_survivors(const Version& since, Writer& delta) const {
-  Vec<uint32_t> ids;
-  for (uint32_t at = 0; at < dots_.size(); ++at) {
-    if (dots_[at].element != kNoId && since.has({dots_[at].replica, dots_[at].seq})) {
-      ids.push_back(at);
-    }
-  }
-  if (ids.empty()) return;
-  sort_ids(ids, [this](uint32_t a, uint32_t b) {
-    const LiveDot &x = dots_[a], &y = dots_[b];
-    return x.replica < y.replica || (x.replica == y.replica && x.seq < y.seq);
-  });
-  size_t at = 0;
-  for (const Dot& author : context_.items()) {
-    size_t end = at;
-    while (end < ids.size() && dots_[ids[end]].replica == author.replica) ++end;
-    delta.varint(end - at);
-    for (uint64_t last = 0; at < end; ++at) {
-      delta.varint(dots_[ids[at]].seq - last);
-      last = dots_[ids[at]].seq;
-    }
-  }
+  return {};
 }
 
 Status Set::view(Writer& json) const {
   Vec<uint32_t> ids;
-  sorted_elements(ids);
-  json.byte('[');
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (i) json.byte(',');
-    json.raw(elements_.bytes(ids[i]));
+  for (uint32_t id = 0; id < heads_.size(); ++id) {
+    if (heads_[id] != kNoId) ids.push_back(id);
   }
+  sort_ids(ids, [this](uint32_t a, uint32_t b) { return elements_.bytes(a) < elements_.bytes(b); });
+  uint8_t separator = '[';
+  for (uint32_t id : ids) {
+    json.byte(separator);
+    json.raw(elements_.bytes(id));
+    separator = ',';
+  }
+  if (ids.empty()) json.byte('[');
   json.byte(']');
   return {};
 }

@@ -37,11 +37,15 @@ class Set : public Crdt<Set> {
 
   // intent: byte op (1 add, 2 remove, 3 clear), for add and remove the JSON value.
   // add, remove: O(1) for an element with few concurrent adders; clear: O(n).
-  Status mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs);
-  Status merge(Bytes delta, Writer& patch);
+  Status mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs) {
+    return status_of(edit(stamp, intent, delta, patch, seqs));
+  }
+  Status merge(Bytes delta, Writer& patch) { return status_of(take(delta, patch)); }
   Status encode(const Version& since, Writer& delta) const;
   Status view(Writer& json) const;
-  static Status inspect(Bytes delta, Summary& summary, Deps& deps);
+  static Status inspect(Bytes delta, Summary& summary, Deps& deps) {
+    return status_of(examine(delta, summary, deps));
+  }
   Status sample(uint64_t random, Writer& intent) const;
 
   bool contains(Bytes json) const { return elements_.find(0, json) != kNoId; }
@@ -64,21 +68,25 @@ class Set : public Crdt<Set> {
   struct Op {
     uint8_t op;
     Dot dot;
-    uint64_t observed;  // number of observed dots
     Bytes element;
   };
   struct Row {
     Dot dot;
-    Bytes element;
-    bool first;  // first dot of its element
+    bool survivor;  // stands for a dot that the receiver knows, without its element
+    bool again;     // the element is that of the row before
   };
   class Rows;
   class Change;
 
-  static Status read_edit(Reader& reader, uint8_t op, Bytes& element);
-  template <class Each>
-  static Status read_op(Bytes delta, Op& op, Each&& each_observed);
+  Verdict edit(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs);
+  Verdict take(Bytes delta, Writer& patch);
+  Verdict join(Bytes delta, Writer& patch);
+  static Verdict examine(Bytes delta, Summary& summary, Deps& deps);
+  static Verdict check_edit(uint8_t op, Bytes element);
+  static Verdict read_op(Bytes delta, Op& op, Vec<Dot>& observed);
 
+  bool is_live(uint32_t dot) const { return dots_[dot].element != kNoId; }
+  Dot dot_at(uint32_t dot) const { return {dots_[dot].replica, dots_[dot].seq}; }
   bool seen(Dot dot) const {
     const Dot* known = context_.find(dot.replica);
     return known && dot.seq <= known->seq;
@@ -86,20 +94,17 @@ class Set : public Crdt<Set> {
   uint32_t first_dot(uint32_t element) const {
     return element == kNoId ? kNoId : heads_[element];
   }
+  template <class Each>
+  void each_in_scope(const Op& op, Each&& each);
   bool removed_early(Dot dot) const;
   void expect_observed(const Op& op);
   void forget_early();
-  void observe(uint32_t dot, uint64_t author);
-  Status apply(const Op& op, Writer& patch);
-  Status join(Bytes delta, Writer& patch);
+  void apply(const Op& op, Writer& patch);
   void add_dot(Bytes element, Dot dot);
   void doom(uint32_t dot);
   void unlink(uint32_t dot);
   void write_patch(Writer& patch) const;
   void settle(bool commit);
-  void sorted_elements(Vec<uint32_t>& ids) const;
-  void write_rows(const Version& since, Writer& delta) const;
-  void write_survivors(const Version& since, Writer& delta) const;
 
   Intern elements_;
   Vec<uint32_t> heads_;  // per element id: its first dot

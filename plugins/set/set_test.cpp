@@ -63,7 +63,7 @@ TEST(Set, golden_bytes) {
   EXPECT_EQ(b.doc.snapshot(), "\x12\x02" + fixed64(1) + "\x02" + fixed64(2) + "\x01" +  // context
                                   "\x01" + std::string("\x20\x04\x02", 3) + "70");
   EXPECT_EQ(a.doc.encode({{1, 1}}).delta,  // what is missing, and who survives
-            "\x12\x01" + fixed64(1) + "\x02" + "\x01" + "\x20\x04\x02" + "70" + "\x01\x01");
+            "\x12\x01" + fixed64(1) + "\x02" + "\x02" + "\x20\x04\x02" + "70" + "\xa0\x01");
 }
 
 TEST(Set, a_concurrent_add_wins_over_a_remove) {
@@ -199,21 +199,28 @@ TEST(Set, refuses_malformed_bytes) {
       op + "\1\2" + fixed64(3) + "\1" + fixed64(2) + "\1" + "1",              // not ascending
       op + "\1\1" + fixed64(3) + std::string("\0", 1) + "1",                  // observed seq 0
       op + "\1\x7f" + fixed64(3) + "\1" + "1",                                // count too large
-      state + "\x01\x20\x0c\x01" + "1",                                       // dot above context
-      state + std::string("\x01\x20\0\x01", 4) + "1",                         // dot 0
-      state + std::string("\x01\0\0", 3),                                     // no dots
-      state + "\x01\x40\x02\x01" + "1",                                       // unknown flag
-      state + "\x01\x21\x02\x01" + "1",                                       // shares with nothing
-      state + "\x02\x20\x02\x01" + "2" + "\x20\x02\x01" + "1",                // not ascending
-      state + "\x02\x20\x02\x01" + "1" + "\x20\x02\x01" + "1",                // twice
-      state + "\x01\x20\x02\x01" + "1" + "\x01\x06",                          // survivor too high
-      state + "\x01\x20\x02\x01" + "1" + "\x02\x01" + std::string("\0", 1),   // survivor twice
-      state + "\x01\x20\x02\x01" + "1" + std::string("\0\0", 2),              // too long
+      state + "\x01\x20\x0c\x01" + "1",                                     // dot above context
+      state + std::string("\x01\x20\0\x01", 4) + "1",                       // dot 0
+      state + std::string("\x01\0\1\2\1", 5) + "1",                         // no such author
+      state + "\x01\x21\x02\x01" + "1",                                     // shares with nothing
+      state + "\x01\x60\x02",                                               // again, of nothing
+      state + "\x02\x20\x02\x01" + "1" + std::string("\x60\0", 2),         // a dot twice
+      state + "\x02\x20\x02\x01" + "1" + "\x61\x02",                       // again, and shares
+      state + "\x02\x20\x02\x01" + "2" + "\x20\x02\x01" + "1",             // not ascending
+      state + "\x02\x20\x02\x01" + "1" + "\x20\x02\x01" + "1",             // an element twice
+      state + "\x02\x20\x02\x01" + "1" + "\xa0\x0a",                       // survivor too high
+      state + "\x02\xa0\x02" + std::string("\xa0\0", 2),                   // survivor twice
+      state + "\x02\xa0\x02\x20\x02\x01" + "1",                            // element after survivor
+      state + "\x01\xa1\x02",                                               // survivor that shares
+      state + "\x01\xe0\x02",                                               // survivor with element
+      state + "\x01\x20\x02\x01" + "1" + std::string("\0\0", 2),           // too long
+      state + "\x02\x20\x02\x01" + "1",                                     // too short
       "\x12\x02" + fixed64(2) + "\1" + fixed64(1) + "\1" + std::string("\0", 1)};
   for (size_t i = 0; i < std::size(bad); ++i) {
     EXPECT_EQ(inspect(type(), bad[i]).status, SK_MALFORMED) << i;
     EXPECT_EQ(a.merge(bad[i]).status, SK_MALFORMED) << i;
   }
+  EXPECT_TRUE(inspect(type(), state + "\x02\x20\x02\x01" + "1" + "\xa0\x02").ok());
   EXPECT_EQ(a.snapshot(), Doc(type()).snapshot());
   for (const char* intent : {"", "\1", "\2", "\4", "\3x", "\1{", "\1\"\xff\""}) {
     EXPECT_EQ(a.mutate({1, 1, 0}, intent).status, SK_MALFORMED);

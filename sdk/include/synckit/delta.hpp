@@ -11,35 +11,49 @@
 #pragma once
 
 #include <synckit/crdt.hpp>
+#include <synckit/json.hpp>
 
 namespace synckit {
 
 inline constexpr uint8_t kOpDelta = 0x11, kStateDelta = 0x12;
 inline constexpr size_t kMaxShared = 31;
 
+// Why a call is refused; a null pointer when it is not. Functions that ship to browsers return this
+// one word to each other, and a Status (three) only to the outside.
+struct Problem {
+  sk_status code;
+  const char* text;
+};
+using Verdict = const Problem*;
+
+inline Status status_of(Verdict wrong) {
+  return wrong ? Status{wrong->code, wrong->text, 0} : Status{};
+}
+
+inline constexpr Problem kNewerFormat{SK_UNSUPPORTED, "the delta has a newer format: update"};
+inline constexpr Problem kMalformedDelta{SK_MALFORMED, "malformed delta"};
+inline constexpr Problem kMalformedIntent{SK_MALFORMED, "malformed intent"};
+inline constexpr Problem kMalformedStamp{SK_MALFORMED, "malformed stamp: replica or seq is 0"};
+inline constexpr Problem kMalformedJson{
+    SK_MALFORMED, "malformed JSON: not one value of RFC 8259, or nested too deep"};
+inline constexpr Problem kUsedSeq{SK_CONFLICT, "this seq was already used"};
+
 // Is the first byte one that format 1 knows?
-inline Status check_delta_kind(Bytes delta) {
-  if (delta.empty()) return Status::malformed("malformed delta: it is empty");
-  if (delta.data[0] >> 4 != 1) {
-    return {SK_UNSUPPORTED, "the delta has a newer format than this version reads; update", 0};
-  }
-  if (delta.data[0] != kOpDelta && delta.data[0] != kStateDelta) {
-    return Status::malformed("malformed delta: unknown kind in its first byte");
-  }
-  return {};
+inline Verdict check_delta_kind(Bytes delta) {
+  if (delta.empty()) return &kMalformedDelta;
+  if (delta.data[0] >> 4 != 1) return &kNewerFormat;
+  return delta.data[0] == kOpDelta || delta.data[0] == kStateDelta ? nullptr : &kMalformedDelta;
 }
 
-// For what an intent and a delta have in common: in a delta, over a limit is out of format.
-inline Status in_delta(Status status) {
-  if (status.code == SK_LIMIT) status.code = SK_MALFORMED;
-  return status;
+inline Verdict check_stamp(const Stamp& stamp) {
+  return stamp.replica == 0 || stamp.seq == 0 ? &kMalformedStamp : nullptr;
 }
 
-inline Status check_stamp(const Stamp& stamp) {
-  if (stamp.replica == 0 || stamp.seq == 0) {
-    return Status::malformed("malformed stamp: replica and seq must not be 0");
-  }
-  return {};
+inline Verdict check_json(Bytes value, bool* sorted = nullptr) {
+  JsonChecker checker(value);
+  if (!checker.run()) return &kMalformedJson;
+  if (sorted) *sorted = checker.sorted();
+  return nullptr;
 }
 
 // How many bytes `bytes` takes over from `previous` when front coded.

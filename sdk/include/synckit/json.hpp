@@ -56,18 +56,17 @@ class JsonChecker {
     space();
     if (!value(0)) return false;
     space();
-    return at_ == end_ || fail("malformed JSON: something follows the value");
+    return at_ == end_;
   }
-  const char* error() const { return error_; }
-  size_t offset() const { return static_cast<size_t>(at_ - begin_); }
+  const char* error() const {
+    return too_deep_ ? "JSON is nested deeper than kMaxJsonDepth (64) levels"
+                     : "malformed JSON: not one value of RFC 8259 in valid UTF-8";
+  }
+  size_t offset() const { return static_cast<size_t>(at_ - begin_); }  // where it went wrong
   // No space between tokens; names of each object ascending, distinct and without escapes.
   bool sorted() const { return sorted_; }
 
  private:
-  bool fail(const char* why) {
-    error_ = why;
-    return false;
-  }
   void space() {
     while (at_ != end_ && json_space(*at_)) ++at_, sorted_ = false;
   }
@@ -79,34 +78,31 @@ class JsonChecker {
   }
 
   bool value(unsigned depth) {
-    if (at_ == end_) return fail("malformed JSON: it ends where a value was expected");
+    if (at_ == end_) return false;
     switch (*at_) {
       case '{':
       case '[':
-        return depth < kMaxJsonDepth ? container(depth)
-                                     : fail("malformed JSON: nested deeper than 64 levels");
+        if (depth == kMaxJsonDepth) return too_deep_ = true, false;
+        return container(depth);
       case '"': {
         Bytes ignored;
         bool escaped;
         return string(ignored, escaped);
       }
       case 't':
-        return literal("true", 4);
+        return literal("true");
       case 'f':
-        return literal("false", 5);
+        return literal("false");
       case 'n':
-        return literal("null", 4);
+        return literal("null");
       default:
         return number();
     }
   }
 
-  bool literal(const char* word, size_t len) {
-    if (static_cast<size_t>(end_ - at_) < len || std::memcmp(at_, word, len) != 0) {
-      return fail("malformed JSON: neither a value nor true, false or null");
-    }
-    at_ += len;
-    return true;
+  bool literal(const char* word) {
+    while (*word && take(static_cast<uint8_t>(*word))) ++word;
+    return !*word;
   }
 
   bool number() {
@@ -117,37 +113,28 @@ class JsonChecker {
       if (!take('+')) take('-');
       good = digits();
     }
-    return good || fail("malformed JSON: not a value");
+    return good;
   }
 
-  bool hex4(unsigned& unit) {
-    unit = 0;
-    for (int i = 0; i < 4; ++i, ++at_) {
-      if (at_ == end_) return false;
-      unsigned c = *at_, lower = c | 0x20;
-      if (c >= '0' && c <= '9') {
-        c -= '0';
-      } else if (lower >= 'a' && lower <= 'f') {
-        c = lower - 'a' + 10;
-      } else {
-        return false;
-      }
-      unit = unit << 4 | c;
+  // The four hexadecimal digits of an escape; above 0xffff when they are not.
+  unsigned unit() {
+    unsigned value = 0;
+    for (int i = 0; i < 4; ++i) {
+      unsigned c = at_ == end_ ? 0 : *at_++, digit = c - '0';
+      if (digit > 9) digit = (c | 0x20) - 'a' < 6 ? (c | 0x20) - 'a' + 10 : 0x10000;
+      value = value << 4 | digit;
     }
-    return true;
+    return value;
   }
 
   bool escape() {
-    uint8_t c = at_ == end_ ? uint8_t{0} : *at_++;
-    if (c == 'u') {
-      unsigned unit, low;
-      if (!hex4(unit)) return false;
-      if (unit < 0xd800 || unit > 0xdfff) return true;
-      return unit < 0xdc00 && take('\\') && take('u') && hex4(low) && low >= 0xdc00 &&
-             low <= 0xdfff;
+    if (take('u')) {
+      unsigned high = unit();
+      if (high - 0xd800 >= 0x800) return high < 0x10000;
+      return high < 0xdc00 && take('\\') && take('u') && unit() - 0xdc00 < 0x400;
     }
     for (const char* known = "\"\\/bfnrt"; *known; ++known) {
-      if (c == static_cast<uint8_t>(*known)) return true;
+      if (take(static_cast<uint8_t>(*known))) return true;
     }
     return false;
   }
@@ -155,25 +142,22 @@ class JsonChecker {
   bool string(Bytes& inner, bool& escaped) {
     escaped = false;
     const uint8_t* first = ++at_;
-    while (at_ != end_) {
-      uint8_t c = *at_;
-      if (c == '"') {
+    while (at_ != end_ && *at_ >= 0x20) {
+      if (*at_ == '"') {
         inner = {first, static_cast<size_t>(at_ - first)};
         ++at_;
         return true;
       }
-      if (c < 0x20) return fail("malformed JSON: a control character in a string");
-      if (c == '\\') {
+      if (take('\\')) {
         escaped = true;
-        ++at_;
-        if (!escape()) return fail("malformed JSON: bad escape (or half a surrogate pair)");
+        if (!escape()) return false;
       } else {
         size_t len = utf8_length(at_, end_);
-        if (len == 0) return fail("malformed JSON: a string is not valid UTF-8");
+        if (len == 0) return false;
         at_ += len;
       }
     }
-    return fail("malformed JSON: a string does not end");
+    return false;
   }
 
   bool container(unsigned depth) {
@@ -185,26 +169,25 @@ class JsonChecker {
     for (bool first = true;; first = false) {
       space();
       if (object) {
-        if (at_ == end_ || *at_ != '"') return fail("malformed JSON: a member has no name");
+        if (at_ == end_ || *at_ != '"') return false;
         Bytes name;
         bool escaped;
         if (!string(name, escaped)) return false;
         if (escaped || (!first && !(previous < name))) sorted_ = false;
         previous = name;
         space();
-        if (!take(':')) return fail("malformed JSON: ':' expected after a name");
+        if (!take(':')) return false;
         space();
       }
       if (!value(depth + 1)) return false;
       space();
       if (take(close)) return true;
-      if (!take(',')) return fail("malformed JSON: ',' or the end of the container expected");
+      if (!take(',')) return false;
     }
   }
 
   const uint8_t *begin_, *at_, *end_;
-  const char* error_ = "malformed JSON";
-  bool sorted_ = true;
+  bool sorted_ = true, too_deep_ = false;
 };
 
 // Is `text` exactly one JSON value? `sorted` (may be null): see JsonChecker::sorted.
