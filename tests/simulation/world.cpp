@@ -409,7 +409,9 @@ class World {
         if (!scenario_.restores) {
           check(log.version[person.replica] >= person.saved[d], "a saved change is not in the log");
         }
-        for (const auto& [seq, amount] : person.ledger[d]) sum += amount;
+        for (const auto& [seq, amount] : person.ledger[d]) {
+          if (!person.refused[d].count(seq)) sum += amount;
+        }
         check_marks(person, d, truth);
       }
       if (!scenario_.restores) {
