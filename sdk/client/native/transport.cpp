@@ -194,8 +194,7 @@ void Transport::stop() {
   if (!loop_->thread.joinable()) return;
   asio::post(loop_->io, [this] {
     close();
-    loop_->timer.cancel();
-    loop_->work.reset();
+    loop_->io.stop();  // whoever heard of the close may have asked for a new connection
   });
   loop_->thread.join();
 }

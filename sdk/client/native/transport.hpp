@@ -30,7 +30,7 @@ class Transport {
   void connect(const std::string& url);
   void send(Bytes message);  // queued; dropped when not open
   void close();
-  void stop();  // any thread but the loop's: closes, runs what was posted, joins
+  void stop();  // any thread but the loop's: closes, drops what was posted, joins
 
  private:
   struct Loop;
