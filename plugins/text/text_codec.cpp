@@ -192,7 +192,7 @@ Status Delta::read_runs(Reader& in) {
         uint64_t gap = in.varint(), tail = in.varint();
         if (!in.ok()) return bad(kCutShort, in);
         if (gap >= top - at || tail >= top - at - gap) return bad(kBadDot, in);
-        if (tail >= kMaxAtoms - atoms) return Status::limit("text delta: more than kMaxAtoms atoms");
+        if (tail >= kMaxAtoms - atoms) return Status::limit("text delta: over kMaxAtoms atoms");
         uint32_t len = static_cast<uint32_t>(tail) + 1;
         list.push_back({at + gap + 1, a, len});
         at += gap + 1 + tail;

@@ -184,7 +184,8 @@ void Text::load() {
   const uint8_t* end = delta_.text.data + delta_.text.len;
   for (const Piece& piece : delta_.pieces) {
     uint32_t wide = 0;
-    if (!piece.dead()) wide = chars_.store(piece.g, piece.len(), delta_.text.data + piece.first, end);
+    const uint8_t* from = delta_.text.data + piece.first;
+    if (!piece.dead()) wide = chars_.store(piece.g, piece.len(), from, end);
     tree_.insert(piece.g, piece.len(), piece.lo, piece.ro, piece.dead(), wide);
   }
 }

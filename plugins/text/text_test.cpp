@@ -175,7 +175,7 @@ TEST(TextFormat, golden_bytes) {
             "00 03 01 02 "                                 // turns: three of the first, two
             "04 02 01 01 01 15 18 11 01 00 78 79");        // pieces, starts, no exception, text
   EXPECT_EQ(hex(Bytes(Peer(kMe).encode())), "02 00 00 00");
-  EXPECT_EQ(hex(Bytes(a.encode(b.version))).substr(0, 5), "02 01") << "b saw a as a peer of its own";
+  EXPECT_EQ(hex(Bytes(a.encode(b.version))).substr(0, 5), "02 01") << "b saw a as its own peer";
   std::map<uint64_t, uint64_t> all{{kMe, 4}, {kOther, 3}};
   EXPECT_EQ(hex(Bytes(a.encode(all))), "02 00 00 00") << "nothing new";
 }
@@ -332,7 +332,7 @@ TEST(TextLimits, a_small_delta_cannot_claim_too_many_atoms) {
   EXPECT_EQ(peer.encode(), Peer(4).encode());
 }
 
-// ---- a long session, shaped like a person writing a paper -----------------------------------------
+// ---- a long session, shaped like a person writing a paper ------------------------------------
 
 TEST(TextSession, replays_patch_by_patch_and_by_deltas) {
   Peer writer(kMe), follower(kOther);

@@ -1,4 +1,4 @@
-// Shared by the tests of the text type: peers whose shadow text follows from patches alone, intents,
+// Shared by the tests of the type: peers whose shadow text follows from patches alone, intents,
 // and the naive model of the order (tla/Text.tla, written out as a tree of single characters).
 //
 // Threads: none.

@@ -1,7 +1,7 @@
 // The sequence of spans: see text_tree.hpp.
 //
 // Order. An atom goes behind its left origin lo and before its right origin ro. Between those two
-// can only stand atoms that its writer did not know. scan() walks them and applies the YATA family's
+// can only stand atoms that its writer did not know. scan() walks them and applies the YATA's
 // rule in the form whose order equals FugueMax (arXiv:2305.00583): see FORMAT.md, "Order".
 #include "text_tree.hpp"
 
@@ -328,7 +328,8 @@ bool Sequence::from_utf16(uint32_t units, uint32_t& position) {
   for (uint32_t level = height_; level; --level) {
     auto* node = static_cast<Node*>(at);
     uint32_t i = 0;
-    for (uint32_t size; i + 1 < node->count && left >= (size = node->chars[i] + node->wide[i]); ++i) {
+    uint32_t size;
+    for (; i + 1 < node->count && left >= (size = node->chars[i] + node->wide[i]); ++i) {
       left -= size;
       position += node->chars[i];
     }

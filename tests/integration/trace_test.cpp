@@ -1,5 +1,5 @@
-// Real input: a recorded editing trace is typed, patch by patch, by one client through the real host;
-// a second client ends with the trace's text.
+// Real input: a recorded editing trace is typed, patch by patch, by one client through the real
+// host; a second client ends with the trace's text.
 #include <gtest/gtest.h>
 
 #include <client/native/client.hpp>

@@ -180,7 +180,7 @@ class Writer {
 // zeros, so that a decoder checks once: `if (!reader.ok()) return Status::malformed(...)`.
 class Reader {
  public:
-  Reader(Bytes bytes) : begin_(bytes.data), at_(bytes.data), end_(bytes.data + bytes.len) {}  // NOLINT
+  Reader(Bytes bytes) : begin_(bytes.data), at_(bytes.data), end_(bytes.data + bytes.len) {}
 
   bool ok() const { return ok_; }
   bool done() const { return at_ == end_; }
