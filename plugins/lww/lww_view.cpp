@@ -72,15 +72,22 @@ void Lww::write_patch(const Path& path, uint32_t node, unsigned objects, Writer&
     if (after < objects) objects = after;
     place = {kRoot, {}, false};
   }
+  bool whole = objects + 1 == path.count;
   patch.varint(objects + 1);
   for (unsigned i = 0; i <= objects; ++i) {
     patch.sized(path[i]);
-    if (objects + 1 != path.count) place = step(place, path[i]);
+    if (!whole) place = step(place, path[i]);
   }
-  if (objects + 1 == path.count) place = place_of(node, {});
+  if (whole) {
+    const Entry& entry = nodes_[node].entry;  // nearly always all there is to tell
+    if (entry.sorted && nodes_[node].child == kNoId) {
+      patch.byte(kSet);
+      return patch.sized(entry.value.bytes());
+    }
+    place = place_of(node, {});
+  }
   if (!is_visible(place)) return patch.byte(kDelete);
   patch.byte(kSet);
-  if (is_plain(place)) return patch.sized(place.base);
   Writer measure(nullptr);
   emit(measure, place);
   patch.varint(measure.length());
