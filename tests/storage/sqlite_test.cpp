@@ -195,8 +195,8 @@ TEST_F(SqliteStorage, a_hole_in_the_log_is_reported) {
   EXPECT_EQ(store_.read("doc", 3, UINT64_MAX, &rows), SK_MALFORMED);
 }
 
-// A trigger makes one statement in the middle fail in a way that SQLite does not roll back by itself,
-// and the tables are counted from outside: rows past the end of a log would not show in a read.
+// A trigger makes one statement in the middle fail in a way that SQLite does not roll back by
+// itself, and the tables are counted from outside: a read does not show rows past a log's end.
 TEST_F(SqliteStorage, a_transaction_that_fails_half_way_leaves_no_row) {
   auto with_trigger = [&](const std::string& when) {
     store_.close();
