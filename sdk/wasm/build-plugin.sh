@@ -37,6 +37,6 @@ flags="-std=c++20 -Oz -fno-exceptions -fno-rtti -fno-threadsafe-statics
 emcc $flags -fno-builtin -c "$here/runtime.cpp" -o "$work/runtime.o"
 emcc $flags "-I$include" "$@" "$source" "$work/alloc.o" "$work/runtime.o" --no-entry \
   -sSTANDALONE_WASM=0 -sFILESYSTEM=0 -sALLOW_MEMORY_GROWTH -sMAXIMUM_MEMORY=2GB \
-  -sINITIAL_MEMORY=1MB -sTOTAL_STACK=128KB -sMALLOC=none \
+  -sINITIAL_MEMORY=1MB -sTOTAL_STACK=128KB -sMALLOC=none -sALLOW_TABLE_GROWTH \
   -sEXPORTED_FUNCTIONS=_malloc,_free,_synckit_plugin_v1 -o "$work/plugin.wasm"
 mv "$work/plugin.wasm" "$out"

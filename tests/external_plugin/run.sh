@@ -72,13 +72,8 @@ if [ -x "$build/synckit" ]; then
     { cat "$work/list.txt" >&2; fail "synckit plugin list failed"; }
   grep -q 'com\.example\.high-score' "$work/list.txt" ||
     { cat "$work/list.txt" >&2; fail "synckit plugin list does not show it"; }
-  if synckit plugin check --help >/dev/null 2>&1; then
-    synckit plugin check "$out/libsynckit_high_score.so" || fail "it breaks a law"
-  else
-    echo "external_plugin: this build has no 'synckit plugin check'; laws not checked"
-  fi
 else
-  echo "external_plugin: this build has no synckit; list and laws not checked"
+  echo "external_plugin: this build has no synckit; plugin list not checked"
 fi
 
 wasm=$work/prefix/share/synckit/wasm/build-plugin.sh
