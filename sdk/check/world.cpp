@@ -11,9 +11,10 @@ namespace {
 std::string hex(std::string_view bytes) {
   constexpr size_t kShown = 48;
   std::string out;
-  for (unsigned char c : bytes.substr(0, kShown)) {
-    out += "0123456789abcdef"[c >> 4];
-    out += "0123456789abcdef"[c & 15];
+  for (char c : bytes.substr(0, kShown)) {
+    auto byte = static_cast<unsigned char>(c);
+    out += "0123456789abcdef"[byte >> 4];
+    out += "0123456789abcdef"[byte & 15];
   }
   if (bytes.size() > kShown) out += "... (" + std::to_string(bytes.size()) + " bytes)";
   return out.empty() ? "(nothing)" : out;
