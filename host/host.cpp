@@ -87,7 +87,7 @@ struct Host::Impl {
         for (const auto& table : (*plugin)->crdts) {
           Status added = registry.add(table.get());
           if (added.ok()) continue;
-          problem = (*plugin)->file.path + ": type \"" + table->type + "\": " + added.text;
+          problem = (*plugin)->file.path + ": type \"" + table->type + "\": " + added.text();
         }
       }
       if (problem.empty()) continue;

@@ -33,7 +33,7 @@ int open_store(const Documents& options, Opened& out) {
     if (!plugin) return complain(plugin.failure());
     for (const auto& table : (*plugin)->crdts) {
       if (Status added = out.registry.add(table.get()); !added.ok()) {
-        return complain({added.code, added.text});
+        return complain({added.code(), added.text()});
       }
     }
   }

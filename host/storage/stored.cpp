@@ -75,7 +75,7 @@ Result<std::string> write_snapshot(const Document& document, uint64_t position) 
         return {};
       },
       &context);
-  if (!status.ok()) return Failure{status.code, status.text};
+  if (!status.ok()) return Failure{status.code(), status.text()};
   std::vector<store::Dot> dots;
   for (const Dot& dot : document.version().dots()) dots.emplace_back(dot.replica, dot.seq);
   Builder& builder = context.builder;

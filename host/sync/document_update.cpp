@@ -78,7 +78,7 @@ bool DocumentActor::in_order(const Request& request, const wire::Transaction& tr
 void DocumentActor::update(Request& request) {
   wire::Transaction tx;
   if (Status status = wire::decode(Bytes(request.body), tx); !status.ok()) {
-    return error(request, SK_MALFORMED, std::string("malformed Transaction: ") + status.text);
+    return error(request, SK_MALFORMED, std::string("malformed Transaction: ") + status.text());
   }
   if (tx.replica != request.session->replica()) {
     return denied(request, tx.seq, SK_DENIED, "a session may write only as its own replica");
@@ -109,18 +109,18 @@ void DocumentActor::update(Request& request) {
   VersionVector deps;
   uint64_t ops = 0;
   Status inspected = Document::inspect(hub_.registry, tx, false, &deps, &ops);
-  if (inspected.code == SK_INTERNAL || inspected.code == SK_NOMEM) {
-    quarantine(inspected.text);
-    return error(request, SK_INTERNAL, inspected.text, tx.seq);
+  if (inspected.code() == SK_INTERNAL || inspected.code() == SK_NOMEM) {
+    quarantine(inspected.text());
+    return error(request, SK_INTERNAL, inspected.text(), tx.seq);
   }
   if (!inspected.ok()) {
-    std::string text = inspected.text;
+    std::string text = inspected.text();
     for (const wire::Change& change : tx.changes) {
       if (hub_.registry.find(change.type)) continue;
       text = "the type \"" + change.type.str() + "\" is not loaded at this host (see `crdts`)";
       break;
     }
-    return denied(request, tx.seq, inspected.code, text);
+    return denied(request, tx.seq, inspected.code(), text);
   }
   if (ops > hub_.config.limits.transaction_ops) {
     return denied(request, tx.seq, SK_LIMIT, "the transaction exceeds limits.max_transaction_ops");

@@ -10,7 +10,7 @@ constexpr uint64_t kPageBytes = 4u << 20;
 constexpr int kMaxRestarts = 8;
 
 Failure internal(const Status& status, const char* what) {
-  return {SK_INTERNAL, std::string(what) + ": " + status.text};
+  return {SK_INTERNAL, std::string(what) + ": " + status.text()};
 }
 
 Result<> merge_snapshot(const Store& store, std::string_view id, Materialized& out) {
@@ -95,7 +95,7 @@ Result<std::string> to_json(const Materialized& state, std::string_view document
   Buffer fields;
   Status status = state.document->digest(digest);
   if (status.ok()) status = state.document->view_all(fields);
-  if (!status.ok()) return Failure{status.code, status.text};
+  if (!status.ok()) return Failure{status.code(), status.text()};
   out += "},\"digest\":\"" + hex64(digest) + "\",\"fields\":" + fields.str() + "}";
   return out;
 }

@@ -49,7 +49,7 @@ void Session::on_frame(Bytes bytes) {
   wire::Frame frame;
   if (Status status = wire::decode(bytes, frame); !status.ok()) {
     return fail(SK_MALFORMED,
-                std::string("the frame is not an Envelope of wire.proto: ") + status.text,
+                std::string("the frame is not an Envelope of wire.proto: ") + status.text(),
                 Close::protocol_error);
   }
   if (!take_token(heard_at_ms_)) update_pause();

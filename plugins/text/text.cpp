@@ -17,17 +17,17 @@ Status Text::read_intent(Bytes intent, Splice& splice) {
     return Status::malformed("text intent: the text to insert is not valid UTF-8");
   }
   uint64_t size = uint64_t{tree_.chars()} + (op == 2 ? tree_.wide() : 0);
-  if (at > size) return Status::malformed("text intent: position is past the end", at);
-  if (count > size - at) return Status::malformed("text intent: range goes past the end", at);
+  if (at > size) return Status::malformed("text intent: position is past the end");
+  if (count > size - at) return Status::malformed("text intent: range goes past the end");
   splice.position = static_cast<uint32_t>(at);
   splice.erase = static_cast<uint32_t>(count);
   if (op == 2 && tree_.wide()) {
     uint32_t end = 0;
     if (!tree_.from_utf16(splice.position + splice.erase, end)) {
-      return Status::malformed("text intent: end of range is inside a surrogate pair", at + count);
+      return Status::malformed("text intent: end of range is inside a surrogate pair");
     }
     if (!tree_.from_utf16(static_cast<uint32_t>(at), splice.position)) {
-      return Status::malformed("text intent: position is inside a surrogate pair", at);
+      return Status::malformed("text intent: position is inside a surrogate pair");
     }
     splice.erase = end - splice.position;
   }
@@ -46,8 +46,7 @@ Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
   uint32_t me = dots_.find_replica(stamp.replica);
   uint32_t used = splice.chars + (splice.erase ? 1 : 0);
   if (stamp.replica == 0 || stamp.seq <= dots_.seen(me) || stamp.seq + used < stamp.seq) {
-    return {SK_CONFLICT, "text: the stamp's replica is 0, or its seq is not above those in use",
-            stamp.seq};
+    return {SK_CONFLICT, "text: the stamp's replica is 0, or its seq is not above those in use"};
   }
   if (me == kNone && dots_.replica_count() >= kMaxReplicas) {
     return Status::limit("text: more than kMaxReplicas replicas write this field");

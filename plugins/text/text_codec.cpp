@@ -4,7 +4,6 @@
 namespace synckit::text {
 
 namespace {
-Status bad(const char* text, const Reader& in) { return Status::malformed(text, in.offset()); }
 constexpr const char* kCutShort = "text delta: cut short, or a varint that is not the shortest";
 constexpr const char* kBadDot = "text delta: names a dot that cannot exist";
 }  // namespace
@@ -90,16 +89,16 @@ bool Delta::op_origin(Reader& in, uint8_t flags, uint64_t from, uint32_t& origin
 Status Delta::decode_op(Reader& in, uint8_t flags) {
   uint64_t id = in.fixed64();
   first = in.varint();
-  if (!in.ok()) return bad(kCutShort, in);
-  if (id == 0 || first == 0) return bad("text delta: replica and seq must not be 0", in);
+  if (!in.ok()) return Status::malformed(kCutShort);
+  if (id == 0 || first == 0) return Status::malformed("text delta: replica and seq must not be 0");
   authors.push_back({id, 0, first, 0, kNone, 0, 0});
   if (flags & kTable) {
     uint64_t count = in.varint(), last = 0;
-    if (count == 0 || count > in.left() / 8) return bad(kCutShort, in);
+    if (count == 0 || count > in.left() / 8) return Status::malformed(kCutShort);
     if (count >= kMaxReplicas) return Status::limit("text delta: more than kMaxReplicas replicas");
     while (count--) {
       uint64_t other = in.fixed64();
-      if (other <= last || other == id) return bad("text delta: replicas out of order", in);
+      if (other <= last || other == id) return Status::malformed("text delta: replicas out of order");
       authors.push_back({last = other, 0, 0, 0, kNone, 0, 0});
     }
   }
@@ -110,11 +109,11 @@ Status Delta::decode_op(Reader& in, uint8_t flags) {
       uint64_t tail = in.varint();
       more = tail & 1;
       tail >>= 1;
-      if (!in.ok()) return bad(kCutShort, in);
+      if (!in.ok()) return Status::malformed(kCutShort);
       if (!fine || run.seq == 0 || tail >= kMaxAtoms || run.seq + tail < run.seq) {
-        return bad(kBadDot, in);
+        return Status::malformed(kBadDot);
       }
-      if (run.author == 0 && run.seq + tail >= first) return bad(kBadDot, in);
+      if (run.author == 0 && run.seq + tail >= first) return Status::malformed(kBadDot);
       run.len = static_cast<uint32_t>(tail) + 1;
       gone.push_back(run);
       uint64_t& need = authors[run.author].need;
@@ -122,30 +121,30 @@ Status Delta::decode_op(Reader& in, uint8_t flags) {
     }
   }
   if (!(flags & kInserts)) {
-    return in.good_end() ? Status{} : bad("text delta: bytes behind its end", in);
+    return in.good_end() ? Status{} : Status::malformed("text delta: bytes behind its end");
   }
   uint64_t seq = first + ((flags & kErases) ? 1 : 0);
   Piece piece{};
   bool fine = true;
   if (flags & kTyping) {
-    if (seq < 2) return bad(kBadDot, in);
+    if (seq < 2) return Status::malformed(kBadDot);
     piece.lo = kOutside;
     outside.push_back({seq - 1, 0, 1});
   } else {
     fine = op_origin(in, flags, seq, piece.lo);
   }
   fine = fine && op_origin(in, flags, seq, piece.ro);
-  if (!in.ok()) return bad(kCutShort, in);
+  if (!in.ok()) return Status::malformed(kCutShort);
   // The author's own delete is a dot of this very edit, and no atom.
   for (const SeqRun& dot : outside) fine = fine && (dot.author || dot.seq < first);
-  if (!fine || seq == 0) return bad(kBadDot, in);
+  if (!fine || seq == 0) return Status::malformed(kBadDot);
   text = in.rest();
   uint32_t wide = 0;
-  if (!count_code_points(text, atoms, wide)) return bad("text delta: invalid UTF-8", in);
-  if (atoms == 0) return bad("text delta: inserts nothing", in);
+  if (!count_code_points(text, atoms, wide)) return Status::malformed("text delta: invalid UTF-8");
+  if (atoms == 0) return Status::malformed("text delta: inserts nothing");
   if (atoms > kMaxAtoms) return Status::limit("text delta: more than kMaxAtoms code points");
   authors[0].max = seq + (atoms - 1);
-  if (authors[0].max < seq) return bad("text delta: seq overflows", in);
+  if (authors[0].max < seq) return Status::malformed("text delta: seq overflows");
   piece.meta = atoms;
   pieces.push_back(piece);
   order.push_back({0, 0});
@@ -166,12 +165,12 @@ Status Delta::decode_state(Reader& in) {
 
 Status Delta::read_authors(Reader& in) {
   uint64_t count = in.varint(), last = 0;
-  if (!in.ok() || count > in.left() / 10) return bad(kCutShort, in);
+  if (!in.ok() || count > in.left() / 10) return Status::malformed(kCutShort);
   if (count > kMaxReplicas) return Status::limit("text delta: more than kMaxReplicas replicas");
   while (count--) {
     uint64_t id = in.fixed64(), base = in.varint(), ahead = in.varint();
-    if (!in.ok()) return bad(kCutShort, in);
-    if (id <= last || base + ahead < base) return bad("text delta: replicas out of order", in);
+    if (!in.ok()) return Status::malformed(kCutShort);
+    if (id <= last || base + ahead < base) return Status::malformed("text delta: replicas out of order");
     last = id;
     authors.push_back({id, base, base + ahead, base, kNone, 0, 0});
   }
@@ -186,12 +185,12 @@ Status Delta::read_runs(Reader& in) {
       Author& author = authors[a];
       uint64_t at = deleted ? 0 : author.base, top = deleted ? author.base : author.max;
       uint64_t count = in.varint();
-      if (!in.ok() || count > in.left() / 2) return bad(kCutShort, in);
+      if (!in.ok() || count > in.left() / 2) return Status::malformed(kCutShort);
       if (!deleted) author.run = static_cast<uint32_t>(runs.size());
       while (count--) {
         uint64_t gap = in.varint(), tail = in.varint();
-        if (!in.ok()) return bad(kCutShort, in);
-        if (gap >= top - at || tail >= top - at - gap) return bad(kBadDot, in);
+        if (!in.ok()) return Status::malformed(kCutShort);
+        if (gap >= top - at || tail >= top - at - gap) return Status::malformed(kBadDot);
         if (tail >= kMaxAtoms - atoms) return Status::limit("text delta: over kMaxAtoms atoms");
         uint32_t len = static_cast<uint32_t>(tail) + 1;
         list.push_back({at + gap + 1, a, len});
@@ -211,13 +210,13 @@ Status Delta::read_segments(Reader& in) {
   for (uint32_t g = 0; g < atoms;) {
     uint64_t who = runs[0].author, count = atoms;
     if (writers > 1) who = in.varint(), count = in.varint();
-    if (!in.ok()) return bad(kCutShort, in);
+    if (!in.ok()) return Status::malformed(kCutShort);
     if (who >= authors.size() || count == 0 || count > atoms - g) {
-      return bad("text delta: the turns of its authors do not add up", in);
+      return Status::malformed("text delta: the turns of its authors do not add up");
     }
     Author& author = authors[static_cast<size_t>(who)];
     for (auto todo = static_cast<uint32_t>(count); todo;) {
-      if (author.run == author.run_end) return bad("text delta: an author has too many turns", in);
+      if (author.run == author.run_end) return Status::malformed("text delta: an author has too many turns");
       SeqRun& run = runs[author.run];
       uint32_t part = run.len < todo ? run.len : todo;
       segments.push_back({run.seq, g, static_cast<uint32_t>(who), part, 0, 0});
@@ -233,43 +232,43 @@ Status Delta::read_segments(Reader& in) {
 
 Status Delta::read_pieces(Reader& in) {
   uint64_t count = in.varint();
-  if (!in.ok() || count > in.left() / 2) return bad(kCutShort, in);
+  if (!in.ok() || count > in.left() / 2) return Status::malformed(kCutShort);
   uint32_t sum = 0;
   pieces.reserve(static_cast<size_t>(count));
   order.reserve(static_cast<size_t>(count));
   for (uint64_t i = 0; i < count; ++i) {
     uint64_t meta = in.varint();
-    if (meta >> 1 >= atoms - sum) return bad("text delta: pieces longer than its atoms", in);
+    if (meta >> 1 >= atoms - sum) return Status::malformed("text delta: pieces longer than its atoms");
     Piece piece{};
     piece.meta = static_cast<uint32_t>(meta >> 1) + 1;
     sum += piece.meta;
     if (meta & 1) piece.meta |= kDeadBit;
     pieces.push_back(piece);
   }
-  if (sum != atoms) return bad("text delta: pieces shorter than its atoms", in);
+  if (sum != atoms) return Status::malformed("text delta: pieces shorter than its atoms");
   OpenEnds open;
   uint32_t end = 0;
   for (uint32_t i = 0; i < pieces.size(); ++i) {
     Piece& piece = pieces[i];
     uint64_t code = in.varint(), start = 0;
     if (code < OpenEnds::kSize) {
-      if (code >= open.count()) return bad("text delta: a piece continues nothing", in);
+      if (code >= open.count()) return Status::malformed("text delta: a piece continues nothing");
       start = open.take(static_cast<uint32_t>(code));
     } else {
       code -= OpenEnds::kSize;
       start = (code >> 1 ^ (~(code & 1) + 1)) + end;  // zigzag; wraps for nonsense
     }
-    if (start >= atoms) return bad("text delta: a piece begins outside its atoms", in);
+    if (start >= atoms) return Status::malformed("text delta: a piece begins outside its atoms");
     piece.g = static_cast<uint32_t>(start);
     end = piece.g + piece.len();
     open.push(end);
     order.push_back({start, i});
   }
-  if (!in.ok()) return bad(kCutShort, in);
+  if (!in.ok()) return Status::malformed(kCutShort);
   sort(order, spare);
   uint32_t next = 0;
   for (const Keyed& item : order) {
-    if (item.key != next) return bad("text delta: pieces overlap", in);
+    if (item.key != next) return Status::malformed("text delta: pieces overlap");
     next += pieces[item.value].len();
   }
   return {};
@@ -302,14 +301,14 @@ Status Delta::read_exceptions(Reader& in) {
   }
   uint64_t count = in.varint(), at = 0;
   sequential = count == 0;
-  if (!in.ok() || count > in.left() / 3) return bad(kCutShort, in);
+  if (!in.ok() || count > in.left() / 3) return Status::malformed(kCutShort);
   for (; count--; ++at) {
     uint64_t gap = in.varint();
-    if (gap >= pieces.size() - at) return bad("text delta: an origin without a piece", in);
+    if (gap >= pieces.size() - at) return Status::malformed("text delta: an origin without a piece");
     at += gap;
     Piece& piece = pieces[at];
     if (!state_origin(in, piece.g, piece.lo) || !state_origin(in, piece.g, piece.ro)) {
-      return bad(in.ok() ? kBadDot : kCutShort, in);
+      return Status::malformed(in.ok() ? kBadDot : kCutShort);
     }
   }
   return {};

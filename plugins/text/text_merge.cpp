@@ -5,7 +5,7 @@ namespace synckit::text {
 
 namespace {
 constexpr const char* kNoAtom = "text delta: names a dot that is no character of this field";
-constexpr Status kMissing{SK_MISSING_DEPS, "text delta: builds on edits that are not here yet"};
+const Status kMissing{SK_MISSING_DEPS, "text delta: builds on edits that are not here yet"};
 }  // namespace
 
 Status Text::merge(Bytes bytes, Writer& patch) {
@@ -69,7 +69,7 @@ Status Text::resolve_atoms(const SeqRun& run) {
   uint64_t seq = run.seq;
   for (uint32_t count = run.len, left = 0; count;) {
     uint32_t lv = dots_.find(local, seq, left);
-    if (lv == kNone) return Status::malformed(kNoAtom, seq);
+    if (lv == kNone) return Status::malformed(kNoAtom);
     if (left > count) left = count;
     kills_.push_back({lv, left});
     seq += left;
@@ -86,7 +86,7 @@ Status Text::resolve_origin(uint32_t origin, uint32_t& atom) {
   uint32_t local = delta_.authors[dot.author].local, left = 0;
   if (dots_.seen(local) < dot.seq) return kMissing;
   atom = dots_.find(local, dot.seq, left);
-  return atom == kNone ? Status::malformed(kNoAtom, dot.seq) : Status{};
+  return atom == kNone ? Status::malformed(kNoAtom) : Status{};
 }
 
 Status Text::resolve_number(uint32_t g, uint32_t& atom) {
@@ -102,7 +102,7 @@ Status Text::resolve_number(uint32_t g, uint32_t& atom) {
     return {};
   }
   atom = dots_.find(delta_.authors[segment.author].local, segment.seq + offset, left);
-  return atom == kNone ? Status::malformed(kNoAtom, segment.seq + offset) : Status{};
+  return atom == kNone ? Status::malformed(kNoAtom) : Status{};
 }
 
 // The unknown atoms of a piece become jobs; the known ones of a tombstone are deleted here too.

@@ -205,7 +205,7 @@ struct World {
     Buffer delta;
     uint32_t seqs = 0;
     Status status = peer.edit(intent, delta, seqs);
-    ASSERT_TRUE(status.ok()) << status.text;
+    ASSERT_TRUE(status.ok()) << status.text();
     ASSERT_EQ(seqs, chars + (erase ? 1 : 0));
     ASSERT_EQ(delta.empty(), seqs == 0);
     if (!seqs) return;
@@ -240,12 +240,12 @@ struct World {
     }
     if (!ready) {
       std::string before = site.peer.encode();
-      ASSERT_EQ(site.peer.merge(entry.delta).code, SK_MISSING_DEPS);
+      ASSERT_EQ(site.peer.merge(entry.delta).code(), SK_MISSING_DEPS);
       ASSERT_EQ(site.peer.encode(), before);
       return;
     }
     Status status = site.peer.merge(entry.delta);
-    ASSERT_TRUE(status.ok()) << status.text;
+    ASSERT_TRUE(status.ok()) << status.text();
     take(site, entry, author);
     ++taken;
   }
@@ -268,10 +268,10 @@ struct World {
     Summary summary;
     std::vector<sk_dot> needs;
     Status status = inspect(delta, summary, needs);
-    ASSERT_TRUE(status.ok()) << status.text;
+    ASSERT_TRUE(status.ok()) << status.text();
     for (const sk_dot& dot : needs) ASSERT_LE(dot.seq, since[dot.replica]);
     status = to.peer.merge(delta);
-    ASSERT_TRUE(status.ok()) << status.text;
+    ASSERT_TRUE(status.ok()) << status.text();
     bool changed = true;
     ASSERT_TRUE(to.peer.merge(delta, &changed).ok());
     ASSERT_FALSE(changed) << "the same catch-up again changed something";
@@ -424,7 +424,7 @@ void dishonest(uint64_t seed, size_t inserts) {
       size_t at = random.below(rest.size());
       if (!Tiny::holds(known, rest[at].past)) continue;
       Status status = peer.merge(rest[at].delta);
-      ASSERT_TRUE(status.ok()) << status.text;
+      ASSERT_TRUE(status.ok()) << status.text();
       known.insert(rest[at].id);
       rest.erase(rest.begin() + static_cast<ptrdiff_t>(at));
     }

@@ -73,7 +73,7 @@ TEST(Text, refuses_bad_intents_and_changes_nothing) {
     uint32_t seqs = 0;
     Status status = peer.edit(intent, delta, seqs);
     EXPECT_EQ(peer.encode(), before);
-    return status.code == SK_MALFORMED ? std::string(status.text) : "accepted";
+    return status.code() == SK_MALFORMED ? std::string(status.text()) : "accepted";
   };
   EXPECT_NE(refused(splice(4, 0, "x")).find("past the end"), std::string::npos);
   EXPECT_NE(refused(splice(1, 3, "")).find("past the end"), std::string::npos);
@@ -99,9 +99,9 @@ TEST(Text, a_stamp_must_be_fresh) {
   Writer d(delta), p(patch);
   uint32_t seqs = 0;
   std::string intent = splice(0, 0, "x");
-  EXPECT_EQ(peer.text.mutate({kMe, 3, 0}, Bytes(intent), d, p, seqs).code, SK_CONFLICT);
-  EXPECT_EQ(peer.text.mutate({0, 9, 0}, Bytes(intent), d, p, seqs).code, SK_CONFLICT);
-  EXPECT_EQ(peer.text.mutate({kMe, UINT64_MAX, 0}, Bytes(intent), d, p, seqs).code, SK_CONFLICT);
+  EXPECT_EQ(peer.text.mutate({kMe, 3, 0}, Bytes(intent), d, p, seqs).code(), SK_CONFLICT);
+  EXPECT_EQ(peer.text.mutate({0, 9, 0}, Bytes(intent), d, p, seqs).code(), SK_CONFLICT);
+  EXPECT_EQ(peer.text.mutate({kMe, UINT64_MAX, 0}, Bytes(intent), d, p, seqs).code(), SK_CONFLICT);
   EXPECT_EQ(peer.view(), "\"abc\"");
 }
 
@@ -197,7 +197,7 @@ TEST(TextFormat, inspect_tells_author_range_and_needs) {
   EXPECT_EQ(needs[0].replica, kMe);
   EXPECT_EQ(needs[0].seq, 2u);
   Peer c(77);
-  EXPECT_EQ(c.merge(delta).code, SK_MISSING_DEPS);
+  EXPECT_EQ(c.merge(delta).code(), SK_MISSING_DEPS);
   EXPECT_EQ(c.encode(), Peer(1).encode());
   ASSERT_TRUE(c.merge(first).ok());
   ASSERT_TRUE(c.merge(delta).ok());
@@ -224,9 +224,9 @@ TEST(TextFormat, dots_that_are_no_characters_are_malformed) {
     w.varint(seq), w.varint(1), w.varint(0);
     return out.str();
   };
-  EXPECT_EQ(b.merge(named(1)).code, SK_MALFORMED) << "another field's";
-  EXPECT_EQ(b.merge(named(4)).code, SK_MALFORMED) << "a delete";
-  EXPECT_EQ(b.merge(named(5)).code, SK_MISSING_DEPS) << "not seen yet";
+  EXPECT_EQ(b.merge(named(1)).code(), SK_MALFORMED) << "another field's";
+  EXPECT_EQ(b.merge(named(4)).code(), SK_MALFORMED) << "a delete";
+  EXPECT_EQ(b.merge(named(5)).code(), SK_MISSING_DEPS) << "not seen yet";
   EXPECT_EQ(b.encode(), before);
   EXPECT_TRUE(b.merge(named(3)).ok());
 }
@@ -258,8 +258,8 @@ void survives(Peer& peer, const std::string& delta, const std::string& before) {
   std::vector<sk_dot> needs;
   bool fine = inspect(delta, summary, needs).ok();
   Status status = peer.merge(delta);
-  ASSERT_TRUE(fine || status.code == SK_MALFORMED || status.code == SK_LIMIT);
-  ASSERT_NE(status.code, SK_INTERNAL);
+  ASSERT_TRUE(fine || status.code() == SK_MALFORMED || status.code() == SK_LIMIT);
+  ASSERT_NE(status.code(), SK_INTERNAL);
   if (!status.ok()) {
     ASSERT_EQ(peer.encode(), before);
     return;
@@ -282,7 +282,7 @@ TEST(TextFormat, truncated_deltas_are_refused) {
       bool op_text = (deltas[d][0] & 3) == kOp && (deltas[d][0] & kInserts);
       Status status = peer.merge(cut);
       if (!op_text) {
-        ASSERT_EQ(status.code, SK_MALFORMED) << d << ' ' << n;
+        ASSERT_EQ(status.code(), SK_MALFORMED) << d << ' ' << n;
       }
       if (!status.ok()) {
         ASSERT_EQ(peer.encode(), before);
@@ -328,7 +328,7 @@ TEST(TextLimits, a_small_delta_cannot_claim_too_many_atoms) {
   w.varint(1), w.varint(0), w.varint(kMaxAtoms);
   w.varint(0), w.varint(1), w.varint(uint64_t{kMaxAtoms} << 1 | 1), w.varint(15), w.varint(0);
   Peer peer(3);
-  EXPECT_EQ(peer.merge(out.str()).code, SK_LIMIT);
+  EXPECT_EQ(peer.merge(out.str()).code(), SK_LIMIT);
   EXPECT_EQ(peer.encode(), Peer(4).encode());
 }
 

@@ -141,7 +141,7 @@ struct Peer {
     Buffer delta;
     uint32_t seqs = 0;
     Status status = edit(intent, delta, seqs);
-    EXPECT_TRUE(status.ok()) << status.text;
+    EXPECT_TRUE(status.ok()) << status.text();
     return delta.str();
   }
   Status merge(const std::string& delta, bool* changed = nullptr) {

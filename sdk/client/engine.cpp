@@ -299,7 +299,7 @@ void Engine::restamp(Doc& doc, uint64_t now_ms) {
     Status status = wire::decode(doc.at(i).view(), transaction);
     if (status.ok()) status = doc.document->restamp(transaction, hlc, scratch_);
     if (!status.ok()) {  // the host will refuse it if it must
-      emit_error(doc.handle, static_cast<uint32_t>(status.code), false, status.text);
+      emit_error(doc.handle, static_cast<uint32_t>(status.code()), false, status.text());
       if (doc.document->broken()) doc.rebuild_wanted = true;
       for (; i < doc.size(); ++i) {
         if (doc.at(i).hlc > doc.own_hlc) doc.own_hlc = doc.at(i).hlc;

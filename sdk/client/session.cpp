@@ -194,8 +194,8 @@ Status Engine::receive(Bytes frame, uint64_t now_ms) {
   Status status = wire::decode(frame, envelope);
   if (status.ok()) status = dispatch(envelope, now_ms);
   if (!status.ok()) {
-    emit_error(0, static_cast<uint32_t>(status.code), false, status.text);
-    drop(status.text);
+    emit_error(0, static_cast<uint32_t>(status.code()), false, status.text());
+    drop(status.text());
     attempt_ = 5;  // a host that breaks the protocol will do so again: come back slowly
   }
   return status;

@@ -197,7 +197,7 @@ Status Engine::load(DocHandle handle, Bytes record, Bytes value, uint64_t) {
   } else if (a == replica_) {
     status = load_dead(*doc, b, value);
   }
-  if (!status.ok()) emit_error(handle, static_cast<uint32_t>(status.code), false, status.text);
+  if (!status.ok()) emit_error(handle, static_cast<uint32_t>(status.code()), false, status.text());
   return {};
 }
 

@@ -43,9 +43,9 @@ Status Engine::merge_confirmed(Doc& doc, const wire::Transaction& transaction) {
   Document& target = doc.target();
   Status status =
       target.merge(transaction, outcome, doc.fresh || !doc.ready ? nullptr : &patches);
-  if (status.code == SK_MALFORMED) {
+  if (status.code() == SK_MALFORMED) {
     // No replica can merge it, so for every replica it is void.
-    emit_error(doc.handle, SK_MALFORMED, false, status.text);
+    emit_error(doc.handle, SK_MALFORMED, false, status.text());
     target.commit_local(transaction.replica, transaction.last_seq(), 0);
     status = {};
   }
@@ -118,9 +118,9 @@ Status Engine::on_response(Bytes body, uint64_t now_ms) {
   }
   bool again = false;
   Status status = doc->skipping ? Status{} : place(*doc, page, again);
-  if (status.code == SK_MALFORMED) return status;
+  if (status.code() == SK_MALFORMED) return status;
   if (!status.ok()) {
-    emit_error(doc->handle, static_cast<uint32_t>(status.code), false, status.text);
+    emit_error(doc->handle, static_cast<uint32_t>(status.code()), false, status.text());
     doc->rebuild_wanted = true;
     doc->skipping = true;
     if (!page.more) retry_later(*doc, now_ms);
@@ -307,9 +307,9 @@ Status Engine::on_notification(Bytes body, uint64_t now_ms) {
     if (position <= doc->position) continue;
     if (position > doc->position + 1) break;
     Status status = confirm(*doc, position, message.transactions[i]);
-    if (status.code == SK_MALFORMED) return status;
+    if (status.code() == SK_MALFORMED) return status;
     if (!status.ok()) {
-      emit_error(doc->handle, static_cast<uint32_t>(status.code), false, status.text);
+      emit_error(doc->handle, static_cast<uint32_t>(status.code()), false, status.text());
       doc->rebuild_wanted = true;
       retry_later(*doc, now_ms);
       return {};

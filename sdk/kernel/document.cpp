@@ -71,7 +71,7 @@ Status Registry::add(const sk_crdt_v1* type) {
   for (size_t i = 0; i < name.len; ++i) {
     uint8_t c = name.data[i];
     if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-')) {
-      return {SK_UNSUPPORTED, "the type's name has a character outside a-z 0-9 . -", i};
+      return {SK_UNSUPPORTED, "the type's name has a character outside a-z 0-9 . -"};
     }
   }
   if (find(name)) return {SK_CONFLICT, "a type of this name is registered already"};
@@ -400,7 +400,7 @@ Status Document::merge_snapshot(const wire::Snapshot& snapshot, PatchSink* sink)
                                                sink ? &patch : nullptr, &error));
     if (!status.ok()) {
       if (made) drop_field(field);
-      if (changed || status.code == SK_INTERNAL || status.code == SK_NOMEM) broken_ = true;
+      if (changed || status.code() == SK_INTERNAL || status.code() == SK_NOMEM) broken_ = true;
       return status;
     }
     changed = true;

@@ -38,10 +38,8 @@ class In {
     return static_cast<uint32_t>(number_);
   }
   Bytes bytes() const { return bytes_; }
-  uint64_t at() const { return reader_.offset(); }
   Status status() const {
-    return reader_.ok() ? Status{}
-                        : Status::malformed("the message is not valid protobuf", reader_.offset());
+    return reader_.ok() ? Status{} : Status::malformed("the message is not valid protobuf");
   }
 
  private:

@@ -29,7 +29,7 @@ struct Result {
   int32_t code;
   uint32_t data, data_len;  // patch, view, output ...
   uint32_t text, text_len;  // why it failed
-  uint32_t at;              // byte offset that the text speaks of
+  uint32_t unused;
   uint32_t count;           // dots that an edit used
   uint32_t reserved;
   uint32_t value[4];        // numbers: low, high, low, high
@@ -58,13 +58,12 @@ void give(Bytes bytes) {
   result.data_len = static_cast<uint32_t>(bytes.len);
 }
 int32_t done(Status status) {
-  result.code = status.code;
+  result.code = status.code();
   if (!status.ok()) {
-    result.text = address(status.text);
-    result.text_len = static_cast<uint32_t>(std::strlen(status.text));
-    result.at = static_cast<uint32_t>(status.at);
+    result.text = address(status.text());
+    result.text_len = static_cast<uint32_t>(std::strlen(status.text()));
   }
-  return status.code;
+  return status.code();
 }
 Registry& types() {
   if (!registry) {

@@ -116,7 +116,7 @@ sk_status restamp(void* doc, const sk_stamp* stamp, const uint8_t* delta, size_t
   out->len = before;
   Writer w(out);
   w.raw(delta, len);
-  return w.status().code;
+  return w.status().code();
 }
 
 template <uint32_t I>

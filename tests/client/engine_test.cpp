@@ -22,7 +22,7 @@ struct EngineTest : testing::Test {
   Edit edit(FieldHandle field, const std::string& intent, uint64_t now = kNow) {
     Edit out;
     Status status = client.engine.mutate(doc, field, Bytes(intent), now, out);
-    EXPECT_TRUE(status.ok()) << status.text;
+    EXPECT_TRUE(status.ok()) << status.text();
     return out;
   }
   wire::Transaction only_queued() {
@@ -160,9 +160,9 @@ TEST_F(EngineTest, records_of_other_documents_or_out_of_order_are_refused) {
   ASSERT_TRUE(again.engine.open("notes", handle).ok());
   std::string prefix("\x00\x05notes", 7), other("\x00\x05other", 7);
   std::string number(8, '\0');
-  EXPECT_EQ(again.engine.load(handle, Bytes(other + "\x02" + number), "", kNow).code, SK_MALFORMED);
-  EXPECT_EQ(again.engine.load(handle, Bytes(prefix + "\x03" + number), "", kNow).code, SK_OK);
-  EXPECT_EQ(again.engine.load(handle, Bytes(prefix + "\x02" + number), "", kNow).code,
+  EXPECT_EQ(again.engine.load(handle, Bytes(other + "\x02" + number), "", kNow).code(), SK_MALFORMED);
+  EXPECT_EQ(again.engine.load(handle, Bytes(prefix + "\x03" + number), "", kNow).code(), SK_OK);
+  EXPECT_EQ(again.engine.load(handle, Bytes(prefix + "\x02" + number), "", kNow).code(),
             SK_MALFORMED);
 }
 
@@ -172,19 +172,19 @@ TEST_F(EngineTest, writes_before_ready_and_to_unknown_handles_are_refused) {
   FieldHandle n = 0;
   ASSERT_TRUE(client.engine.field(handle, "n", "counter", n).ok());
   Edit out;
-  EXPECT_EQ(client.engine.mutate(handle, n, Bytes(count(1)), kNow, out).code, SK_UNAVAILABLE);
-  EXPECT_EQ(client.engine.mutate(doc, 99, Bytes(count(1)), kNow, out).code, SK_UNSUPPORTED);
-  EXPECT_EQ(client.engine.mutate(12345, 1, Bytes(count(1)), kNow, out).code, SK_UNSUPPORTED);
-  EXPECT_EQ(client.engine.field(doc, "x", "no-such-type", n).code, SK_UNSUPPORTED);
-  EXPECT_EQ(client.engine.open("", handle).code, SK_LIMIT);
-  EXPECT_EQ(client.engine.open(Bytes(std::string(513, 'x')), handle).code, SK_LIMIT);
+  EXPECT_EQ(client.engine.mutate(handle, n, Bytes(count(1)), kNow, out).code(), SK_UNAVAILABLE);
+  EXPECT_EQ(client.engine.mutate(doc, 99, Bytes(count(1)), kNow, out).code(), SK_UNSUPPORTED);
+  EXPECT_EQ(client.engine.mutate(12345, 1, Bytes(count(1)), kNow, out).code(), SK_UNSUPPORTED);
+  EXPECT_EQ(client.engine.field(doc, "x", "no-such-type", n).code(), SK_UNSUPPORTED);
+  EXPECT_EQ(client.engine.open("", handle).code(), SK_LIMIT);
+  EXPECT_EQ(client.engine.open(Bytes(std::string(513, 'x')), handle).code(), SK_LIMIT);
 }
 
 TEST_F(EngineTest, a_failed_edit_changes_nothing) {
   FieldHandle n = field("n", "counter");
   edit(n, count(1));
   Edit out;
-  EXPECT_NE(client.engine.mutate(doc, n, Bytes("\xff"), kNow, out).code, SK_OK);
+  EXPECT_NE(client.engine.mutate(doc, n, Bytes("\xff"), kNow, out).code(), SK_OK);
   edit(n, count(1));
   client.engine.commit_all(kNow);
   EXPECT_EQ(client.engine.last_seq(doc), 2u);
@@ -197,7 +197,7 @@ TEST_F(EngineTest, a_closed_handle_does_not_name_the_next_document) {
   ASSERT_TRUE(client.engine.close(doc, false, kNow).ok());
   DocHandle next = client.open("other", kNow);
   EXPECT_NE(next, doc);
-  EXPECT_EQ(client.engine.begin(doc).code, SK_UNSUPPORTED);
+  EXPECT_EQ(client.engine.begin(doc).code(), SK_UNSUPPORTED);
 }
 
 TEST_F(EngineTest, two_engines_give_equal_bytes_for_equal_calls) {
@@ -233,8 +233,8 @@ TEST(EngineLimits, the_queue_is_bounded_in_transactions_and_bytes) {
     client.engine.commit_all(kNow);
   }
   Status status = client.engine.mutate(doc, n, Bytes(count(1)), kNow, out);
-  EXPECT_EQ(status.code, SK_LIMIT);
-  EXPECT_NE(std::string(status.text).find("max_pending_transactions"), std::string::npos);
+  EXPECT_EQ(status.code(), SK_LIMIT);
+  EXPECT_NE(std::string(status.text()).find("max_pending_transactions"), std::string::npos);
 
   limits = {};
   limits.max_pending_bytes = 100;
@@ -242,7 +242,7 @@ TEST(EngineLimits, the_queue_is_bounded_in_transactions_and_bytes) {
   DocHandle tiny = small.open("e", kNow);
   ASSERT_TRUE(small.engine.field(tiny, "", "lww", n).ok());
   EXPECT_EQ(
-      small.engine.mutate(tiny, n, Bytes(map_set({"k"}, std::string(200, '1'))), kNow, out).code,
+      small.engine.mutate(tiny, n, Bytes(map_set({"k"}, std::string(200, '1'))), kNow, out).code(),
       SK_LIMIT);
 }
 
@@ -254,7 +254,7 @@ TEST(EngineLimits, documents_are_bounded) {
   client.open("a", kNow);
   client.open("b", kNow);
   DocHandle doc = 0;
-  EXPECT_EQ(client.engine.open("c", doc).code, SK_LIMIT);
+  EXPECT_EQ(client.engine.open("c", doc).code(), SK_LIMIT);
   EXPECT_TRUE(client.engine.open("a", doc).ok());  // open already
 }
 
@@ -273,7 +273,7 @@ TEST(EngineLimits, undrained_output_is_bounded) {
     status = client.engine.mutate(doc, n, Bytes(count(1)), kNow, out);
     client.engine.commit_all(kNow);
   }
-  EXPECT_EQ(status.code, SK_LIMIT);
+  EXPECT_EQ(status.code(), SK_LIMIT);
   client.drain(kNow);
   EXPECT_TRUE(client.engine.mutate(doc, n, Bytes(count(1)), kNow, out).ok());
 }
@@ -298,7 +298,7 @@ TEST(EngineLimits, a_large_implicit_transaction_is_split_and_an_explicit_one_ref
   for (int i = 0; i < 10 && status.ok(); ++i) {
     status = client.engine.mutate(doc, map, Bytes(map_set({std::to_string(i)}, value)), kNow, out);
   }
-  EXPECT_EQ(status.code, SK_LIMIT);
+  EXPECT_EQ(status.code(), SK_LIMIT);
 }
 
 // ---- memory only, timers ------------------------------------------------------------------------
@@ -315,7 +315,7 @@ TEST(EngineMemory, without_a_store_what_is_committed_counts_as_saved) {
   client.drain(kNow);
   EXPECT_TRUE(client.batches.empty());
   EXPECT_EQ(client.told[doc].saved, 1u);
-  EXPECT_EQ(client.engine.close(doc, false, kNow).code, SK_UNAVAILABLE);
+  EXPECT_EQ(client.engine.close(doc, false, kNow).code(), SK_UNAVAILABLE);
   EXPECT_TRUE(client.engine.close(doc, true, kNow).ok());
 }
 

@@ -17,7 +17,7 @@ namespace synckit::model {
 namespace {
 
 void must(Status status) {
-  if (!status.ok()) throw std::runtime_error(std::string("model: ") + status.text);
+  if (!status.ok()) throw std::runtime_error(std::string("model: ") + status.text());
 }
 
 wire::Transaction decoded(const std::string& bytes) {
@@ -182,7 +182,7 @@ void HostModel::update(SessionId id, Session& session, Bytes body) {
     return error(session, document, seq, SK_LIMIT, "the clock is too far ahead");
   }
   Status status = Document::inspect(registry(), transaction, false, &deps, nullptr);
-  if (!status.ok()) return deny(session, document, seq, status.code);
+  if (!status.ok()) return deny(session, document, seq, status.code());
   if (!version.covers(deps)) {
     return error(session, document, seq, SK_MISSING_DEPS, "it needs what is not here");
   }

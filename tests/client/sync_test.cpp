@@ -18,13 +18,13 @@ struct Side {
     Edit out;
     Status status =
         client.engine.mutate(doc, map, Bytes(map_set({key}, json)), now(), out);
-    EXPECT_TRUE(status.ok()) << status.text;
+    EXPECT_TRUE(status.ok()) << status.text();
     client.engine.commit_all(now());
   }
   void add(int64_t amount) {
     Edit out;
     Status status = client.engine.mutate(doc, number, Bytes(count(amount)), now(), out);
-    EXPECT_TRUE(status.ok()) << status.text;
+    EXPECT_TRUE(status.ok()) << status.text();
     client.engine.commit_all(now());
   }
   uint64_t now() const { return host_.now_ms + skew; }
@@ -327,13 +327,13 @@ TEST_F(SyncTest, reading_denied_is_a_status_and_reading_only_refuses_edits) {
   settle({&a, &b});
   EXPECT_EQ(a.status(), DocStatus::synced);
   Edit out;
-  EXPECT_EQ(a.client.engine.mutate(a.doc, a.number, Bytes(count(1)), host.now_ms, out).code,
+  EXPECT_EQ(a.client.engine.mutate(a.doc, a.number, Bytes(count(1)), host.now_ms, out).code(),
             SK_DENIED);
 }
 
 TEST_F(SyncTest, a_malformed_frame_drops_the_connection_and_a_later_one_works) {
   connect();
-  EXPECT_NE(a.client.engine.receive(Bytes("\xff\xff\xff"), host.now_ms).code, SK_OK);
+  EXPECT_NE(a.client.engine.receive(Bytes("\xff\xff\xff"), host.now_ms).code(), SK_OK);
   a.client.drain(host.now_ms);
   EXPECT_TRUE(a.client.wants_drop);
   settle({&a, &b});
@@ -502,7 +502,7 @@ TEST_F(SyncTest, presence_is_coalesced_shown_and_removed) {
   b.client.engine.tick(host.now_ms + 70'000);  // pings; a says nothing more
   b.link.disconnect();
   EXPECT_TRUE(b.told().presence.empty());
-  EXPECT_EQ(a.client.engine.presence(a.doc, Bytes(std::string(5000, 'x'))).code, SK_LIMIT);
+  EXPECT_EQ(a.client.engine.presence(a.doc, Bytes(std::string(5000, 'x'))).code(), SK_LIMIT);
 }
 
 TEST_F(SyncTest, replaced_by_a_newer_connection_stays_offline_until_asked) {

@@ -46,7 +46,7 @@ class WriterClient {
                                                                          .limits = {}},
                                        listener);
     Status status = client_->open_document(kDocument, doc_);
-    EXPECT_TRUE(status.ok()) << status.text;
+    EXPECT_TRUE(status.ok()) << status.text();
   }
 
   void write() {
@@ -55,7 +55,7 @@ class WriterClient {
       EXPECT_TRUE(client_->edit(doc_, "tags", "set", Bytes(ts::set_add(element))).ok());
       EXPECT_TRUE(client_->edit(doc_, "n", "counter", Bytes(ts::count(1))).ok());
     });
-    ASSERT_TRUE(status.ok()) << status.text;
+    ASSERT_TRUE(status.ok()) << status.text();
     ++made_;
     std::lock_guard lock(mutex_);
     elements_.emplace_back(client_->last_seq(doc_), element);

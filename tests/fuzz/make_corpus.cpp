@@ -53,7 +53,7 @@ struct Pair {
     uint64_t replica = who ? 0xb00000000000000b : 0xa;
     Stamp stamp{replica, docs[who].version()[replica] + 1, ++hlc};
     Status status = docs[who].mutate("f", type.name, stamp, Bytes(intent), delta, count, nullptr);
-    if (!status.ok()) throw std::runtime_error(std::string(type.name) + ": " + status.text);
+    if (!status.ok()) throw std::runtime_error(std::string(type.name) + ": " + status.text());
     if (count == 0) return "";
     docs[who].commit_local(replica, stamp.seq + count - 1, hlc);
     wire::Transaction made;

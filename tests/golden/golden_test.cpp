@@ -72,7 +72,7 @@ TEST(Golden, the_kernel_reads_these_bytes) {
     } else {
       continue;  // store.fbs, below
     }
-    ASSERT_TRUE(status.ok()) << file << ": " << status.text;
+    ASSERT_TRUE(status.ok()) << file << ": " << status.text();
     EXPECT_EQ(out.str(), bytes) << file;
   }
 }

@@ -275,7 +275,7 @@ std::string Replica::edit(const std::string& field, const std::string& type,
   uint64_t hlc = std::max(Hlc::pack(now), document_->max_hlc() + 1);
   Status status = document_->mutate(Bytes(field), Bytes(type), {id_, seq + 1, hlc}, Bytes(intent),
                                     delta, count, nullptr);
-  EXPECT_TRUE(status.ok()) << status.text;
+  EXPECT_TRUE(status.ok()) << status.text();
   wire::Transaction transaction;
   transaction.replica = id_;
   transaction.seq = seq + 1;
@@ -321,7 +321,7 @@ void Replica::merge(Bytes bytes) {
   ASSERT_TRUE(wire::decode(bytes, transaction).ok());
   Merged outcome = Merged::parked;
   Status status = document_->merge(transaction, outcome, nullptr);
-  ASSERT_TRUE(status.ok()) << status.text;
+  ASSERT_TRUE(status.ok()) << status.text();
   ASSERT_NE(outcome, Merged::parked);
 }
 
@@ -330,7 +330,7 @@ void Replica::merge(const wire::SyncResponse& response) {
     wire::Snapshot snapshot;
     ASSERT_TRUE(wire::decode(response.snapshot, snapshot).ok());
     Status status = document_->merge_snapshot(snapshot, nullptr);
-    ASSERT_TRUE(status.ok()) << status.text;
+    ASSERT_TRUE(status.ok()) << status.text();
   }
   for (Bytes transaction : response.transactions) merge(transaction);
 }

@@ -43,11 +43,11 @@ void type_through_host(const std::string& trace_name) {
   for (const ts::TracePatch& patch : trace.patches) {
     std::string intent = ts::splice(patch.position, patch.remove, patch.insert);
     Status status = writer.edit(from, "body", "text", Bytes(intent));
-    while (status.code == SK_LIMIT) {  // the offline queue is full: wait for acknowledgements
+    while (status.code() == SK_LIMIT) {  // the offline queue is full: wait for acknowledgements
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
       status = writer.edit(from, "body", "text", Bytes(intent));
     }
-    ASSERT_TRUE(status.ok()) << status.text;
+    ASSERT_TRUE(status.ok()) << status.text();
   }
   ASSERT_TRUE(writer.flush(240'000)) << writer.pending(from) << " changes are not durable";
   for (int i = 0; i < 6000 && reader.digest(to) != writer.digest(from); ++i) {

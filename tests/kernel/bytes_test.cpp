@@ -93,7 +93,7 @@ TEST(Writer, a_refused_reserve_is_sticky_and_writes_nothing) {
   out.fixed64(1);
   out.byte('d');  // would fit, but something before it is missing
   EXPECT_EQ(fixed.len, 3u);
-  EXPECT_EQ(out.status().code, SK_NOMEM);
+  EXPECT_EQ(out.status().code(), SK_NOMEM);
 }
 
 TEST(Vec, behaves_like_a_vector) {

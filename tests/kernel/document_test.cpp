@@ -14,23 +14,23 @@ class RegistryTest : public DocumentFixture {};
 TEST_F(RegistryTest, finds_types_and_refuses_a_second_of_one_name) {
   EXPECT_EQ(registry.find(kToyName), ToyA::crdt_interface());
   EXPECT_EQ(registry.find("test"), nullptr);
-  EXPECT_EQ(registry.add(ToyA::crdt_interface()).code, SK_CONFLICT);
+  EXPECT_EQ(registry.add(ToyA::crdt_interface()).code(), SK_CONFLICT);
 }
 
 TEST_F(RegistryTest, refuses_incomplete_tables_and_bad_names) {
   sk_crdt_v1 table = *ToyA::crdt_interface();
-  EXPECT_EQ(registry.add(nullptr).code, SK_UNSUPPORTED);
+  EXPECT_EQ(registry.add(nullptr).code(), SK_UNSUPPORTED);
   table.merge = nullptr;
   table.type = "fine";
-  EXPECT_EQ(registry.add(&table).code, SK_UNSUPPORTED);
+  EXPECT_EQ(registry.add(&table).code(), SK_UNSUPPORTED);
   table = *ToyA::crdt_interface();
   std::string longest(64, 'x'), longer(65, 'x');
   for (const char* bad : {"", "Upper", "with space", "a/b", longer.c_str()}) {
     table.type = bad;
-    EXPECT_EQ(registry.add(&table).code, SK_UNSUPPORTED) << bad;
+    EXPECT_EQ(registry.add(&table).code(), SK_UNSUPPORTED) << bad;
   }
   table.type = longest.c_str();
-  EXPECT_EQ(registry.add(&table).code, SK_OK);
+  EXPECT_EQ(registry.add(&table).code(), SK_OK);
 }
 
 TEST_F(RegistryTest, holds_at_most_256_types) {
@@ -42,7 +42,7 @@ TEST_F(RegistryTest, holds_at_most_256_types) {
   for (size_t i = 0; i < names.size(); ++i) {
     tables[i].type = names[i].c_str();
     Status status = many.add(&tables[i]);
-    EXPECT_EQ(status.code, i < Registry::kMaxTypes ? SK_OK : SK_LIMIT);
+    EXPECT_EQ(status.code(), i < Registry::kMaxTypes ? SK_OK : SK_LIMIT);
     added += status.ok();
   }
   EXPECT_EQ(added, Registry::kMaxTypes);
@@ -56,7 +56,7 @@ TEST_F(DocumentTest, a_local_edit_reaches_others_as_it_was_made) {
   uint32_t count = 0;
   Patches patches;
   Stamp stamp{kA, 1, 100};
-  ASSERT_TRUE(mine.mutate("f", kToyName, stamp, Bytes("\x02\x00hi"), delta, count, &patches).code ==
+  ASSERT_TRUE(mine.mutate("f", kToyName, stamp, Bytes("\x02\x00hi"), delta, count, &patches).code() ==
               SK_MALFORMED)
       << "the literal ends at its zero byte";
   std::string intent("\x02\x00hi", 4);
@@ -87,13 +87,13 @@ TEST_F(DocumentTest, an_edit_without_effect_or_with_an_error_leaves_no_trace) {
   std::string nothing("\x00\x00", 2);
   ASSERT_TRUE(doc.mutate("f", kToyName, {kA, 1, 1}, Bytes(nothing), delta, count, nullptr).ok());
   EXPECT_EQ(count, 0u);
-  EXPECT_EQ(doc.mutate("f", kToyName, {kA, 1, 1}, "", delta, count, nullptr).code, SK_MALFORMED);
-  EXPECT_EQ(doc.mutate("f", "none", {kA, 1, 1}, "", delta, count, nullptr).code, SK_UNSUPPORTED);
+  EXPECT_EQ(doc.mutate("f", kToyName, {kA, 1, 1}, "", delta, count, nullptr).code(), SK_MALFORMED);
+  EXPECT_EQ(doc.mutate("f", "none", {kA, 1, 1}, "", delta, count, nullptr).code(), SK_UNSUPPORTED);
   std::string name(257, 'f');
-  EXPECT_EQ(doc.mutate(Bytes(name), kToyName, {kA, 1, 1}, "", delta, count, nullptr).code,
+  EXPECT_EQ(doc.mutate(Bytes(name), kToyName, {kA, 1, 1}, "", delta, count, nullptr).code(),
             SK_LIMIT);
   std::string refused("\x01\x01no", 4);  // writes its delta, then refuses
-  EXPECT_EQ(doc.mutate("f", kToyName, {kA, 1, 1}, Bytes(refused), delta, count, nullptr).code,
+  EXPECT_EQ(doc.mutate("f", kToyName, {kA, 1, 1}, Bytes(refused), delta, count, nullptr).code(),
             SK_MALFORMED);
   EXPECT_EQ(delta.str(), "x");
   EXPECT_EQ(doc.field_count(), 0u);
@@ -115,7 +115,7 @@ TEST_F(DocumentTest, view_of_an_absent_field_is_the_empty_value) {
   ASSERT_TRUE(doc.view("absent", kToyName, json).ok());
   EXPECT_EQ(json.str(), "[]");
   EXPECT_EQ(doc.field_count(), 0u);
-  EXPECT_EQ(doc.view("absent", "none", json).code, SK_UNSUPPORTED);
+  EXPECT_EQ(doc.view("absent", "none", json).code(), SK_UNSUPPORTED);
 }
 
 TEST_F(DocumentTest, view_all_escapes_field_names) {
@@ -234,10 +234,10 @@ TEST_F(DocumentTest, a_type_that_breaks_half_way_breaks_the_document) {
     uint32_t count;
     std::string intent("\x01\x00x", 3);
     EXPECT_EQ(merge_code(doc, transaction(kB, 1, 5, {{"f", "x"}})), SK_INTERNAL);
-    EXPECT_EQ(doc.encode_snapshot(out).code, SK_INTERNAL);
-    EXPECT_EQ(doc.mutate("f", kToyName, {kC, 1, 1}, Bytes(intent), out, count, nullptr).code,
+    EXPECT_EQ(doc.encode_snapshot(out).code(), SK_INTERNAL);
+    EXPECT_EQ(doc.mutate("f", kToyName, {kC, 1, 1}, Bytes(intent), out, count, nullptr).code(),
               SK_INTERNAL);
-    EXPECT_EQ(load(doc, "").code, SK_INTERNAL);
+    EXPECT_EQ(load(doc, "").code(), SK_INTERNAL);
   }
 }
 
@@ -250,7 +250,7 @@ TEST_F(DocumentTest, a_field_that_cannot_be_made_half_way_breaks_the_document) {
   Merged outcome;
   Status status =
       merge(doc, transaction(kA, 2, 5, {{"f", "two"}, {"g", "three"}}), outcome, &after_first);
-  EXPECT_EQ(status.code, SK_NOMEM);
+  EXPECT_EQ(status.code(), SK_NOMEM);
   EXPECT_TRUE(doc.broken()) << "f has the second, the version does not";
   toy_creation_fails = true;
   Document fresh(registry);
@@ -270,7 +270,7 @@ TEST_F(DocumentTest, max_fields_is_refused_before_anything_changes) {
   uint32_t count;
   std::string intent("\x01\x00x", 3);
   merge(doc, transaction(kA, 2, 6, {{"g", "x"}}));
-  EXPECT_EQ(doc.mutate("h", kToyName, {kB, 1, 7}, Bytes(intent), delta, count, nullptr).code,
+  EXPECT_EQ(doc.mutate("h", kToyName, {kB, 1, 7}, Bytes(intent), delta, count, nullptr).code(),
             SK_LIMIT);
 }
 
@@ -294,7 +294,7 @@ TEST_F(DocumentTest, inspect_guards_author_dots_and_clock) {
     t.replica = kA, t.seq = 1, t.count = 2, t.hlc = 50;
     t.changes.push_back({"f", kToyName, 2, Bytes(delta)});
     change(t);
-    return Document::inspect(registry, t, false, nullptr, nullptr).code;
+    return Document::inspect(registry, t, false, nullptr, nullptr).code();
   };
   EXPECT_EQ(code([](T&) {}), SK_OK);
   EXPECT_EQ(code([](T& t) { t.replica = kB; }), SK_MALFORMED);
@@ -335,8 +335,8 @@ TEST_F(DocumentTest, unknown_types_count_as_seen_and_are_marked) {
   EXPECT_EQ(doc.field_count(), 1u);
   wire::Transaction t;
   ASSERT_TRUE(wire::decode(Bytes(bytes), t).ok());
-  EXPECT_EQ(Document::inspect(registry, t, false, nullptr, nullptr).code, SK_UNSUPPORTED);
-  EXPECT_EQ(Document::inspect(registry, t, true, nullptr, nullptr).code, SK_OK);
+  EXPECT_EQ(Document::inspect(registry, t, false, nullptr, nullptr).code(), SK_UNSUPPORTED);
+  EXPECT_EQ(Document::inspect(registry, t, true, nullptr, nullptr).code(), SK_OK);
 }
 
 // ---- re-stamping --------------------------------------------------------------------------------
@@ -368,7 +368,7 @@ TEST_F(DocumentTest, restamp_that_fails_at_once_changes_nothing) {
   ASSERT_TRUE(wire::decode(Bytes(foreign), t).ok());
   std::string before = snapshot(doc);
   Buffer out;
-  EXPECT_EQ(doc.restamp(t, 100, out).code, SK_MALFORMED);
+  EXPECT_EQ(doc.restamp(t, 100, out).code(), SK_MALFORMED);
   EXPECT_TRUE(out.empty());
   EXPECT_FALSE(doc.broken());
   EXPECT_EQ(snapshot(doc), before);
@@ -415,16 +415,16 @@ TEST_F(DocumentTest, a_bad_snapshot_changes_nothing) {
   wire::Snapshot s;
   s.version.raise(kA, 1);
   s.fields.push_back({"f", kToyName, 3, "S"});  // format 3 is from the future
-  EXPECT_EQ(doc.merge_snapshot(s, nullptr).code, SK_UNSUPPORTED);
+  EXPECT_EQ(doc.merge_snapshot(s, nullptr).code(), SK_UNSUPPORTED);
   s.fields[0].format = 2;
   s.fields[0].state = "?";
-  EXPECT_EQ(doc.merge_snapshot(s, nullptr).code, SK_MALFORMED);
+  EXPECT_EQ(doc.merge_snapshot(s, nullptr).code(), SK_MALFORMED);
   // A state that only merge, not inspect, refuses: the field that was made for it goes again.
   std::string state("S"), entry = ToyDelta{kA, 1, 1, 5, kStateRefused, {}, "x"}.bytes();
   state += static_cast<char>(entry.size());
   state += entry;
   s.fields[0].state = Bytes(state);
-  EXPECT_EQ(doc.merge_snapshot(s, nullptr).code, SK_MALFORMED);
+  EXPECT_EQ(doc.merge_snapshot(s, nullptr).code(), SK_MALFORMED);
   EXPECT_EQ(snapshot(doc), before);
   EXPECT_EQ(doc.field_count(), 1u);
   EXPECT_FALSE(doc.broken());
@@ -433,14 +433,14 @@ TEST_F(DocumentTest, a_bad_snapshot_changes_nothing) {
 TEST_F(DocumentTest, a_snapshot_cannot_pass_max_fields_or_max_replicas) {
   Document source(registry), doc(registry, {.max_fields = 1});
   merge(source, transaction(kA, 1, 5, {{"f", "x"}, {"g", "x"}}));
-  EXPECT_EQ(load(doc, snapshot(source)).code, SK_LIMIT);
+  EXPECT_EQ(load(doc, snapshot(source)).code(), SK_LIMIT);
   EXPECT_EQ(doc.field_count(), 0u);
 
   wire::Snapshot full, more;
   for (uint64_t r = 1; r <= VersionVector::kMaxReplicas; ++r) full.version.raise(r, 1);
   more.version.raise(VersionVector::kMaxReplicas + 1, 1);
   ASSERT_TRUE(doc.merge_snapshot(full, nullptr).ok());
-  EXPECT_EQ(doc.merge_snapshot(more, nullptr).code, SK_LIMIT);
+  EXPECT_EQ(doc.merge_snapshot(more, nullptr).code(), SK_LIMIT);
   EXPECT_EQ(doc.version().size(), VersionVector::kMaxReplicas);
   EXPECT_EQ(merge_code(doc, transaction(VersionVector::kMaxReplicas + 1, 1, 1, {})), SK_LIMIT);
   EXPECT_EQ(merge(doc, transaction(7, 2, 1, {})), Merged::applied);

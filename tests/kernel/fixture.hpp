@@ -70,12 +70,12 @@ class DocumentFixture : public ::testing::Test {
   static Merged merge(Document& doc, const std::string& bytes, PatchSink* sink = nullptr) {
     Merged outcome = Merged::parked;
     Status status = merge(doc, bytes, outcome, sink);
-    EXPECT_TRUE(status.ok()) << status.text;
+    EXPECT_TRUE(status.ok()) << status.text();
     return outcome;
   }
   static sk_status merge_code(Document& doc, const std::string& bytes) {
     Merged outcome;
-    return merge(doc, bytes, outcome).code;
+    return merge(doc, bytes, outcome).code();
   }
   static std::string view(const Document& doc) {
     Buffer json;

@@ -54,7 +54,7 @@ TEST(Wire, every_message_round_trips) {
   for (const Sample& sample : wire_samples()) {
     Buffer out;
     Status status = rewrite(sample, Bytes(sample.bytes), out);
-    ASSERT_TRUE(status.ok()) << sample.file << ": " << status.text;
+    ASSERT_TRUE(status.ok()) << sample.file << ": " << status.text();
     EXPECT_EQ(out.str(), sample.bytes) << sample.file;
   }
 }
@@ -125,7 +125,7 @@ TEST(Wire, groups_field_zero_and_huge_field_numbers_are_malformed) {
   wire::Frame frame;
   for (std::string bad : {std::string("\x0b\x0c"), std::string("\x02\x00", 2),
                           std::string("\x82\x80\x80\x80\x80\x01\x00", 7), std::string("\x0e")}) {
-    EXPECT_EQ(wire::decode(Bytes(bad), frame).code, SK_MALFORMED);
+    EXPECT_EQ(wire::decode(Bytes(bad), frame).code(), SK_MALFORMED);
   }
 }
 
@@ -176,7 +176,7 @@ TEST(Wire, changed_and_random_bytes_are_survived) {
 sk_status code_of(const wire::Transaction& transaction) {
   std::string bytes = golden::encoded(transaction);
   wire::Transaction out;
-  return wire::decode(Bytes(bytes), out).code;
+  return wire::decode(Bytes(bytes), out).code();
 }
 
 TEST(WireTransaction, needs_an_author_and_dots) {
@@ -232,7 +232,7 @@ TEST(WireTransaction, a_count_beyond_32_bits_is_malformed) {
   w.varint(2 << 3), w.varint(1);
   w.varint(3 << 3), w.varint(uint64_t{1} << 32 | 1);
   wire::Transaction t;
-  EXPECT_EQ(wire::decode(body, t).code, SK_MALFORMED);
+  EXPECT_EQ(wire::decode(body, t).code(), SK_MALFORMED);
 }
 
 TEST(WireVersion, must_ascend_and_have_no_zeros) {
@@ -248,7 +248,7 @@ TEST(WireVersion, must_ascend_and_have_no_zeros) {
       w.varint(2 << 3 | 2), w.sized(entry);
     }
     wire::SyncRequest out;
-    return wire::decode(body, out).code;
+    return wire::decode(body, out).code();
   };
   EXPECT_EQ(request({{1, 1}, {2, 1}, {UINT64_MAX, 1}}), SK_OK);
   EXPECT_EQ(request({{2, 1}, {1, 1}}), SK_MALFORMED);
@@ -269,11 +269,11 @@ TEST(WireVersion, has_a_limit) {
     w.varint(2 << 3 | 2), w.sized(entry);
     if (replica == VersionVector::kMaxReplicas) {
       wire::SyncRequest full;
-      ASSERT_EQ(wire::decode(body, full).code, SK_OK);
+      ASSERT_EQ(wire::decode(body, full).code(), SK_OK);
     }
   }
   wire::SyncRequest out;
-  EXPECT_EQ(wire::decode(body, out).code, SK_LIMIT);
+  EXPECT_EQ(wire::decode(body, out).code(), SK_LIMIT);
 }
 
 TEST(WireDocument, ids_have_1_to_512_bytes_in_every_message) {
@@ -303,7 +303,7 @@ TEST(WireDocument, ids_have_1_to_512_bytes_in_every_message) {
     frames.push_back(golden::framed(documents));
     for (size_t i = 0; i < frames.size(); ++i) {
       Buffer out;
-      EXPECT_EQ(reframe(Bytes(frames[i]), out).code, want) << "message " << i << ", " << id.len;
+      EXPECT_EQ(reframe(Bytes(frames[i]), out).code(), want) << "message " << i << ", " << id.len;
     }
   }
 }
@@ -313,7 +313,7 @@ TEST(WireHello, needs_a_replica) {
   hello.protocol = 1;
   std::string bytes = golden::framed(hello);
   Buffer out;
-  EXPECT_EQ(reframe(Bytes(bytes), out).code, SK_MALFORMED);
+  EXPECT_EQ(reframe(Bytes(bytes), out).code(), SK_MALFORMED);
 }
 
 }  // namespace

@@ -135,7 +135,7 @@ struct Notes : Crdt<Notes<F>> {
       }
       if (is_op && note.to_replica && !find(note.to_replica, note.to_seq)) {
         if (F == kDropsEarly) return {};
-        return {SK_MISSING_DEPS, "the note that this one answers is not here", 0};
+        return {SK_MISSING_DEPS, "the note that this one answers is not here"};
       }
       keep(note);
       if (F == kWrongPatch && note.letter == 'b') note.letter = 'c';

@@ -32,9 +32,9 @@ TEST(Json, refuses_everything_else) {
         "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xe2\x82\"", "[", "]", "[1", "[1,", "[1,]",
         "[,1]", "[1 2]", "{", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{a:1}",
         "{1:1}", "{\"a\" 1}", "{,}", "1 1", "[]]", "'a'", "// a\n1", "\xef\xbb\xbf" "1"}) {
-    EXPECT_EQ(json_check(bad).code, SK_MALFORMED) << bad;
+    EXPECT_EQ(json_check(bad).code(), SK_MALFORMED) << bad;
   }
-  EXPECT_EQ(json_check(std::string("\"\0\"", 3)).code, SK_MALFORMED);
+  EXPECT_EQ(json_check(std::string("\"\0\"", 3)).code(), SK_MALFORMED);
 }
 
 TEST(Json, depth_is_limited) {

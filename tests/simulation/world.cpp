@@ -282,7 +282,7 @@ class World {
     Engine& engine = person.client->engine;
     check(engine.field(person.docs[d], name, type, field).ok(), "a field cannot be had");
     Status status = engine.mutate(person.docs[d], field, Bytes(intent), now(person), out);
-    check(status.ok(), std::string("an edit failed: ") + status.text);
+    check(status.ok(), std::string("an edit failed: ") + status.text());
     return true;
   }
 
@@ -303,7 +303,7 @@ class World {
     for (; frames > 0 && person.session && hosts_[person.host]->take(person.session, frame);
          --frames) {
       Status status = person.client->engine.receive(Bytes(frame), now(person));
-      check(status.ok(), std::string("the engine refused a frame: ") + status.text);
+      check(status.ok(), std::string("the engine refused a frame: ") + status.text());
       listen(person);
       any = true;
     }

@@ -85,7 +85,7 @@ struct Client::Core {
         status = engine.receive(bytes, now_ms());
       }
       pump();
-      if (status.code != SK_LIMIT) return;
+      if (status.code() != SK_LIMIT) return;
     }
   }
 

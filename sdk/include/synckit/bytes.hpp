@@ -31,16 +31,27 @@ namespace synckit {
 }
 
 // The result of a call: a code from abi.h and, on failure, one sentence with static lifetime.
-// `at` is the byte offset or index that the sentence speaks of, where there is one.
-struct [[nodiscard]] Status {
-  sk_status code = SK_OK;
-  const char* text = "";
-  uint64_t at = 0;
+// One machine word, so that it is returned in a register and success is tested by comparing with
+// zero: the sentence's address, and the code in the byte that no address of a literal uses (64-bit
+// user space ends at 2^56; in WASM, literals lie in the first 16 MiB).
+class [[nodiscard]] Status {
+ public:
+  Status() = default;
+  Status(sk_status code, const char* text)
+      : word_(reinterpret_cast<uintptr_t>(text) + (static_cast<uintptr_t>(code) << kShift)) {}
 
-  bool ok() const { return code == SK_OK; }
+  bool ok() const { return word_ == 0; }
+  sk_status code() const { return static_cast<sk_status>(word_ >> kShift); }
+  const char* text() const {  // "" on success
+    return ok() ? "" : reinterpret_cast<const char*>(word_ & ((uintptr_t{1} << kShift) - 1));
+  }
   static Status success() { return {}; }
-  static Status malformed(const char* text, uint64_t at = 0) { return {SK_MALFORMED, text, at}; }
-  static Status limit(const char* text, uint64_t at = 0) { return {SK_LIMIT, text, at}; }
+  static Status malformed(const char* text) { return {SK_MALFORMED, text}; }
+  static Status limit(const char* text) { return {SK_LIMIT, text}; }
+
+ private:
+  static constexpr int kShift = 8 * (sizeof(uintptr_t) - 1);
+  uintptr_t word_ = 0;
 };
 
 #define SK_TRY(expression)                                         \

@@ -107,8 +107,8 @@ sk_status guarded(sk_error* error, Call&& call) noexcept {
   try {
 #endif
     Status status = call();
-    if (!status.ok()) set_error(error, status.code, status.text);
-    return status.code;
+    if (!status.ok()) set_error(error, status.code(), status.text());
+    return status.code();
 #if defined(__cpp_exceptions)
   } catch (const std::bad_alloc&) {
     set_error(error, SK_NOMEM, "out of memory");

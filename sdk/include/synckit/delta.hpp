@@ -27,7 +27,7 @@ struct Problem {
 using Verdict = const Problem*;
 
 inline Status status_of(Verdict wrong) {
-  return wrong ? Status{wrong->code, wrong->text, 0} : Status{};
+  return wrong ? Status{wrong->code, wrong->text} : Status{};
 }
 
 inline constexpr Problem kNewerFormat{SK_UNSUPPORTED, "the delta has a newer format: update"};

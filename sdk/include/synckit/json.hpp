@@ -193,7 +193,7 @@ class JsonChecker {
 // Is `text` exactly one JSON value? `sorted` (may be null): see JsonChecker::sorted.
 inline Status json_check(Bytes text, bool* sorted = nullptr) {
   JsonChecker checker(text);
-  if (!checker.run()) return Status::malformed(checker.error(), checker.offset());
+  if (!checker.run()) return Status::malformed(checker.error());
   if (sorted) *sorted = checker.sorted();
   return {};
 }

@@ -22,7 +22,7 @@ struct [[nodiscard]] Outcome {
 
   Outcome() = default;
   Outcome(sk_status status, std::string sentence) : code(status), text(std::move(sentence)) {}
-  Outcome(const Status& status) : code(status.code), text(status.text) {}  // NOLINT: widening
+  Outcome(const Status& status) : code(status.code()), text(status.text()) {}  // NOLINT: widening
 
   bool ok() const { return code == SK_OK; }
 };

@@ -82,7 +82,7 @@ inline Status check_doc_id(Bytes doc) {
 
 // The status a record of append arrives with.
 inline sk_status check_record(const sk_append& record) {
-  if (sk_status code = check_doc_id(record.doc).code; code != SK_OK) return code;
+  if (sk_status code = check_doc_id(record.doc).code(); code != SK_OK) return code;
   if (record.replica == 0 || record.seq_lo == 0 || record.seq_hi < record.seq_lo) {
     return SK_MALFORMED;
   }
