@@ -23,6 +23,11 @@ if [ -d /usr/share/nodejs ]; then
 fi
 command -v emcc > /dev/null || { echo "$0: emcc is missing (Debian: apt install emscripten)" >&2; exit 69; }
 
+# One compiler cache for all builds, where there is one.
+if command -v ccache > /dev/null; then
+  export EM_COMPILER_WRAPPER="${EM_COMPILER_WRAPPER:-ccache}"
+fi
+
 level=${SYNCKIT_WASM_O:--Oz}        # of the engine
 type_level=${SYNCKIT_WASM_TYPE_O:--Oz}  # of the types, whose loops are hot
 flags="-std=c++20 -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-c++-static-destructors
