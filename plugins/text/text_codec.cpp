@@ -98,7 +98,9 @@ Status Delta::decode_op(Reader& in, uint8_t flags) {
     if (count >= kMaxReplicas) return Status::limit("text delta: more than kMaxReplicas replicas");
     while (count--) {
       uint64_t other = in.fixed64();
-      if (other <= last || other == id) return Status::malformed("text delta: replicas out of order");
+      if (other <= last || other == id) {
+        return Status::malformed("text delta: replicas out of order");
+      }
       authors.push_back({last = other, 0, 0, 0, kNone, 0, 0});
     }
   }
@@ -170,7 +172,9 @@ Status Delta::read_authors(Reader& in) {
   while (count--) {
     uint64_t id = in.fixed64(), base = in.varint(), ahead = in.varint();
     if (!in.ok()) return Status::malformed(kCutShort);
-    if (id <= last || base + ahead < base) return Status::malformed("text delta: replicas out of order");
+    if (id <= last || base + ahead < base) {
+      return Status::malformed("text delta: replicas out of order");
+    }
     last = id;
     authors.push_back({id, base, base + ahead, base, kNone, 0, 0});
   }
@@ -216,7 +220,9 @@ Status Delta::read_segments(Reader& in) {
     }
     Author& author = authors[static_cast<size_t>(who)];
     for (auto todo = static_cast<uint32_t>(count); todo;) {
-      if (author.run == author.run_end) return Status::malformed("text delta: an author has too many turns");
+      if (author.run == author.run_end) {
+        return Status::malformed("text delta: an author has too many turns");
+      }
       SeqRun& run = runs[author.run];
       uint32_t part = run.len < todo ? run.len : todo;
       segments.push_back({run.seq, g, static_cast<uint32_t>(who), part, 0, 0});
@@ -238,7 +244,9 @@ Status Delta::read_pieces(Reader& in) {
   order.reserve(static_cast<size_t>(count));
   for (uint64_t i = 0; i < count; ++i) {
     uint64_t meta = in.varint();
-    if (meta >> 1 >= atoms - sum) return Status::malformed("text delta: pieces longer than its atoms");
+    if (meta >> 1 >= atoms - sum) {
+      return Status::malformed("text delta: pieces longer than its atoms");
+    }
     Piece piece{};
     piece.meta = static_cast<uint32_t>(meta >> 1) + 1;
     sum += piece.meta;
@@ -304,7 +312,9 @@ Status Delta::read_exceptions(Reader& in) {
   if (!in.ok() || count > in.left() / 3) return Status::malformed(kCutShort);
   for (; count--; ++at) {
     uint64_t gap = in.varint();
-    if (gap >= pieces.size() - at) return Status::malformed("text delta: an origin without a piece");
+    if (gap >= pieces.size() - at) {
+      return Status::malformed("text delta: an origin without a piece");
+    }
     at += gap;
     Piece& piece = pieces[at];
     if (!state_origin(in, piece.g, piece.lo) || !state_origin(in, piece.g, piece.ro)) {

@@ -160,7 +160,8 @@ TEST_F(EngineTest, records_of_other_documents_or_out_of_order_are_refused) {
   ASSERT_TRUE(again.engine.open("notes", handle).ok());
   std::string prefix("\x00\x05notes", 7), other("\x00\x05other", 7);
   std::string number(8, '\0');
-  EXPECT_EQ(again.engine.load(handle, Bytes(other + "\x02" + number), "", kNow).code(), SK_MALFORMED);
+  EXPECT_EQ(again.engine.load(handle, Bytes(other + "\x02" + number), "", kNow).code(),
+            SK_MALFORMED);
   EXPECT_EQ(again.engine.load(handle, Bytes(prefix + "\x03" + number), "", kNow).code(), SK_OK);
   EXPECT_EQ(again.engine.load(handle, Bytes(prefix + "\x02" + number), "", kNow).code(),
             SK_MALFORMED);

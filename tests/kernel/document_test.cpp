@@ -56,8 +56,9 @@ TEST_F(DocumentTest, a_local_edit_reaches_others_as_it_was_made) {
   uint32_t count = 0;
   Patches patches;
   Stamp stamp{kA, 1, 100};
-  ASSERT_TRUE(mine.mutate("f", kToyName, stamp, Bytes("\x02\x00hi"), delta, count, &patches).code() ==
-              SK_MALFORMED)
+  Status refused =
+      mine.mutate("f", kToyName, stamp, Bytes("\x02\x00hi"), delta, count, &patches);
+  ASSERT_EQ(refused.code(), SK_MALFORMED)
       << "the literal ends at its zero byte";
   std::string intent("\x02\x00hi", 4);
   ASSERT_TRUE(mine.mutate("f", kToyName, stamp, Bytes(intent), delta, count, &patches).ok());

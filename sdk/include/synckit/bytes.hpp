@@ -54,6 +54,11 @@ class [[nodiscard]] Status {
   uintptr_t word_ = 0;
 };
 
+// A sentence of a type. Builds whose callers never show it leave it out (sdk/wasm/builtin.hpp).
+#if !defined(SK_TEXT)
+#define SK_TEXT(literal) literal
+#endif
+
 #define SK_TRY(expression)                                         \
   do {                                                             \
     if (::synckit::Status sk_try_ = (expression); !sk_try_.ok()) { \
