@@ -2,117 +2,264 @@
 // Nested messages are written in place and their length is put in front afterwards.
 #include "wire.hpp"
 
+#include <cstddef>
+
 namespace synckit::wire {
 namespace {
 
-enum WireType : uint32_t { kVarint = 0, kFixed64 = 1, kLen = 2, kFixed32 = 5 };
+enum WireType : uint8_t { kVarint = 0, kFixed64 = 1, kLen = 2, kFixed32 = 5 };
 
-// One field at a time: `while (in.next()) switch (in.field()) ...`. A field whose wire type is not
-// the expected one is skipped like an unknown one, as protobuf does.
-class In {
- public:
-  explicit In(Bytes bytes) : reader_(bytes) {}
-
-  bool next() {
-    if (!reader_.ok() || reader_.done()) return false;
-    uint64_t tag = reader_.varint();
-    field_ = static_cast<uint32_t>(tag >> 3);
-    type_ = static_cast<uint32_t>(tag & 7);
-    if (tag >> 32 || field_ == 0) reader_.fail();
-    number_ = 0;
-    bytes_ = {};
-    switch (type_) {
-      case kVarint: number_ = reader_.varint(); break;
-      case kFixed64: number_ = reader_.fixed64(); break;
-      case kLen: bytes_ = reader_.sized(); break;
-      case kFixed32: reader_.raw(4); break;
-      default: reader_.fail();
-    }
-    return reader_.ok();
-  }
-  // The field number and wire type in one, so that a switch checks both.
-  uint32_t key() const { return field_ << 3 | type_; }
-  uint64_t number() const { return number_; }
-  uint32_t u32() {  // a number that must fit 32 bits
-    if (number_ >> 32) reader_.fail();
-    return static_cast<uint32_t>(number_);
-  }
-  Bytes bytes() const { return bytes_; }
-  Status status() const {
-    return reader_.ok() ? Status{} : Status::malformed("the message is not valid protobuf");
-  }
-
- private:
-  Reader reader_;
-  uint32_t field_ = 0, type_ = 0;
-  uint64_t number_ = 0;
-  Bytes bytes_;
+// What a field's place in the struct holds.
+enum class Holds : uint8_t {
+  u32,       // uint32_t, as a varint; larger ones are malformed
+  u64,       // uint64_t or int64_t, as a varint
+  flag,      // bool, as a varint
+  fixed,     // uint64_t, as 8 bytes
+  bytes,     // Bytes; not written when empty
+  item,      // Bytes; always written
+  optional,  // Bytes, then a bool: whether it is there
+  items,     // Vec<Bytes>
+  version,   // VersionVector, of repeated Dots
+  part,      // a struct; always written
+  maybe,     // a struct, then a bool: whether it is there
+  parts,     // a Vec of structs
 };
 
-constexpr uint32_t varint(uint32_t field) { return field << 3 | kVarint; }
-constexpr uint32_t fixed(uint32_t field) { return field << 3 | kFixed64; }
-constexpr uint32_t len(uint32_t field) { return field << 3 | kLen; }
-
-class Out {
- public:
-  explicit Out(Buffer& buffer) : buffer_(buffer), writer_(buffer) {}
-
-  void number(uint32_t field, uint64_t value) {
-    if (value == 0) return;
-    writer_.varint(varint(field));
-    writer_.varint(value);
-  }
-  void fixed64(uint32_t field, uint64_t value) {
-    if (value == 0) return;
-    writer_.varint(fixed(field));
-    writer_.fixed64(value);
-  }
-  void bytes(uint32_t field, Bytes value) {
-    if (value.empty()) return;
-    item(field, value);
-  }
-  void item(uint32_t field, Bytes value) {  // written even when empty (repeated, or present)
-    writer_.varint(len(field));
-    writer_.sized(value);
-  }
-  template <class Body>
-  void message(uint32_t field, Body&& body) {
-    writer_.varint(len(field));
-    size_t start = buffer_.len;
-    body(*this);
-    size_t size = buffer_.len - start;
-    uint8_t head[10];
-    size_t n = 0;
-    for (uint64_t v = size;; v >>= 7) {
-      head[n++] = static_cast<uint8_t>(v < 0x80 ? v : v | 0x80);
-      if (v < 0x80) break;
-    }
-    writer_.raw(head, n);  // makes room at the end, then goes to the front
-    if (!writer_.status().ok()) out_of_memory();
-    std::memmove(buffer_.data + start + n, buffer_.data + start, size);
-    std::memcpy(buffer_.data + start, head, n);
-  }
-
- private:
-  Buffer& buffer_;
-  Writer writer_;
-};
-
-template <class Body>
-void envelope(Kind kind, Buffer& out, Body&& body) {
-  Out(out).message(static_cast<uint32_t>(kind), body);
+constexpr uint8_t key_of(uint8_t number, Holds holds) {
+  WireType type = holds == Holds::fixed ? kFixed64 : holds < Holds::fixed ? kVarint : kLen;
+  return static_cast<uint8_t>(number << 3 | type);
 }
 
-Status decode_dot(Bytes bytes, VersionVector& out) {
-  Dot dot{};
-  In in(bytes);
-  while (in.next()) {
-    switch (in.key()) {
-      case fixed(1): dot.replica = in.number(); break;
-      case varint(2): dot.seq = in.number(); break;
-    }
+struct Field {
+  uint8_t key;  // number << 3 | wire type
+  Holds holds;
+  uint16_t offset;
+};
+
+// What must hold of a whole message, apart from its fields' forms.
+enum class Rule : uint8_t { none, document, documents, change, state, hello };
+
+struct Table {
+  const Field* fields;
+  uint16_t size;  // of the struct
+  uint8_t count;
+  Rule rule;
+  const Table* part;  // of the one field that is a struct
+};
+
+#define SK_TABLE(name, Struct, rule, part, ...)                                        \
+  constexpr Field name##_fields[] = {__VA_ARGS__};                                     \
+  constexpr Table name = {name##_fields, sizeof(Struct), std::size(name##_fields), rule, part}
+
+#define F(number, member, holds) \
+  { key_of(number, Holds::holds), Holds::holds, static_cast<uint16_t>(offsetof(M, member)) }
+
+namespace change {
+using M = Change;
+SK_TABLE(kTable, M, Rule::change, nullptr, F(1, field, bytes), F(2, type, bytes),
+         F(3, count, u32), F(4, delta, bytes));
+}  // namespace change
+
+namespace transaction {
+using M = Transaction;
+SK_TABLE(kTable, M, Rule::none, &change::kTable, F(1, replica, fixed), F(2, seq, u64),
+         F(3, count, u32), F(4, hlc, fixed), F(5, changes, parts));
+}  // namespace transaction
+
+namespace state {
+using M = FieldState;
+SK_TABLE(kTable, M, Rule::state, nullptr, F(1, field, bytes), F(2, type, bytes),
+         F(3, format, u32), F(4, state, bytes));
+}  // namespace state
+
+namespace snapshot {
+using M = Snapshot;
+SK_TABLE(kTable, M, Rule::none, &state::kTable, F(1, version, version), F(2, max_hlc, fixed),
+         F(3, fields, parts));
+}  // namespace snapshot
+
+namespace hello {
+using M = Hello;
+SK_TABLE(kTable, M, Rule::hello, nullptr, F(1, protocol, u32), F(2, replica, fixed),
+         F(3, credential, bytes), F(4, features, items), F(5, client, bytes));
+}  // namespace hello
+
+namespace limits {
+using M = Limits;
+SK_TABLE(kTable, M, Rule::none, nullptr, F(1, max_frame_bytes, u32),
+         F(2, max_transaction_bytes, u32), F(3, max_subscriptions, u32),
+         F(4, max_presence_bytes, u32), F(5, max_clock_skew_ms, u32), F(6, heartbeat_ms, u32));
+}  // namespace limits
+
+namespace welcome {
+using M = Welcome;
+SK_TABLE(kTable, M, Rule::none, &limits::kTable, F(1, protocol, u32), F(2, session, bytes),
+         F(3, host_time_ms, u64), F(4, limits, part), F(5, principal, bytes),
+         F(6, features, items));
+}  // namespace welcome
+
+namespace sync_request {
+using M = SyncRequest;
+SK_TABLE(kTable, M, Rule::document, nullptr, F(1, document, bytes), F(2, version, version),
+         F(3, position, u64), F(4, epoch, fixed));
+}  // namespace sync_request
+
+namespace sync_response {
+using M = SyncResponse;
+static_assert(offsetof(M, has_snapshot) == offsetof(M, snapshot) + sizeof(Bytes));
+SK_TABLE(kTable, M, Rule::document, nullptr, F(1, document, bytes), F(2, epoch, fixed),
+         F(3, snapshot, optional), F(4, transactions, items), F(5, version, version),
+         F(6, position, u64), F(7, permission, u32), F(8, more, flag));
+}  // namespace sync_response
+
+namespace update {
+using M = Update;
+SK_TABLE(kTable, M, Rule::document, nullptr, F(1, document, bytes), F(2, transaction, item));
+}  // namespace update
+
+namespace ack {
+using M = Ack;
+SK_TABLE(kTable, M, Rule::document, nullptr, F(1, document, bytes), F(2, replica, fixed),
+         F(3, seq, u64), F(4, position, u64));
+}  // namespace ack
+
+namespace notification {
+using M = Notification;
+SK_TABLE(kTable, M, Rule::document, nullptr, F(1, document, bytes), F(2, position, u64),
+         F(3, transactions, items));
+}  // namespace notification
+
+namespace denied {
+using M = Denied;
+SK_TABLE(kTable, M, Rule::document, nullptr, F(1, document, bytes), F(2, seq, u64),
+         F(3, code, u32), F(4, message, bytes), F(5, permission, u32));
+}  // namespace denied
+
+namespace query {
+using M = Query;
+SK_TABLE(kTable, M, Rule::none, nullptr, F(1, prefix, bytes), F(2, updated_since_ms, u64),
+         F(3, limit, u32), F(4, after, bytes));
+}  // namespace query
+
+namespace subscribe {
+using M = Subscribe;
+static_assert(offsetof(M, has_query) == offsetof(M, query) + sizeof(Query));
+SK_TABLE(kTable, M, Rule::documents, &query::kTable, F(1, documents, items), F(2, query, maybe));
+}  // namespace subscribe
+
+namespace unsubscribe {
+using M = Unsubscribe;
+SK_TABLE(kTable, M, Rule::documents, nullptr, F(1, documents, items));
+}  // namespace unsubscribe
+
+namespace presence {
+using M = Presence;
+SK_TABLE(kTable, M, Rule::document, nullptr, F(1, document, bytes), F(2, replica, fixed),
+         F(3, data, bytes), F(4, principal, bytes));
+}  // namespace presence
+
+namespace ping {
+using M = Ping;
+SK_TABLE(kTable, M, Rule::none, nullptr, F(1, time_ms, fixed));
+}  // namespace ping
+
+namespace error {
+using M = Error;
+SK_TABLE(kTable, M, Rule::none, nullptr, F(1, code, u32), F(2, message, bytes),
+         F(3, document, bytes), F(4, seq, u64), F(5, fatal, flag));
+}  // namespace error
+
+namespace entry {
+using M = Documents::Entry;
+SK_TABLE(kTable, M, Rule::document, nullptr, F(1, document, bytes), F(2, position, u64),
+         F(3, updated_ms, u64));
+}  // namespace entry
+
+namespace documents {
+using M = Documents;
+SK_TABLE(kTable, M, Rule::none, &entry::kTable, F(1, entries, parts), F(2, more, flag));
+}  // namespace documents
+
+#undef F
+
+template <class T>
+T& as(void* at) {
+  return *static_cast<T*>(at);
+}
+template <class T>
+const T& as(const void* at) {
+  return *static_cast<const T*>(at);
+}
+
+// One field from the reader: its key (number and wire type), and what it holds.
+struct Item {
+  uint32_t key = 0;
+  uint64_t number = 0;
+  Bytes bytes;
+};
+
+bool next(Reader& in, Item& out) {
+  if (!in.ok() || in.done()) return false;
+  uint64_t key = in.varint();
+  if (key >> 32 || key >> 3 == 0) in.fail();
+  out.key = static_cast<uint32_t>(key);
+  switch (out.key & 7) {
+    case kVarint: out.number = in.varint(); break;
+    case kFixed64: out.number = in.fixed64(); break;
+    case kLen: out.bytes = in.sized(); break;
+    case kFixed32: in.raw(4); break;
+    default: in.fail();
   }
-  SK_TRY(in.status());
+  return in.ok();
+}
+
+Status status_of(const Reader& in) {
+  return in.ok() ? Status{} : Status::malformed("the message is not valid protobuf");
+}
+
+Status check_document(Bytes id) {
+  if (id.empty()) return Status::malformed("the message names no document");
+  if (id.len > kMaxDocumentIdBytes) {
+    return Status::limit("a document id is longer than 512 bytes");
+  }
+  return {};
+}
+
+// Change and FieldState begin alike.
+Status check_name(Bytes field, Bytes type) {
+  if (field.len > kMaxFieldBytes) return Status::limit("a field name is longer than 256 bytes");
+  if (type.empty()) return Status::malformed("a change names no type");
+  if (type.len > kMaxTypeBytes) return Status::limit("a type name is longer than 64 bytes");
+  return {};
+}
+
+Status check(Rule rule, const void* message) {
+  switch (rule) {
+    case Rule::none: break;
+    case Rule::document: return check_document(as<Bytes>(message));  // the first member
+    case Rule::documents:
+      for (Bytes id : as<Vec<Bytes>>(message)) SK_TRY(check_document(id));
+      break;
+    case Rule::change:
+      if (as<Change>(message).count == 0) return Status::malformed("a change uses no dot");
+      [[fallthrough]];
+    case Rule::state: return check_name(as<Bytes>(message), (&as<Bytes>(message))[1]);
+    case Rule::hello:
+      if (as<Hello>(message).replica == 0) return Status::malformed("Hello has no replica");
+  }
+  return {};
+}
+
+// ---- reading ------------------------------------------------------------------------------------
+
+Status read_dot(Bytes bytes, VersionVector& out) {
+  Dot dot{};
+  Reader in(bytes);
+  for (Item item; next(in, item);) {
+    if (item.key == (1 << 3 | kFixed64)) dot.replica = item.number;
+    if (item.key == (2 << 3 | kVarint)) dot.seq = item.number;
+  }
+  SK_TRY(status_of(in));
   if (dot.replica == 0 || dot.seq == 0) {
     return Status::malformed("a version vector entry has no replica or no seq");
   }
@@ -127,86 +274,164 @@ Status decode_dot(Bytes bytes, VersionVector& out) {
   return {};
 }
 
-void encode_version(uint32_t field, const VersionVector& version, Out& out) {
-  for (const Dot& dot : version.dots()) {
-    out.message(field, [&](Out& m) {
-      m.fixed64(1, dot.replica);
-      m.number(2, dot.seq);
-    });
-  }
-}
-
-Status check_document(Bytes id) {
-  if (id.empty()) return Status::malformed("the message names no document");
-  if (id.len > kMaxDocumentIdBytes) {
-    return Status::limit("a document id is longer than 512 bytes");
-  }
-  return {};
-}
-
-Status check_name(Bytes field, Bytes type) {
-  if (field.len > kMaxFieldBytes) return Status::limit("a field name is longer than 256 bytes");
-  if (type.empty()) return Status::malformed("a change names no type");
-  if (type.len > kMaxTypeBytes) return Status::limit("a type name is longer than 64 bytes");
-  return {};
-}
-
-Status decode_change(Bytes bytes, Change& out) {
-  In in(bytes);
-  while (in.next()) {
-    switch (in.key()) {
-      case len(1): out.field = in.bytes(); break;
-      case len(2): out.type = in.bytes(); break;
-      case varint(3): out.count = in.u32(); break;
-      case len(4): out.delta = in.bytes(); break;
+// Fields of other numbers, and of other wire types, are skipped as protobuf does.
+// `out` is a message in its initial state.
+Status read(const Table& table, Bytes bytes, void* out) {
+  Reader in(bytes);
+  for (Item item; next(in, item);) {
+    const Field* field = table.fields;
+    const Field* end = field + table.count;
+    while (field != end && field->key != item.key) ++field;
+    if (field == end) continue;
+    uint8_t* at = static_cast<uint8_t*>(out) + field->offset;
+    switch (field->holds) {
+      case Holds::u32:
+        if (item.number >> 32) in.fail();
+        as<uint32_t>(at) = static_cast<uint32_t>(item.number);
+        break;
+      case Holds::u64:
+      case Holds::fixed: as<uint64_t>(at) = item.number; break;
+      case Holds::flag: as<bool>(at) = item.number != 0; break;
+      case Holds::optional: as<bool>(at + sizeof(Bytes)) = true; [[fallthrough]];
+      case Holds::bytes:
+      case Holds::item: as<Bytes>(at) = item.bytes; break;
+      case Holds::items: as<Vec<Bytes>>(at).push_back(item.bytes); break;
+      case Holds::version: SK_TRY(read_dot(item.bytes, as<VersionVector>(at))); break;
+      case Holds::maybe: as<bool>(at + table.part->size) = true; [[fallthrough]];
+      case Holds::part: SK_TRY(read(*table.part, item.bytes, at)); break;
+      case Holds::parts: {
+        void* part = as<VecBase>(at).extend(1, table.part->size);
+        std::memset(part, 0, table.part->size);
+        SK_TRY(read(*table.part, item.bytes, part));
+        break;
+      }
     }
   }
-  SK_TRY(in.status());
-  if (out.count == 0) return Status::malformed("a change uses no dot");
-  return check_name(out.field, out.type);
+  SK_TRY(status_of(in));
+  return check(table.rule, out);
 }
 
-Status decode_limits(Bytes bytes, Limits& out) {
-  In in(bytes);
-  while (in.next()) {
-    switch (in.key()) {
-      case varint(1): out.max_frame_bytes = in.u32(); break;
-      case varint(2): out.max_transaction_bytes = in.u32(); break;
-      case varint(3): out.max_subscriptions = in.u32(); break;
-      case varint(4): out.max_presence_bytes = in.u32(); break;
-      case varint(5): out.max_clock_skew_ms = in.u32(); break;
-      case varint(6): out.heartbeat_ms = in.u32(); break;
-    }
-  }
-  return in.status();
+template <class Message>
+Status read_new(const Table& table, Bytes body, Message& out) {
+  out = {};
+  return read(table, body, &out);
 }
 
-Status decode_query(Bytes bytes, Query& out) {
-  In in(bytes);
-  while (in.next()) {
-    switch (in.key()) {
-      case len(1): out.prefix = in.bytes(); break;
-      case varint(2): out.updated_since_ms = static_cast<int64_t>(in.number()); break;
-      case varint(3): out.limit = in.u32(); break;
-      case len(4): out.after = in.bytes(); break;
+// ---- writing ------------------------------------------------------------------------------------
+
+class Out {
+ public:
+  explicit Out(Buffer& buffer) : buffer_(buffer), writer_(buffer) {}
+
+  void write(const Table& table, const void* message) {
+    for (const Field* field = table.fields; field != table.fields + table.count; ++field) {
+      const uint8_t* at = static_cast<const uint8_t*>(message) + field->offset;
+      key_ = field->key;
+      switch (field->holds) {
+        case Holds::u32: number(as<uint32_t>(at)); break;
+        case Holds::u64: number(as<uint64_t>(at)); break;
+        case Holds::flag: number(as<bool>(at)); break;
+        case Holds::fixed: fixed(as<uint64_t>(at)); break;
+        case Holds::bytes:
+          if (!as<Bytes>(at).empty()) item(as<Bytes>(at));
+          break;
+        case Holds::optional:
+          if (!as<bool>(at + sizeof(Bytes))) break;
+          [[fallthrough]];
+        case Holds::item: item(as<Bytes>(at)); break;
+        case Holds::items:
+          for (Bytes bytes : as<Vec<Bytes>>(at)) item(bytes);
+          break;
+        case Holds::version:
+          for (const Dot& dot : as<VersionVector>(at).dots()) {
+            size_t start = open(key_);
+            uint32_t key = key_;
+            key_ = 1 << 3 | kFixed64;
+            fixed(dot.replica);
+            key_ = 2 << 3 | kVarint;
+            number(dot.seq);
+            key_ = key;
+            close(start);
+          }
+          break;
+        case Holds::maybe:
+          if (!as<bool>(at + table.part->size)) break;
+          [[fallthrough]];
+        case Holds::part: part(*table.part, at, 1); break;
+        case Holds::parts: {
+          const Vec<uint8_t>& parts = as<Vec<uint8_t>>(at);
+          part(*table.part, parts.data(), parts.size());
+        }
+      }
     }
   }
-  return in.status();
+
+  // A part of unknown length: `close` puts its length in front.
+  size_t open(uint32_t key) {
+    writer_.varint(key);
+    return buffer_.len;
+  }
+  void close(size_t start) {
+    size_t size = buffer_.len - start;
+    writer_.varint(size);  // makes room at the end; then its bytes go to the front
+    if (!writer_.ok()) out_of_memory();
+    uint8_t* body = buffer_.data + start;
+    uint8_t head[10];
+    size_t n = buffer_.len - start - size;
+    std::memcpy(head, body + size, n);
+    std::memmove(body + n, body, size);
+    std::memcpy(body, head, n);
+  }
+
+ private:
+  void number(uint64_t value) {
+    if (value == 0) return;
+    writer_.varint(key_);
+    writer_.varint(value);
+  }
+  void fixed(uint64_t value) {
+    if (value == 0) return;
+    writer_.varint(key_);
+    writer_.fixed64(value);
+  }
+  void item(Bytes value) {
+    writer_.varint(key_);
+    writer_.sized(value);
+  }
+  void part(const Table& table, const uint8_t* at, size_t count) {
+    uint32_t key = key_;
+    for (; count; --count, at += table.size) {
+      size_t start = open(key);
+      write(table, at);
+      close(start);
+    }
+  }
+
+  Buffer& buffer_;
+  Writer writer_;
+  uint32_t key_ = 0;  // of the field being written
+};
+
+void write_frame(Kind kind, const Table& table, const void* message, Buffer& out) {
+  Out writer(out);
+  size_t start = writer.open(static_cast<uint32_t>(kind) << 3 | kLen);
+  writer.write(table, message);
+  writer.close(start);
 }
 
 }  // namespace
 
 Status decode(Bytes frame, Frame& out) {
   out = {};
-  In in(frame);
-  while (in.next()) {
-    if ((in.key() & 7) != kLen) continue;
-    uint32_t field = in.key() >> 3;
+  Reader in(frame);
+  for (Item item; next(in, item);) {
+    if ((item.key & 7) != kLen) continue;
+    uint32_t field = item.key >> 3;
     if (field > static_cast<uint32_t>(Kind::documents)) continue;
     out.kind = static_cast<Kind>(field);  // a repeated oneof: the last one counts
-    out.body = in.bytes();
+    out.body = item.bytes;
   }
-  return in.status();
+  return status_of(in);
 }
 
 Status decode(Bytes body, Transaction& out) {
@@ -214,22 +439,7 @@ Status decode(Bytes body, Transaction& out) {
   out.count = 0;
   out.changes.clear();
   out.raw = body;
-  In in(body);
-  while (in.next()) {
-    switch (in.key()) {
-      case fixed(1): out.replica = in.number(); break;
-      case varint(2): out.seq = in.number(); break;
-      case varint(3): out.count = in.u32(); break;
-      case fixed(4): out.hlc = in.number(); break;
-      case len(5): {
-        Change change;
-        SK_TRY(decode_change(in.bytes(), change));
-        out.changes.push_back(change);
-        break;
-      }
-    }
-  }
-  SK_TRY(in.status());
+  SK_TRY(read(transaction::kTable, body, &out));
   if (out.replica == 0) return Status::malformed("a transaction has no replica");
   if (out.seq == 0 || out.count == 0) return Status::malformed("a transaction has no dots");
   if (out.seq > UINT64_MAX - out.count) {
@@ -248,424 +458,39 @@ Status decode(Bytes body, Snapshot& out) {
   out.version.clear();
   out.max_hlc = 0;
   out.fields.clear();
-  In in(body);
-  while (in.next()) {
-    switch (in.key()) {
-      case len(1): SK_TRY(decode_dot(in.bytes(), out.version)); break;
-      case fixed(2): out.max_hlc = in.number(); break;
-      case len(3): {
-        FieldState state;
-        In part(in.bytes());
-        while (part.next()) {
-          switch (part.key()) {
-            case len(1): state.field = part.bytes(); break;
-            case len(2): state.type = part.bytes(); break;
-            case varint(3): state.format = part.u32(); break;
-            case len(4): state.state = part.bytes(); break;
-          }
-        }
-        SK_TRY(part.status());
-        SK_TRY(check_name(state.field, state.type));
-        out.fields.push_back(state);
-        break;
-      }
-    }
-  }
-  return in.status();
-}
-
-Status decode(Bytes body, Hello& out) {
-  out = {};
-  In in(body);
-  while (in.next()) {
-    switch (in.key()) {
-      case varint(1): out.protocol = in.u32(); break;
-      case fixed(2): out.replica = in.number(); break;
-      case len(3): out.credential = in.bytes(); break;
-      case len(4): out.features.push_back(in.bytes()); break;
-      case len(5): out.client = in.bytes(); break;
-    }
-  }
-  SK_TRY(in.status());
-  return out.replica ? Status{} : Status::malformed("Hello has no replica");
-}
-
-Status decode(Bytes body, Welcome& out) {
-  out = {};
-  In in(body);
-  while (in.next()) {
-    switch (in.key()) {
-      case varint(1): out.protocol = in.u32(); break;
-      case len(2): out.session = in.bytes(); break;
-      case varint(3): out.host_time_ms = static_cast<int64_t>(in.number()); break;
-      case len(4): SK_TRY(decode_limits(in.bytes(), out.limits)); break;
-      case len(5): out.principal = in.bytes(); break;
-      case len(6): out.features.push_back(in.bytes()); break;
-    }
-  }
-  return in.status();
-}
-
-Status decode(Bytes body, SyncRequest& out) {
-  out = {};
-  In in(body);
-  while (in.next()) {
-    switch (in.key()) {
-      case len(1): out.document = in.bytes(); break;
-      case len(2): SK_TRY(decode_dot(in.bytes(), out.version)); break;
-      case varint(3): out.position = in.number(); break;
-      case fixed(4): out.epoch = in.number(); break;
-    }
-  }
-  SK_TRY(in.status());
-  return check_document(out.document);
-}
-
-Status decode(Bytes body, SyncResponse& out) {
-  out = {};
-  In in(body);
-  while (in.next()) {
-    switch (in.key()) {
-      case len(1): out.document = in.bytes(); break;
-      case fixed(2): out.epoch = in.number(); break;
-      case len(3):
-        out.snapshot = in.bytes();
-        out.has_snapshot = true;
-        break;
-      case len(4): out.transactions.push_back(in.bytes()); break;
-      case len(5): SK_TRY(decode_dot(in.bytes(), out.version)); break;
-      case varint(6): out.position = in.number(); break;
-      case varint(7): out.permission = in.u32(); break;
-      case varint(8): out.more = in.number() != 0; break;
-    }
-  }
-  SK_TRY(in.status());
-  return check_document(out.document);
-}
-
-Status decode(Bytes body, Update& out) {
-  out = {};
-  In in(body);
-  while (in.next()) {
-    switch (in.key()) {
-      case len(1): out.document = in.bytes(); break;
-      case len(2): out.transaction = in.bytes(); break;
-    }
-  }
-  SK_TRY(in.status());
-  return check_document(out.document);
-}
-
-Status decode(Bytes body, Ack& out) {
-  out = {};
-  In in(body);
-  while (in.next()) {
-    switch (in.key()) {
-      case len(1): out.document = in.bytes(); break;
-      case fixed(2): out.replica = in.number(); break;
-      case varint(3): out.seq = in.number(); break;
-      case varint(4): out.position = in.number(); break;
-    }
-  }
-  SK_TRY(in.status());
-  return check_document(out.document);
-}
-
-Status decode(Bytes body, Notification& out) {
-  out = {};
-  In in(body);
-  while (in.next()) {
-    switch (in.key()) {
-      case len(1): out.document = in.bytes(); break;
-      case varint(2): out.position = in.number(); break;
-      case len(3): out.transactions.push_back(in.bytes()); break;
-    }
-  }
-  SK_TRY(in.status());
-  return check_document(out.document);
-}
-
-Status decode(Bytes body, Denied& out) {
-  out = {};
-  In in(body);
-  while (in.next()) {
-    switch (in.key()) {
-      case len(1): out.document = in.bytes(); break;
-      case varint(2): out.seq = in.number(); break;
-      case varint(3): out.code = in.u32(); break;
-      case len(4): out.message = in.bytes(); break;
-      case varint(5): out.permission = in.u32(); break;
-    }
-  }
-  SK_TRY(in.status());
-  return check_document(out.document);
-}
-
-Status decode(Bytes body, Subscribe& out) {
-  out = {};
-  In in(body);
-  while (in.next()) {
-    switch (in.key()) {
-      case len(1):
-        SK_TRY(check_document(in.bytes()));
-        out.documents.push_back(in.bytes());
-        break;
-      case len(2):
-        out.has_query = true;
-        SK_TRY(decode_query(in.bytes(), out.query));
-        break;
-    }
-  }
-  return in.status();
-}
-
-Status decode(Bytes body, Unsubscribe& out) {
-  out = {};
-  In in(body);
-  while (in.next()) {
-    if (in.key() != len(1)) continue;
-    SK_TRY(check_document(in.bytes()));
-    out.documents.push_back(in.bytes());
-  }
-  return in.status();
-}
-
-Status decode(Bytes body, Presence& out) {
-  out = {};
-  In in(body);
-  while (in.next()) {
-    switch (in.key()) {
-      case len(1): out.document = in.bytes(); break;
-      case fixed(2): out.replica = in.number(); break;
-      case len(3): out.data = in.bytes(); break;
-      case len(4): out.principal = in.bytes(); break;
-    }
-  }
-  SK_TRY(in.status());
-  return check_document(out.document);
-}
-
-Status decode(Bytes body, Ping& out) {
-  out = {};
-  In in(body);
-  while (in.next()) {
-    if (in.key() == fixed(1)) out.time_ms = in.number();
-  }
-  return in.status();
-}
-
-Status decode(Bytes body, Error& out) {
-  out = {};
-  In in(body);
-  while (in.next()) {
-    switch (in.key()) {
-      case varint(1): out.code = in.u32(); break;
-      case len(2): out.message = in.bytes(); break;
-      case len(3): out.document = in.bytes(); break;
-      case varint(4): out.seq = in.number(); break;
-      case varint(5): out.fatal = in.number() != 0; break;
-    }
-  }
-  return in.status();
-}
-
-Status decode(Bytes body, Documents& out) {
-  out = {};
-  In in(body);
-  while (in.next()) {
-    switch (in.key()) {
-      case len(1): {
-        Documents::Entry entry;
-        In part(in.bytes());
-        while (part.next()) {
-          switch (part.key()) {
-            case len(1): entry.document = part.bytes(); break;
-            case varint(2): entry.position = part.number(); break;
-            case varint(3): entry.updated_ms = static_cast<int64_t>(part.number()); break;
-          }
-        }
-        SK_TRY(part.status());
-        SK_TRY(check_document(entry.document));
-        out.entries.push_back(entry);
-        break;
-      }
-      case varint(2): out.more = in.number() != 0; break;
-    }
-  }
-  return in.status();
+  return read(snapshot::kTable, body, &out);
 }
 
 void encode(const Transaction& message, Buffer& out) {
-  Out m(out);
-  m.fixed64(1, message.replica);
-  m.number(2, message.seq);
-  m.number(3, message.count);
-  m.fixed64(4, message.hlc);
-  for (const Change& change : message.changes) {
-    m.message(5, [&](Out& c) {
-      c.bytes(1, change.field);
-      c.bytes(2, change.type);
-      c.number(3, change.count);
-      c.bytes(4, change.delta);
-    });
+  Out(out).write(transaction::kTable, &message);
+}
+void encode(const Snapshot& message, Buffer& out) { Out(out).write(snapshot::kTable, &message); }
+
+#define SK_MESSAGE(Struct, name)                                                            \
+  Status decode(Bytes body, Struct& out) { return read_new(name::kTable, body, out); }      \
+  void frame(const Struct& message, Buffer& out) {                                          \
+    write_frame(Kind::name, name::kTable, &message, out);                                   \
   }
-}
+SK_MESSAGE(Hello, hello)
+SK_MESSAGE(Welcome, welcome)
+SK_MESSAGE(SyncRequest, sync_request)
+SK_MESSAGE(SyncResponse, sync_response)
+SK_MESSAGE(Update, update)
+SK_MESSAGE(Ack, ack)
+SK_MESSAGE(Notification, notification)
+SK_MESSAGE(Denied, denied)
+SK_MESSAGE(Subscribe, subscribe)
+SK_MESSAGE(Unsubscribe, unsubscribe)
+SK_MESSAGE(Presence, presence)
+SK_MESSAGE(Error, error)
+SK_MESSAGE(Documents, documents)
 
-void encode(const Snapshot& message, Buffer& out) {
-  Out m(out);
-  encode_version(1, message.version, m);
-  m.fixed64(2, message.max_hlc);
-  for (const FieldState& field : message.fields) {
-    m.message(3, [&](Out& f) {
-      f.bytes(1, field.field);
-      f.bytes(2, field.type);
-      f.number(3, field.format);
-      f.bytes(4, field.state);
-    });
-  }
-}
-
-void frame(const Hello& message, Buffer& out) {
-  envelope(Kind::hello, out, [&](Out& m) {
-    m.number(1, message.protocol);
-    m.fixed64(2, message.replica);
-    m.bytes(3, message.credential);
-    for (Bytes feature : message.features) m.item(4, feature);
-    m.bytes(5, message.client);
-  });
-}
-
-void frame(const Welcome& message, Buffer& out) {
-  envelope(Kind::welcome, out, [&](Out& m) {
-    m.number(1, message.protocol);
-    m.bytes(2, message.session);
-    m.number(3, static_cast<uint64_t>(message.host_time_ms));
-    m.message(4, [&](Out& l) {
-      l.number(1, message.limits.max_frame_bytes);
-      l.number(2, message.limits.max_transaction_bytes);
-      l.number(3, message.limits.max_subscriptions);
-      l.number(4, message.limits.max_presence_bytes);
-      l.number(5, message.limits.max_clock_skew_ms);
-      l.number(6, message.limits.heartbeat_ms);
-    });
-    m.bytes(5, message.principal);
-    for (Bytes feature : message.features) m.item(6, feature);
-  });
-}
-
-void frame(const SyncRequest& message, Buffer& out) {
-  envelope(Kind::sync_request, out, [&](Out& m) {
-    m.bytes(1, message.document);
-    encode_version(2, message.version, m);
-    m.number(3, message.position);
-    m.fixed64(4, message.epoch);
-  });
-}
-
-void frame(const SyncResponse& message, Buffer& out) {
-  envelope(Kind::sync_response, out, [&](Out& m) {
-    m.bytes(1, message.document);
-    m.fixed64(2, message.epoch);
-    if (message.has_snapshot) m.item(3, message.snapshot);
-    for (Bytes transaction : message.transactions) m.item(4, transaction);
-    encode_version(5, message.version, m);
-    m.number(6, message.position);
-    m.number(7, message.permission);
-    m.number(8, message.more);
-  });
-}
-
-void frame(const Update& message, Buffer& out) {
-  envelope(Kind::update, out, [&](Out& m) {
-    m.bytes(1, message.document);
-    m.item(2, message.transaction);
-  });
-}
-
-void frame(const Ack& message, Buffer& out) {
-  envelope(Kind::ack, out, [&](Out& m) {
-    m.bytes(1, message.document);
-    m.fixed64(2, message.replica);
-    m.number(3, message.seq);
-    m.number(4, message.position);
-  });
-}
-
-void frame(const Notification& message, Buffer& out) {
-  envelope(Kind::notification, out, [&](Out& m) {
-    m.bytes(1, message.document);
-    m.number(2, message.position);
-    for (Bytes transaction : message.transactions) m.item(3, transaction);
-  });
-}
-
-void frame(const Denied& message, Buffer& out) {
-  envelope(Kind::denied, out, [&](Out& m) {
-    m.bytes(1, message.document);
-    m.number(2, message.seq);
-    m.number(3, message.code);
-    m.bytes(4, message.message);
-    m.number(5, message.permission);
-  });
-}
-
-void frame(const Subscribe& message, Buffer& out) {
-  envelope(Kind::subscribe, out, [&](Out& m) {
-    for (Bytes document : message.documents) m.item(1, document);
-    if (!message.has_query) return;
-    m.message(2, [&](Out& q) {
-      q.bytes(1, message.query.prefix);
-      q.number(2, static_cast<uint64_t>(message.query.updated_since_ms));
-      q.number(3, message.query.limit);
-      q.bytes(4, message.query.after);
-    });
-  });
-}
-
-void frame(const Unsubscribe& message, Buffer& out) {
-  envelope(Kind::unsubscribe, out, [&](Out& m) {
-    for (Bytes document : message.documents) m.item(1, document);
-  });
-}
-
-void frame(const Presence& message, Buffer& out) {
-  envelope(Kind::presence, out, [&](Out& m) {
-    m.bytes(1, message.document);
-    m.fixed64(2, message.replica);
-    m.bytes(3, message.data);
-    m.bytes(4, message.principal);
-  });
-}
-
+Status decode(Bytes body, Ping& out) { return read_new(ping::kTable, body, out); }
 void frame_ping(const Ping& message, Buffer& out) {
-  envelope(Kind::ping, out, [&](Out& m) { m.fixed64(1, message.time_ms); });
+  write_frame(Kind::ping, ping::kTable, &message, out);
 }
-
 void frame_pong(const Pong& message, Buffer& out) {
-  envelope(Kind::pong, out, [&](Out& m) { m.fixed64(1, message.time_ms); });
-}
-
-void frame(const Error& message, Buffer& out) {
-  envelope(Kind::error, out, [&](Out& m) {
-    m.number(1, message.code);
-    m.bytes(2, message.message);
-    m.bytes(3, message.document);
-    m.number(4, message.seq);
-    m.number(5, message.fatal);
-  });
-}
-
-void frame(const Documents& message, Buffer& out) {
-  envelope(Kind::documents, out, [&](Out& m) {
-    for (const Documents::Entry& entry : message.entries) {
-      m.message(1, [&](Out& e) {
-        e.bytes(1, entry.document);
-        e.number(2, entry.position);
-        e.number(3, static_cast<uint64_t>(entry.updated_ms));
-      });
-    }
-    m.number(2, message.more);
-  });
+  write_frame(Kind::pong, ping::kTable, &message, out);
 }
 
 }  // namespace synckit::wire

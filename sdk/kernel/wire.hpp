@@ -4,6 +4,9 @@
 // refuse malformed bytes with SK_MALFORMED, and never allocate more than a small multiple of
 // the input. Writers append to a Writer; a whole frame is one Envelope.
 //
+// Every message is described by a table of its fields (wire.cpp), and one reader and one writer
+// walk all tables: the code is there once, which browsers thank for.
+//
 // Threads: free functions on borrowed data; reentrant.
 #pragma once
 
@@ -93,8 +96,8 @@ struct SyncRequest {
 struct SyncResponse {
   Bytes document;
   uint64_t epoch = 0;
-  Bytes snapshot;           // encoded Snapshot; has_snapshot tells an empty one from none
-  bool has_snapshot = false;
+  Bytes snapshot;             // encoded Snapshot
+  bool has_snapshot = false;  // tells an empty one from none
   Vec<Bytes> transactions;  // encoded Transactions
   VersionVector version;
   uint64_t position = 0;
@@ -129,8 +132,8 @@ struct Query {
 };
 struct Subscribe {
   Vec<Bytes> documents;
-  bool has_query = false;
   Query query;
+  bool has_query = false;
 };
 struct Unsubscribe {
   Vec<Bytes> documents;

@@ -254,9 +254,59 @@ class Reader {
   bool ok_ = true;
 };
 
+// What all Vecs do in one way, whatever their items: kept out of the template, so that it is there
+// once. Lengths and capacities count items of `size` bytes.
+class VecBase {
+ public:
+  size_t size() const { return len_; }
+  bool empty() const { return len_ == 0; }
+  void clear() { len_ = 0; }
+  void truncate(size_t len) { len_ = len; }
+  void pop_back() { --len_; }
+
+  // Appends `count` items; their bytes are the caller's to write.
+  void* extend(size_t count, size_t size) {
+    if (cap_ - len_ < count) regrow(len_ + count > cap_ * 2 ? len_ + count : cap_ * 2, size);
+    void* at = static_cast<uint8_t*>(data_) + len_ * size;
+    len_ += count;
+    return at;
+  }
+
+ protected:
+  VecBase() = default;
+  ~VecBase() { std::free(data_); }
+  void swap(VecBase& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(len_, other.len_);
+    std::swap(cap_, other.cap_);
+  }
+  [[gnu::noinline]] void regrow(size_t cap, size_t size) {
+    if (cap < 4) cap = 4;
+    if (cap > SIZE_MAX / size) out_of_memory();
+    void* moved = std::realloc(data_, cap * size);
+    if (!moved) out_of_memory();
+    data_ = moved;
+    cap_ = cap;
+  }
+  [[gnu::noinline]] void* open_gap(size_t at, size_t size) {
+    extend(1, size);
+    uint8_t* gap = static_cast<uint8_t*>(data_) + at * size;
+    std::memmove(gap + size, gap, (len_ - 1 - at) * size);
+    return gap;
+  }
+  [[gnu::noinline]] void close_gap(size_t at, size_t count, size_t size) {
+    uint8_t* gap = static_cast<uint8_t*>(data_) + at * size;
+    std::memmove(gap, gap + count * size, (len_ - at - count) * size);
+    len_ -= count;
+  }
+
+  void* data_ = nullptr;
+  size_t len_ = 0, cap_ = 0;
+};
+
 // A growable array of trivially copyable items: std::vector without its code size.
 template <class T>
-class Vec {
+class Vec : public VecBase {
   static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
 
  public:
@@ -266,79 +316,47 @@ class Vec {
     swap(other);
     return *this;
   }
-  Vec(const Vec& other) { append(other.data_, other.len_); }
+  Vec(const Vec& other) : VecBase() { append(other.data(), other.len_); }
   Vec& operator=(const Vec& other) {
-    if (this != &other) clear(), append(other.data_, other.len_);
+    if (this != &other) clear(), append(other.data(), other.len_);
     return *this;
   }
-  ~Vec() { std::free(data_); }
 
-  T* begin() { return data_; }
-  T* end() { return data_ + len_; }
-  const T* begin() const { return data_; }
-  const T* end() const { return data_ + len_; }
-  T* data() { return data_; }
-  const T* data() const { return data_; }
-  size_t size() const { return len_; }
-  bool empty() const { return len_ == 0; }
-  T& operator[](size_t i) { return data_[i]; }
-  const T& operator[](size_t i) const { return data_[i]; }
-  T& back() { return data_[len_ - 1]; }
-  const T& back() const { return data_[len_ - 1]; }
+  T* begin() { return data(); }
+  T* end() { return data() + len_; }
+  const T* begin() const { return data(); }
+  const T* end() const { return data() + len_; }
+  T* data() { return static_cast<T*>(data_); }
+  const T* data() const { return static_cast<const T*>(data_); }
+  T& operator[](size_t i) { return data()[i]; }
+  const T& operator[](size_t i) const { return data()[i]; }
+  T& back() { return data()[len_ - 1]; }
+  const T& back() const { return data()[len_ - 1]; }
 
-  void clear() { len_ = 0; }
-  void truncate(size_t len) { len_ = len; }
-  void pop_back() { --len_; }
   void reserve(size_t cap) {
-    if (cap > cap_) regrow(cap);
+    if (cap > cap_) regrow(cap, sizeof(T));
   }
-  void push_back(const T& item) { T copy = item, *at = room(1); *at = copy; }
+  void push_back(const T& item) {
+    T copy = item;  // it may be one of ours, which growing moves
+    *static_cast<T*>(extend(1, sizeof(T))) = copy;
+  }
   void append(const T* items, size_t count) {
-    if (count) std::memcpy(static_cast<void*>(room(count)), items, count * sizeof(T));
+    if (count) std::memcpy(extend(count, sizeof(T)), items, count * sizeof(T));
   }
   void resize(size_t len) {  // new items are zero bytes
     if (len > len_) {
       size_t more = len - len_;
-      std::memset(static_cast<void*>(room(more)), 0, more * sizeof(T));
+      std::memset(extend(more, sizeof(T)), 0, more * sizeof(T));
     } else {
       len_ = len;
     }
   }
   void insert(size_t at, const T& item) {
     T copy = item;
-    room(1);
-    std::memmove(static_cast<void*>(data_ + at + 1), data_ + at, (len_ - 1 - at) * sizeof(T));
-    data_[at] = copy;
+    *static_cast<T*>(open_gap(at, sizeof(T))) = copy;
   }
-  void erase(size_t at, size_t count = 1) {
-    std::memmove(static_cast<void*>(data_ + at), data_ + at + count,
-                 (len_ - at - count) * sizeof(T));
-    len_ -= count;
-  }
-  void swap(Vec& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(len_, other.len_);
-    std::swap(cap_, other.cap_);
-  }
-
- private:
-  T* room(size_t count) {
-    if (cap_ - len_ < count) regrow(len_ + count > cap_ * 2 ? len_ + count : cap_ * 2);
-    T* at = data_ + len_;
-    len_ += count;
-    return at;
-  }
-  void regrow(size_t cap) {
-    if (cap < 4) cap = 4;
-    if (cap > SIZE_MAX / sizeof(T)) out_of_memory();
-    void* moved = std::realloc(static_cast<void*>(data_), cap * sizeof(T));
-    if (!moved) out_of_memory();
-    data_ = static_cast<T*>(moved);
-    cap_ = cap;
-  }
-
-  T* data_ = nullptr;
-  size_t len_ = 0, cap_ = 0;
+  void erase(size_t at, size_t count = 1) { close_gap(at, count, sizeof(T)); }
+  void swap(Vec& other) noexcept { VecBase::swap(other); }
 };
 
 }  // namespace synckit
