@@ -107,6 +107,11 @@ Document::Field* Document::find(Bytes field, Bytes type) const {
   return nullptr;
 }
 
+void* Document::instance(Bytes field, Bytes type) const {
+  const Field* at = find(field, type);
+  return at ? at->doc : nullptr;
+}
+
 Status Document::obtain(Bytes field, Bytes type, Field*& out) {
   out = find(field, type);
   if (out) return {};

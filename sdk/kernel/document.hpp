@@ -90,6 +90,10 @@ class Document {
 
   Status compact(const VersionVector& stable);
 
+  // The type's instance behind a field, nullptr when the document has no such field. It stays in its
+  // place as long as the document: for a caller that edits one field again and again.
+  void* instance(Bytes field, Bytes type) const;
+
   const VersionVector& version() const { return version_; }
   uint64_t max_hlc() const { return max_hlc_; }
   size_t parked() const { return parked_.size(); }

@@ -1,14 +1,15 @@
 #!/bin/sh
-# Builds core.wasm (four types) and core-lite.wasm (the map) into OUTDIR.
+# Builds core.wasm (four types), core-lite.wasm (the map) and replica.wasm (documents without the
+# engine, for speed instead of size) into OUTDIR.
 #
-#   sdk/wasm/build.sh OUTDIR [core|lite|all]
+#   sdk/wasm/build.sh OUTDIR [core|lite|replica|all]
 #
 # Needs emcc (3.1.6 or newer). The modules have no JavaScript glue: sdk/js instantiates them. The
 # allocator is alloc.c, which grows memory by itself, so nothing is imported from emscripten.
 set -eu
 
 if [ $# -lt 1 ]; then
-  echo "usage: $0 OUTDIR [core|lite|all]" >&2
+  echo "usage: $0 OUTDIR [core|lite|replica|all]" >&2
   exit 64
 fi
 here=$(cd "$(dirname "$0")" && pwd)
@@ -57,11 +58,30 @@ type() {
   done
 }
 
-for source in kernel/wire kernel/document client/engine client/output client/session client/store client/sync; do
-  compile "$level" "base-$(basename $source)" "$root/sdk/$source.cpp"
-done
-compile -Oz base-runtime "$here/runtime.cpp" -fno-builtin
-emcc -Oz -flto -mbulk-memory -msign-ext -fno-builtin -Wall -Wextra -c "$here/alloc.c" -o "$work/base-alloc.o"
+# base SOURCE...: the parts of the SDK that a module needs, the runtime and the allocator.
+base() {
+  for source in "$@"; do compile "$level" "base-$(basename "$source")" "$root/sdk/$source.cpp"; done
+  compile -Oz base-runtime "$here/runtime.cpp" -fno-builtin
+  emcc -Oz -flto -mbulk-memory -msign-ext -fno-builtin -Wall -Wextra -c "$here/alloc.c" \
+    -o "$work/base-alloc.o"
+}
+
+# In a subshell, for its own levels and objects.
+replica() (
+  level=${SYNCKIT_REPLICA_O:--O2} type_level=${SYNCKIT_REPLICA_O:--O2} work=$work/replica
+  flags="$flags -DSYNCKIT_KEEP_TEXT"
+  mkdir "$work"
+  base kernel/wire kernel/document
+  for name in lww text set counter; do type $name; done
+  compile "$level" replica "$here/replica.cpp"
+  emcc $level $link "$work"/*.o -o "$work/replica.wasm"
+  mv "$work/replica.wasm" "$out/replica.wasm"
+)
+
+case $what in replica | all) replica ;; esac
+[ "$what" != replica ] || exit 0
+
+base kernel/wire kernel/document client/engine client/output client/session client/store client/sync
 type lww
 
 if [ "$what" != core ]; then

@@ -4,7 +4,10 @@
 #pragma once
 
 // The engine reports a type's failure in the kernel's words: the type's own would only be weight.
+// (replica.wasm calls the types itself and shows them.)
+#if !defined(SYNCKIT_KEEP_TEXT)
 #define SK_TEXT(literal) ""
+#endif
 
 #include <synckit/crdt.hpp>
 

@@ -1,11 +1,17 @@
-// SyncKit through its TypeScript API: the class for documents without a session, on core.wasm.
-// The only file of the benchmark that knows this API.
+// SyncKit through its TypeScript API: `synckit/replica`, documents without a session, on
+// replica.wasm. The only file of the benchmark that knows this API.
+//
+// SYNCKIT_DIST: another folder with the built package.
 import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 
-const entry = new URL('../../../sdk/js/dist/index.js', import.meta.url);
+const dist = process.env.SYNCKIT_DIST
+  ? pathToFileURL(path.resolve(process.env.SYNCKIT_DIST) + '/')
+  : new URL('../../../sdk/js/dist/', import.meta.url);
+const entry = new URL('replica-node.js', dist);
 if (!existsSync(entry)) throw new Error('not built: run ./dev wasm first');
 const { Replica } = await import(entry);
-if (!Replica) throw new Error('the built package exports no Replica');
 
 class Doc {
   constructor(doc) {
@@ -22,7 +28,7 @@ class Doc {
   remove(element) { this.set_.delete(element); }
   elements() { return [...this.set_.values()]; }
   increment() { this.counter_.increment(); }
-  count() { return Number(this.counter_.value); }
+  count() { return this.counter_.value; }
   update() { return this.doc.commit(); }
   all() { return this.doc.commit(); }
   apply(update) { this.doc.apply(update); }
@@ -33,7 +39,7 @@ class Doc {
 export default {
   create: async ({ replica }) => new Doc(await Replica.create({ replica: BigInt(replica) })),
   load: (bytes, fresh) => {
-    fresh.doc.load(bytes);
+    fresh.doc.apply(bytes);
     return fresh;
   },
 };

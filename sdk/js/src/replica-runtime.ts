@@ -1,0 +1,245 @@
+// One instance of replica.wasm, which all replicas of a realm share (sdk/wasm/EXPORTS.md, section
+// "replica.wasm", is the contract), and the ways in and out of its memory.
+//
+// Inputs are composed in the scratch area. What a call leaves is read through the result struct and
+// borrowed until the next call. Views over memory are renewed when memory has grown: a detached
+// view has length 0.
+
+import { canonical, decoder, encoder } from './codec.js';
+import type { WasmSource } from './core.js';
+import { codeName, fail, SyncKitError, wrap } from './errors.js';
+
+type Call = (...args: number[]) => number;
+
+/** Above this an update gets a buffer of its own. */
+const kSlabBytes = 65536;
+const kSmallUpdate = 1024;
+/** kKeptScratch of replica.cpp: after a larger input the scratch area is given back. */
+const kScratchBytes = 65536;
+/** Up to this length a string is written unit by unit, which beats the encoder. */
+const kShortText = 48;
+
+/** Where text to insert starts in scratch: kTextAt of replica.cpp. */
+export const kTextAt = 16;
+
+const compile = async (source: WasmSource): Promise<WebAssembly.Module> => {
+  if (source instanceof WebAssembly.Module) return source;
+  try {
+    if (typeof source != 'string' && !(source instanceof URL)) {
+      return await WebAssembly.compile(source);
+    }
+    const response = await fetch(source);
+    if (!response.ok) throw new Error(`${source} answers ${response.status}`);
+    return await WebAssembly.compile(await response.arrayBuffer());
+  } catch (error) {
+    throw wrap('unavailable', 'replica.wasm cannot be loaded', error);
+  }
+};
+
+export class Runtime {
+  private readonly memory_: WebAssembly.Memory;
+  private readonly result_: number;
+  private readonly scratchOf_: Call;
+  private bytes_: Uint8Array;
+  private words_: Uint32Array;
+  private scratch_ = 0;
+  private size_ = 0;
+  private slab_ = new Uint32Array();
+  private slabAt_ = 0; // words
+  // Fields, not the exports object: a call through it costs as much again as the call.
+  readonly new_: Call;
+  readonly free_: Call;
+  readonly field_: Call;
+  readonly clock_: Call;
+  readonly edit_: Call;
+  readonly splice_: Call;
+  readonly add_: Call;
+  readonly commit_: Call;
+  readonly apply_: Call;
+  readonly view_: Call;
+  readonly snapshot_: Call;
+  readonly version_: Call;
+  readonly digest_: Call;
+
+  constructor(instance: WebAssembly.Instance) {
+    const { exports } = instance;
+    (exports['_initialize'] as (() => void) | undefined)?.();
+    const sk = exports as Record<string, Call>;
+    this.memory_ = exports['memory'] as WebAssembly.Memory;
+    this.bytes_ = new Uint8Array(this.memory_.buffer);
+    this.words_ = new Uint32Array(this.memory_.buffer);
+    this.result_ = sk['sk_result']!() >> 2;
+    this.scratchOf_ = sk['sk_scratch']!;
+    this.new_ = sk['sk_replica_new']!;
+    this.free_ = sk['sk_replica_free']!;
+    this.field_ = sk['sk_replica_field']!;
+    this.clock_ = sk['sk_replica_clock']!;
+    this.edit_ = sk['sk_edit']!;
+    this.splice_ = sk['sk_text_splice']!;
+    this.add_ = sk['sk_counter_add']!;
+    this.commit_ = sk['sk_replica_commit']!;
+    this.apply_ = sk['sk_replica_apply']!;
+    this.view_ = sk['sk_view']!;
+    this.snapshot_ = sk['sk_replica_snapshot']!;
+    this.version_ = sk['sk_replica_version']!;
+    this.digest_ = sk['sk_replica_digest']!;
+  }
+
+  static async load(source: WasmSource): Promise<Runtime> {
+    return new Runtime(await WebAssembly.instantiate(await compile(source), {}));
+  }
+
+  // ---- in ------------------------------------------------------------------------------------
+
+  /** Makes scratch hold `n` bytes, and the views fit. */
+  private room_(n: number): void {
+    if (n > this.size_) {
+      this.size_ = Math.max(n, kScratchBytes);
+      this.scratch_ = this.scratchOf_(this.size_) >>> 0;
+      if (!this.scratch_) {
+        this.size_ = 0;
+        fail('nomem', 'replica.wasm is out of memory');
+      }
+    }
+    if (!this.bytes_.length) {
+      this.bytes_ = new Uint8Array(this.memory_.buffer);
+      this.words_ = new Uint32Array(this.memory_.buffer);
+    }
+  }
+
+  /** Writes UTF-8 at scratch + at; where it ends. A lone surrogate becomes U+FFFD. */
+  text_(at: number, text: string): number {
+    const n = text.length;
+    this.room_(at + 3 * n);
+    const bytes = this.bytes_;
+    const from = this.scratch_ + at;
+    if (n <= kShortText) {
+      let i = 0;
+      for (; i < n; i++) {
+        const unit = text.charCodeAt(i);
+        if (unit > 127) break;
+        bytes[from + i] = unit;
+      }
+      if (i == n) return at + n;
+    }
+    return at + encoder.encodeInto(text, bytes.subarray(from)).written;
+  }
+
+  byte_(at: number, value: number): number {
+    this.room_(at + 1);
+    this.bytes_[this.scratch_ + at] = value;
+    return at + 1;
+  }
+
+  /** Writes text after its length in bytes; where it ends. */
+  sized_(at: number, text: string): number {
+    const end = this.text_(at + 1, text);
+    const size = end - at - 1;
+    if (size < 128) {
+      this.bytes_[this.scratch_ + at] = size;
+      return end;
+    }
+    const bytes = encoder.encode(text);
+    let head = at;
+    let rest = size;
+    for (; rest > 127; rest >>>= 7) head = this.byte_(head, (rest & 127) | 128);
+    return this.put_(this.byte_(head, rest), bytes);
+  }
+
+  /** Writes canonical JSON (keys sorted, so that equal values are equal bytes); where it ends. */
+  json_(at: number, value: unknown): number {
+    if (typeof value == 'number' && value >= 0 && value < 1e9 && (value | 0) === value) {
+      if (!Object.is(value, -0)) return this.digits_(at, value);
+    } else if (typeof value == 'string' && value.length <= kShortText) {
+      const end = this.quoted_(at, value);
+      if (end) return end;
+    }
+    return this.text_(at, canonical(value));
+  }
+
+  private digits_(at: number, value: number): number {
+    let end = at + 1;
+    for (let rest = value; rest > 9; rest = (rest / 10) | 0) end++;
+    this.room_(end);
+    const bytes = this.bytes_;
+    for (let p = this.scratch_ + end, rest = value; p > this.scratch_ + at; ) {
+      const next = (rest / 10) | 0;
+      bytes[--p] = 48 + rest - next * 10;
+      rest = next;
+    }
+    return end;
+  }
+
+  /** A string without anything to escape; 0 when there is something. */
+  private quoted_(at: number, text: string): number {
+    const n = text.length;
+    this.room_(at + n + 2);
+    const bytes = this.bytes_;
+    let p = this.scratch_ + at;
+    bytes[p++] = 34;
+    for (let i = 0; i < n; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit < 32 || unit > 126 || unit == 34 || unit == 92) return 0;
+      bytes[p++] = unit;
+    }
+    bytes[p] = 34;
+    return at + n + 2;
+  }
+
+  /** Copies bytes to scratch + at; where they end. */
+  put_(at: number, source: Uint8Array): number {
+    const n = source.length;
+    this.room_(at + n);
+    this.bytes_.set(source, this.scratch_ + at);
+    return at + n;
+  }
+
+  /** After apply_, which gives back what scratch has too much. */
+  shrunk_(): void {
+    if (this.size_ > kScratchBytes) this.size_ = 0;
+  }
+
+  // ---- out -----------------------------------------------------------------------------------
+
+  /** Throws what a negative code stands for. */
+  fail_(code: number): never {
+    this.room_(0);
+    const at = this.words_[this.result_ + 2]!;
+    const text = decoder.decode(this.bytes_.subarray(at, at + this.words_[this.result_ + 3]!));
+    throw new SyncKitError(codeName(-code), text);
+  }
+
+  /** The data of the last call, borrowed. */
+  data_(): Uint8Array {
+    this.room_(0);
+    const at = this.words_[this.result_]!;
+    return this.bytes_.subarray(at, at + this.words_[this.result_ + 1]!);
+  }
+  /** Word `i` of the number that the last call gave. */
+  value_(i: 0 | 1): number {
+    this.room_(0);
+    return this.words_[this.result_ + 4 + i]!;
+  }
+
+  /**
+   * A copy of the last call's data. Small ones share a buffer of 64 KiB, as Node's Buffers do: a
+   * buffer of its own costs several times as much as what is copied.
+   */
+  take_(length: number): Uint8Array {
+    this.room_(0);
+    const words = this.words_;
+    const at = words[this.result_]!;
+    if (length > kSmallUpdate) return this.bytes_.slice(at, at + length);
+    const count = (length + 3) >> 2;
+    if (this.slabAt_ + count > this.slab_.length) {
+      this.slab_ = new Uint32Array(kSlabBytes >> 2);
+      this.slabAt_ = 0;
+    }
+    const slab = this.slab_;
+    const to = this.slabAt_;
+    this.slabAt_ = to + count;
+    const from = at >> 2; // the kernel's buffers begin at multiples of 8
+    for (let i = 0; i < count; i++) slab[to + i] = words[from + i]!;
+    return new Uint8Array(slab.buffer, to << 2, length);
+  }
+}

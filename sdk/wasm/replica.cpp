@@ -1,0 +1,553 @@
+// replica.wasm: documents without a session, for code that brings its own transport and storage.
+//
+// A replica is the kernel's Document, a clock, and one open batch: the local edits since the last
+// commit. EXPORTS.md ("replica.wasm") is the contract with sdk/js/src/replica.ts. One instance of
+// the module holds many replicas; replicas and fields are known by their addresses.
+//
+// The batch has two forms. While it is small it keeps the delta of each edit, and commit gives a
+// wire Transaction. Once it has grown above kMaxBatchBytes, or something else was merged or saved
+// in between, it spills: deltas are dropped and no longer asked for, and commit gives a catch-up,
+// made from the state (each edited field's encode(since)). So the memory of a batch is bounded, and
+// an edit that nobody will ever ask for costs no delta.
+//
+// Invariants
+//   - All edits of an unspilled batch have one clock, as a Transaction demands.
+//   - The document's version does not cover the open batch, unless a snapshot was taken of it.
+//   - A catch-up says what it builds on (`since`); it waits, as transactions do, until that is there.
+//
+// Threads: one. Scratch and result hold still until the next call; memory may grow in any call.
+#include <kernel/document.hpp>
+
+#define SK_WASM(name) extern "C" __attribute__((export_name(#name), used)) auto name
+
+extern "C" {
+const sk_crdt_v1* synckit_type_lww(void);
+const sk_crdt_v1* synckit_type_text(void);
+const sk_crdt_v1* synckit_type_set(void);
+const sk_crdt_v1* synckit_type_counter(void);
+}
+
+namespace synckit {
+namespace {
+
+constexpr size_t kMaxBatchBytes = 64u << 10;   // of deltas, above which a batch spills
+constexpr size_t kMaxWaiting = 64;             // catch-ups that wait for what they build on
+constexpr size_t kMaxWaitingBytes = 8u << 20;  // their sum
+constexpr size_t kKeptScratch = 64u << 10;     // a larger input is given back after its call
+constexpr size_t kTextAt = 16;                 // text to insert starts here; its intent goes before
+constexpr uint8_t kCatchUp = 0;                // first byte, which no protobuf message has
+constexpr uint8_t kCatchUpFormat = 1;
+
+struct Replica;
+
+struct Field {
+  Replica* owner;
+  const sk_crdt_v1* type;
+  void* instance;  // nullptr until the field exists in the document
+  uint8_t* head;   // owned: name and type as they stand in every Change
+  uint32_t head_len, name_at, name_len;
+  bool edited;  // in the open batch
+
+  Bytes name() const { return {head + name_at, name_len}; }
+};
+
+struct Part {  // one edit of an unspilled batch
+  Field* field;
+  uint32_t count;
+  size_t end;  // of its delta, in `deltas`
+};
+
+struct Waiting {
+  uint8_t* bytes;  // owned
+  size_t len;
+};
+
+struct Replica {
+  Replica(const Registry& registry, uint64_t replica) : id(replica), document(registry) {}
+  ~Replica() {
+    for (Field* field : fields) {
+      std::free(field->head);
+      delete field;
+    }
+    for (Waiting& item : waiting) std::free(item.bytes);
+  }
+  bool open() const { return first != 0; }
+
+  uint64_t id;
+  Document document;
+  Hlc clock;
+  Vec<Field*> fields;
+
+  uint64_t first = 0, next = 0;  // seqs of the open batch; first = 0: there is none
+  uint64_t hlc = 0;
+  bool spilled = false;
+  Buffer deltas;
+  Vec<Part> parts;
+
+  Vec<Waiting> waiting;
+  size_t waiting_bytes = 0;
+};
+
+struct Result {  // all u32, little endian
+  uint32_t data, data_len;
+  uint32_t text, text_len;  // why a call failed
+  uint32_t value[2];        // one u64
+};
+
+Result result;
+sk_error error = {sizeof(sk_error), 0, {0}};
+Buffer scratch, output;
+Registry* registry = nullptr;
+wire::Transaction incoming;  // kept for its memory
+
+uint32_t address(const void* pointer) {
+  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(pointer));
+}
+void give(Bytes bytes) {
+  result.data = address(bytes.data);
+  result.data_len = static_cast<uint32_t>(bytes.len);
+}
+int32_t failed(sk_status code, const char* text) {
+  result.text = address(text);
+  result.text_len = static_cast<uint32_t>(std::strlen(text));
+  return -code;
+}
+// 0, or a failure's code below 0.
+int32_t done(Status status) { return status.ok() ? 0 : failed(status.code(), status.text()); }
+
+const Registry& types() {
+  if (!registry) {
+    registry = new Registry;
+    (void)registry->add(synckit_type_lww());
+    (void)registry->add(synckit_type_text());
+    (void)registry->add(synckit_type_set());
+    (void)registry->add(synckit_type_counter());
+  }
+  return *registry;
+}
+
+// ---- edits --------------------------------------------------------------------------------------
+
+void* instance_of(Field& field) {
+  if (!field.instance) {
+    field.instance = field.owner->document.instance(field.name(), field.type->type);
+  }
+  return field.instance;
+}
+
+void spill(Replica& replica) {
+  replica.spilled = true;
+  replica.deltas.clear();
+  replica.parts.clear();
+}
+
+// What other calls than edits do to an open batch: its edits can no longer share one transaction.
+void interrupt(Replica& replica) {
+  if (replica.open()) spill(replica);
+}
+
+// Applies an intent; how many dots it took, or a failure's code below 0.
+int32_t edit(Field& field, Bytes intent) {
+  Replica& replica = *field.owner;
+  if (!replica.open()) replica.next = replica.document.version()[replica.id] + 1;
+  if (replica.deltas.len > kMaxBatchBytes) spill(replica);
+  Stamp stamp{replica.id, replica.next, replica.hlc};
+  size_t before = replica.deltas.len;
+  uint32_t count = 0;
+  if (instance_of(field) && !replica.document.broken()) {
+    sk_status code = field.type->mutate(field.instance, &stamp, intent.data, intent.len,
+                                        replica.spilled ? nullptr : &replica.deltas, nullptr,
+                                        &count, &error);
+    if (code != SK_OK) {
+      replica.deltas.len = before;
+      return failed(code, error.text);
+    }
+  } else {
+    Status status = replica.document.mutate(field.name(), field.type->type, stamp, intent,
+                                            replica.deltas, count, nullptr);
+    if (!status.ok()) return done(status);
+  }
+  if (count == 0) {
+    replica.deltas.len = before;
+    return 0;
+  }
+  if (!replica.open()) replica.first = replica.next;
+  replica.next += count;
+  field.edited = true;
+  if (!replica.spilled) replica.parts.push_back({&field, count, replica.deltas.len});
+  return count > INT32_MAX ? INT32_MAX : static_cast<int32_t>(count);
+}
+
+// ---- updates ------------------------------------------------------------------------------------
+
+size_t varint_size(uint64_t value) {
+  size_t n = 1;
+  for (; value >= 0x80; value >>= 7) ++n;
+  return n;
+}
+
+// What wire::encode(Transaction) writes, in one pass over the batch.
+void write_transaction(const Replica& replica, Writer& out) {
+  out.byte(0x09);
+  out.fixed64(replica.id);
+  out.byte(0x10);
+  out.varint(replica.first);
+  out.byte(0x18);
+  out.varint(replica.next - replica.first);
+  out.byte(0x21);
+  out.fixed64(replica.hlc);
+  size_t start = 0;
+  for (const Part& part : replica.parts) {
+    size_t len = part.end - start;
+    out.byte(0x2a);
+    out.varint(part.field->head_len + 2 + varint_size(part.count) + varint_size(len) + len);
+    out.raw(part.field->head, part.field->head_len);
+    out.byte(0x18);
+    out.varint(part.count);
+    out.byte(0x22);
+    out.varint(len);
+    out.raw(replica.deltas.data + start, len);
+    start = part.end;
+  }
+}
+
+Status write_catch_up(Replica& replica, Writer& out) {
+  VersionVector since = replica.document.version();
+  since.set(replica.id, replica.first - 1);
+  out.byte(kCatchUp);
+  out.byte(kCatchUpFormat);
+  out.varint(since.size());
+  for (const Dot& dot : since.dots()) {
+    out.fixed64(dot.replica);
+    out.varint(dot.seq);
+  }
+  wire::Snapshot head;
+  head.version.set(replica.id, replica.next - 1);
+  head.max_hlc = replica.document.max_hlc();
+  wire::encode(head, output);
+  sk_version view = since.view();
+  Buffer state;
+  for (Field* field : replica.fields) {
+    if (!field->edited) continue;
+    state.clear();
+    sk_status code = field->type->encode(field->instance, &view, &state, &error);
+    if (code != SK_OK) return {code, "a field could not be encoded"};
+    wire::Snapshot piece;  // repeated fields may be appended in pieces
+    piece.fields.push_back({field->name(), field->type->type, field->type->format, state});
+    wire::encode(piece, output);
+  }
+  return {};
+}
+
+// ---- what others send ---------------------------------------------------------------------------
+
+// The one layout of a Transaction that every SyncKit writes, read without detours. False for any
+// other bytes, valid or not: wire::decode judges them.
+bool read_transaction(Bytes bytes, wire::Transaction& out) {
+  Reader in(bytes);
+  if (in.byte() != 0x09) return false;
+  out.replica = in.fixed64();
+  if (in.byte() != 0x10) return false;
+  out.seq = in.varint();
+  if (in.byte() != 0x18) return false;
+  uint64_t count = in.varint(), used = 0;
+  out.count = static_cast<uint32_t>(count);
+  if (in.byte() != 0x21) return false;
+  out.hlc = in.fixed64();
+  out.changes.clear();
+  out.raw = bytes;
+  while (in.ok() && !in.done()) {
+    if (in.byte() != 0x2a) return false;
+    Reader part(in.sized());
+    wire::Change change;
+    uint8_t tag = part.byte();
+    if (tag == 0x0a) {
+      change.field = part.sized();
+      tag = part.byte();
+    }
+    if (tag != 0x12) return false;
+    change.type = part.sized();
+    if (part.byte() != 0x18) return false;
+    uint64_t dots = part.varint();
+    if (part.byte() != 0x22) return false;
+    change.delta = part.sized();
+    if (!part.good_end() || dots == 0 || dots > count || change.type.empty() ||
+        change.type.len > wire::kMaxTypeBytes || change.field.len > wire::kMaxFieldBytes) {
+      return false;
+    }
+    change.count = static_cast<uint32_t>(dots);
+    used += dots;
+    out.changes.push_back(change);
+  }
+  return in.ok() && out.replica != 0 && out.seq != 0 && count != 0 && count <= UINT32_MAX &&
+         used == count && out.seq <= UINT64_MAX - count;
+}
+
+Status merge_transaction(Replica& replica, Bytes bytes, Merged& outcome) {
+  if (!read_transaction(bytes, incoming)) SK_TRY(wire::decode(bytes, incoming));
+  if (incoming.replica == replica.id && replica.open() && incoming.last_seq() >= replica.first) {
+    return {SK_CONFLICT, "somebody else writes with this replica's id"};
+  }
+  return replica.document.merge(incoming, outcome, nullptr);
+}
+
+Status merge_snapshot(Replica& replica, Bytes bytes) {
+  wire::Snapshot snapshot;
+  SK_TRY(wire::decode(bytes, snapshot));
+  if (replica.open() && snapshot.version[replica.id] >= replica.first) {
+    return {SK_CONFLICT, "somebody else writes with this replica's id"};
+  }
+  return replica.document.merge_snapshot(snapshot, nullptr);
+}
+
+// A catch-up: what it builds on, and the snapshot of what it adds.
+Status read_catch_up(Bytes bytes, VersionVector& since, Bytes& rest) {
+  Reader in(bytes);
+  in.byte();
+  if (in.byte() != kCatchUpFormat) {
+    return {SK_UNSUPPORTED, "the update has a format that this build does not read"};
+  }
+  uint64_t count = in.varint(), previous = 0;
+  if (count > VersionVector::kMaxReplicas) return Status::limit("more than 65536 replicas");
+  for (; count && in.ok(); --count) {
+    uint64_t replica = in.fixed64(), seq = in.varint();
+    if (replica <= previous || seq == 0) in.fail();
+    previous = replica;
+    since.raise(replica, seq);
+  }
+  rest = in.rest();
+  return in.ok() ? Status{} : Status::malformed("the update is cut short, or out of order");
+}
+
+Status merge_catch_up(Replica& replica, Bytes bytes, Merged& outcome) {
+  VersionVector since;
+  Bytes rest;
+  wire::Snapshot snapshot;
+  SK_TRY(read_catch_up(bytes, since, rest));
+  SK_TRY(wire::decode(rest, snapshot));
+  if (snapshot.version.empty()) return Status::malformed("the update has no version");
+  if (replica.document.version().covers(snapshot.version)) {
+    outcome = Merged::duplicate;
+    return {};
+  }
+  if (replica.document.version().covers(since)) {
+    outcome = Merged::applied;
+    return merge_snapshot(replica, rest);
+  }
+  outcome = Merged::parked;
+  for (const Waiting& item : replica.waiting) {
+    if (Bytes(item.bytes, item.len) == bytes) return {};
+  }
+  if (replica.waiting.size() >= kMaxWaiting ||
+      replica.waiting_bytes + bytes.len > kMaxWaitingBytes) {
+    return Status::limit("too many updates wait for earlier ones: load a snapshot");
+  }
+  Waiting item{static_cast<uint8_t*>(std::malloc(bytes.len)), bytes.len};
+  if (!item.bytes) out_of_memory();
+  std::memcpy(item.bytes, bytes.data, bytes.len);
+  replica.waiting.push_back(item);
+  replica.waiting_bytes += bytes.len;
+  return {};
+}
+
+// Merges the catch-ups whose time has come. One that turns out to be bad is forgotten: the call
+// that delivers what it waited for has done nothing wrong.
+void retry(Replica& replica) {
+  for (bool progress = true; progress && !replica.waiting.empty();) {
+    progress = false;
+    for (size_t i = 0; i < replica.waiting.size();) {
+      Waiting item = replica.waiting[i];
+      Merged outcome = Merged::parked;
+      Status status = merge_catch_up(replica, {item.bytes, item.len}, outcome);
+      if (status.ok() && outcome == Merged::parked) {
+        ++i;
+        continue;
+      }
+      replica.waiting.erase(i);
+      replica.waiting_bytes -= item.len;
+      std::free(item.bytes);
+      progress = true;
+    }
+  }
+}
+
+// The tags that a Snapshot can begin with; a Transaction's are all others.
+bool is_snapshot(uint8_t tag) { return tag == 0x0a || tag == 0x11 || tag == 0x1a; }
+
+void shrink_scratch() {
+  std::free(scratch.data);
+  scratch.data = nullptr;
+  scratch.cap = 0;
+}
+
+}  // namespace
+
+// ---- exports ------------------------------------------------------------------------------------
+
+SK_WASM(sk_result)()->Result* { return &result; }
+SK_WASM(sk_scratch)(uint32_t size)->uint8_t* {
+  if (size > scratch.cap && scratch.reserve(&scratch, size) != SK_OK) return nullptr;
+  return scratch.data;
+}
+SK_WASM(sk_scratch_size)()->size_t { return scratch.cap; }
+
+SK_WASM(sk_replica_new)(uint32_t lo, uint32_t hi)->Replica* {
+  return new Replica(types(), lo | static_cast<uint64_t>(hi) << 32);
+}
+SK_WASM(sk_replica_free)(Replica* replica)->void { delete replica; }
+
+SK_WASM(sk_replica_field)
+(Replica* replica, uint32_t name_len, uint32_t type_len)->Field* {
+  Bytes name{scratch.data, name_len}, type{scratch.data + name_len, type_len};
+  const sk_crdt_v1* table = types().find(type);
+  if (!table) return failed(SK_UNSUPPORTED, "there is no such type"), nullptr;
+  if (name_len > wire::kMaxFieldBytes) {
+    return failed(SK_LIMIT, "a field name is longer than 256 bytes"), nullptr;
+  }
+  for (Field* field : replica->fields) {
+    if (field->type == table && field->name() == name) return field;
+  }
+  Buffer head;
+  Writer out(head);
+  uint32_t name_at = 0;
+  if (name_len) {
+    out.byte(0x0a);
+    out.varint(name_len);
+    name_at = static_cast<uint32_t>(head.len);
+    out.raw(name);
+  }
+  out.byte(0x12);
+  out.sized(type);
+  if (!out.ok()) out_of_memory();
+  Field* field = new Field{replica, table,   nullptr, head.data, static_cast<uint32_t>(head.len),
+                           name_at, name_len, false};
+  head.data = nullptr;
+  head.cap = 0;
+  replica->fields.push_back(field);
+  return field;
+}
+
+// The time for the edits that follow; called before the first edit after anything else.
+SK_WASM(sk_replica_clock)(Replica* replica, double now)->void {
+  interrupt(*replica);
+  replica->clock.observe(replica->document.max_hlc());
+  replica->hlc = replica->clock.tick(now > 0 ? static_cast<uint64_t>(now) : 0);
+}
+
+SK_WASM(sk_edit)(Field* field, uint32_t intent_len)->int32_t {
+  return edit(*field, {scratch.data, intent_len});
+}
+
+// Inserts the character `unit` (below 0x80), or, when it is negative, `len` bytes of UTF-8 at
+// scratch + 16; before that, deletes. Positions are UTF-16 units.
+SK_WASM(sk_text_splice)
+(Field* field, uint32_t position, uint32_t erase, int32_t unit, uint32_t len)->int32_t {
+  uint8_t head[kTextAt], *at = head;
+  *at++ = 2;
+  for (uint32_t value : {position, erase}) {
+    for (; value >= 0x80; value >>= 7) *at++ = static_cast<uint8_t>(value | 0x80);
+    *at++ = static_cast<uint8_t>(value);
+  }
+  if (unit >= 0) *at++ = static_cast<uint8_t>(unit);
+  size_t size = static_cast<size_t>(at - head);
+  if (unit >= 0 || len == 0) return edit(*field, {head, size});
+  uint8_t* start = scratch.data + kTextAt - size;
+  std::memcpy(start, head, size);
+  return edit(*field, {start, size + len});
+}
+
+SK_WASM(sk_counter_add)(Field* field, uint32_t lo, uint32_t hi)->int32_t {
+  int64_t amount = static_cast<int64_t>(lo | static_cast<uint64_t>(hi) << 32);
+  uint64_t value = static_cast<uint64_t>(amount) << 1 ^ static_cast<uint64_t>(amount >> 63);
+  uint8_t intent[10], *at = intent;
+  for (; value >= 0x80; value >>= 7) *at++ = static_cast<uint8_t>(value | 0x80);
+  *at++ = static_cast<uint8_t>(value);
+  return edit(*field, {intent, static_cast<size_t>(at - intent)});
+}
+
+// Length of the update, 0 when there is nothing to commit; a failure's code below 0.
+SK_WASM(sk_replica_commit)(Replica* replica)->int32_t {
+  if (!replica->open()) return 0;
+  output.clear();
+  Writer out(output);
+  replica->document.commit_local(replica->id, replica->next - 1, replica->hlc);
+  Status status;
+  if (replica->spilled) {
+    status = write_catch_up(*replica, out);
+  } else {
+    write_transaction(*replica, out);
+  }
+  if (status.ok()) status = out.status();
+  if (!status.ok()) return done(status);
+  if (replica->spilled) {
+    for (Field* field : replica->fields) field->edited = false;
+  } else {
+    for (Part& part : replica->parts) part.field->edited = false;
+  }
+  replica->first = 0;
+  replica->spilled = false;
+  replica->deltas.clear();
+  replica->parts.clear();
+  give(output);
+  return static_cast<int32_t>(output.len);
+}
+
+// 0 merged, 1 known already, 2 waits for what it builds on; a failure's code below 0.
+SK_WASM(sk_replica_apply)(Replica* replica, uint32_t len)->int32_t {
+  Bytes bytes{scratch.data, len};
+  interrupt(*replica);
+  Merged outcome = Merged::applied;
+  Status status;
+  if (len == 0) {
+    outcome = Merged::duplicate;  // what commit gives for no edit
+  } else if (bytes.data[0] == kCatchUp) {
+    status = merge_catch_up(*replica, bytes, outcome);
+  } else if (is_snapshot(bytes.data[0])) {
+    status = merge_snapshot(*replica, bytes);
+  } else {
+    status = merge_transaction(*replica, bytes, outcome);
+  }
+  if (status.ok() && !replica->waiting.empty()) retry(*replica);
+  if (scratch.cap > kKeptScratch) shrink_scratch();
+  return status.ok() ? static_cast<int32_t>(outcome) : done(status);
+}
+
+SK_WASM(sk_view)(Field* field)->int32_t {
+  output.clear();
+  Status status;
+  if (void* instance = instance_of(*field)) {
+    sk_status code = field->type->view(instance, &output, &error);
+    if (code != SK_OK) return failed(code, error.text);
+  } else {
+    status = field->owner->document.view(field->name(), field->type->type, output);
+  }
+  give(output);
+  return done(status);
+}
+
+SK_WASM(sk_replica_snapshot)(Replica* replica)->int32_t {
+  interrupt(*replica);
+  if (replica->open()) {
+    replica->document.commit_local(replica->id, replica->next - 1, replica->hlc);
+  }
+  output.clear();
+  Status status = replica->document.encode_snapshot(output);
+  give(output);
+  return done(status);
+}
+
+// Data = (u64 replica, u64 seq)*, the open batch left out unless a snapshot has it.
+SK_WASM(sk_replica_version)(Replica* replica)->int32_t {
+  const Vec<Dot>& dots = replica->document.version().dots();
+  give({reinterpret_cast<const uint8_t*>(dots.data()), dots.size() * sizeof(Dot)});
+  return 0;
+}
+SK_WASM(sk_replica_digest)(Replica* replica)->int32_t {
+  uint64_t digest = 0;
+  Status status = replica->document.digest(digest);
+  result.value[0] = static_cast<uint32_t>(digest);
+  result.value[1] = static_cast<uint32_t>(digest >> 32);
+  return done(status);
+}
+
+}  // namespace synckit
