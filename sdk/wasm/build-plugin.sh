@@ -32,7 +32,7 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 emcc -Oz -fno-builtin -mbulk-memory -msign-ext -c "$here/alloc.c" -o "$work/alloc.o"
-flags="-std=c++20 -Oz -fno-exceptions -fno-rtti -fno-threadsafe-statics
+flags="-sINLINING_LIMIT=0 -std=c++20 -Oz -fno-exceptions -fno-rtti -fno-threadsafe-statics
   -fno-c++-static-destructors -fvisibility=hidden -flto -mbulk-memory -msign-ext"
 emcc $flags -fno-builtin -c "$here/runtime.cpp" -o "$work/runtime.o"
 emcc $flags "-I$include" "$@" "$source" "$work/alloc.o" "$work/runtime.o" --no-entry \

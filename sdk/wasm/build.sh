@@ -31,7 +31,8 @@ fi
 
 level=${SYNCKIT_WASM_O:--Oz}        # of the engine
 type_level=${SYNCKIT_WASM_TYPE_O:--Oz}  # of the types, whose loops are hot
-flags="-std=c++20 -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-c++-static-destructors
+# INLINING_LIMIT: at -Oz emcc forbids to inline even one-line constructors, which costs a tenth.
+flags="-sINLINING_LIMIT=0 -std=c++20 -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-c++-static-destructors
   -fvisibility=hidden -flto -mbulk-memory -msign-ext -DNDEBUG
   -I$root/sdk -I$root/sdk/include -Wall -Wextra"
 link="--no-entry -sSTANDALONE_WASM=0 -sFILESYSTEM=0 -sALLOW_MEMORY_GROWTH -sMAXIMUM_MEMORY=2GB
@@ -69,12 +70,12 @@ base() {
 # In a subshell, for its own levels and objects.
 replica() (
   level=${SYNCKIT_REPLICA_O:--O2} type_level=${SYNCKIT_REPLICA_O:--O2} work=$work/replica
-  flags="$flags -DSYNCKIT_KEEP_TEXT"
+  flags="$flags -DSYNCKIT_KEEP_TEXT ${SYNCKIT_C_EXTRA:-}"
   mkdir "$work"
   base kernel/wire kernel/document
   for name in lww text set counter; do type $name; done
   compile "$level" replica "$here/replica.cpp"
-  emcc $level $link "$work"/*.o -o "$work/replica.wasm"
+  emcc $level $link ${SYNCKIT_LINK_EXTRA:-} "$work"/*.o -o "$work/replica.wasm"
   mv "$work/replica.wasm" "$out/replica.wasm"
 )
 
