@@ -5,33 +5,39 @@ namespace synckit::text {
 
 // ---- intents ------------------------------------------------------------------------------
 
+// Leaves the cursor at the position.
 Status Text::read_intent(Bytes intent, Splice& splice) {
   Reader in(intent);
   uint8_t op = in.byte();
   uint64_t at = in.varint(), count = in.varint();
   if (!in.ok() || (op != 1 && op != 2)) {
-    return Status::malformed("text intent: expected op 1 or 2, position, count, text");
+    return Status::malformed(SK_TEXT("text intent: expected op 1 or 2, position, count, text"));
   }
   splice.text = in.rest();
-  if (!count_code_points(splice.text, splice.chars, splice.wide)) {
-    return Status::malformed("text intent: the text to insert is not valid UTF-8");
+  const uint8_t* text = splice.text.data;
+  splice.chars = scan(text, text + splice.text.len, kNone, splice.wide);
+  if (splice.wide == kBadText) {
+    return Status::malformed(SK_TEXT("text intent: the text to insert is not valid UTF-8"));
   }
-  uint64_t size = uint64_t{tree_.chars()} + (op == 2 ? tree_.wide() : 0);
-  if (at > size) return Status::malformed("text intent: position is past the end");
-  if (count > size - at) return Status::malformed("text intent: range goes past the end");
+  bool utf16 = op == 2 && tree_.wide();
+  uint64_t size = uint64_t{tree_.chars()} + (utf16 ? tree_.wide() : 0);
+  if (at > size || count > size - at) {
+    return Status::malformed(SK_TEXT("text intent: position or range goes past the end"));
+  }
   splice.position = static_cast<uint32_t>(at);
   splice.erase = static_cast<uint32_t>(count);
-  if (op == 2 && tree_.wide()) {
-    uint32_t end = 0;
-    if (!tree_.from_utf16(splice.position + splice.erase, end)) {
-      return Status::malformed("text intent: end of range is inside a surrogate pair");
-    }
-    if (!tree_.from_utf16(static_cast<uint32_t>(at), splice.position)) {
-      return Status::malformed("text intent: position is inside a surrogate pair");
-    }
-    splice.erase = end - splice.position;
+  bool whole = true;
+  if (utf16) {
+    whole = tree_.seek(splice.position + splice.erase, true);
+    splice.erase = tree_.position().chars;
   }
-  return {};
+  whole = tree_.seek(splice.position, utf16) && whole;
+  if (utf16) {
+    splice.position = tree_.position().chars;
+    splice.erase -= splice.position;
+  }
+  if (whole) return {};
+  return Status::malformed(SK_TEXT("text intent: position or end is inside a surrogate pair"));
 }
 
 Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,
@@ -39,124 +45,97 @@ Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
   Splice splice;
   seqs = 0;
   SK_TRY(read_intent(intent, splice));
-  if (!splice.erase && !splice.chars) return {};
-  if (splice.chars > kMaxAtoms - dots_.count()) {
-    return Status::limit("text: more than kMaxAtoms code points were inserted into this field");
-  }
-  uint32_t me = dots_.find_replica(stamp.replica);
   uint32_t used = splice.chars + (splice.erase ? 1 : 0);
+  if (!used) return {};
+  uint32_t lv = dots_.count(), me = dots_.replica(stamp.replica, false);
   if (stamp.replica == 0 || stamp.seq <= dots_.seen(me) || stamp.seq + used < stamp.seq) {
-    return {SK_CONFLICT, "text: the stamp's replica is 0, or its seq is not above those in use"};
+    return {SK_CONFLICT,
+            SK_TEXT("text: the stamp's replica is 0, or its seq is not above those in use")};
   }
-  if (me == kNone && dots_.replica_count() >= kMaxReplicas) {
-    return Status::limit("text: more than kMaxReplicas replicas write this field");
+  if (splice.chars > kMaxAtoms - lv || (me == kNone && dots_.replicas().size() >= kMaxReplicas)) {
+    return too_many();
   }
-  tree_.seek(splice.position);
-  if (delta.wanted()) write_op(stamp, me, splice, delta);
+  me = dots_.replica(stamp.replica, true);
+  dots_.replicas()[me].seen = stamp.seq + used - 1;
+  uint32_t lo = tree_.left_atom(), ro = tree_.right_atom();
+  uint32_t wide = tree_.wide(), wide_before = wide ? tree_.position().wide : 0;
+  if (splice.chars) {
+    const uint8_t* text = splice.text.data;
+    dots_.add(me, stamp.seq + (splice.erase ? 1 : 0), splice.chars);
+    chars_.store(lv, splice.chars, text, text + splice.text.len);
+    tree_.insert({lv, lo, ro, splice.chars}, splice.wide);
+  }
+  tree_.erased.clear();
+  tree_.erase(splice.erase);  // the cursor stands behind what was inserted
+  if (delta.wanted()) write_op(stamp, me, lo, ro, splice, delta);
   if (patch.wanted()) {
     PatchWriter out(patch, patch_text_);
-    out.retain(splice.position, tree_.wide_before());
+    out.retain(splice.position, wide_before);
     if (splice.chars) out.insert(splice.text);
-    uint32_t wide = 0;
-    if (tree_.wide()) {
-      tree_.visit(splice.erase, [&](uint32_t lv, uint32_t n) { wide += chars_.wide(lv, n); });
-    }
-    out.erase(splice.erase, wide);
+    out.erase(splice.erase, wide + splice.wide - tree_.wide());
     out.finish();
   }
-  SK_TRY(delta.status());
-  SK_TRY(patch.status());
-
-  me = dots_.obtain_replica(stamp.replica);
-  dots_.replica(me).seen = stamp.seq + used - 1;
-  if (splice.chars) {
-    uint32_t lv = dots_.count(), lo = tree_.left_atom(), ro = tree_.right_atom();
-    dots_.add(me, stamp.seq + (splice.erase ? 1 : 0), splice.chars);
-    chars_.store(lv, splice.chars, splice.text.data, splice.text.data + splice.text.len);
-    tree_.insert(lv, splice.chars, lo, ro, false, splice.wide);
-  }
-  tree_.erase(splice.erase);  // the cursor stands behind what was inserted
   seqs = used;
   return {};
 }
 
 // ---- the delta of a local edit ---------------------------------------------------------------
 
-void Text::note_author(uint32_t me, uint32_t author) {
-  if (author == me) return;
-  size_t at = 0;
-  uint64_t id = dots_.replica(author).id;
-  while (at < table_.size() && dots_.replica(table_[at]).id < id) ++at;
-  if (at == table_.size() || table_[at] != author) table_.insert(at, author);
-}
-
-void Text::write_dot(Writer& out, uint32_t me, uint64_t from, uint32_t author, uint64_t seq) {
-  out.varint(author == me ? from - seq : seq);
-  if (table_.empty()) return;
-  uint32_t which = 0;
-  if (author != me) {
-    while (table_[which] != author) ++which;
-    ++which;
+void Text::name(uint32_t me, uint32_t lv, uint32_t count) {
+  if (lv == kNone) return named_.push_back({0, kNone, 0});
+  while (count) {
+    uint32_t index = dots_.run_of(lv);
+    const Run& run = dots_.runs()[index];
+    uint32_t left = dots_.run_end(index) - lv, part = left < count ? left : count;
+    named_.push_back({run.seq + (lv - run.lv), run.replica, part});
+    lv += part;
+    count -= part;
+    if (run.replica == me) continue;
+    size_t at = 0;
+    const Vec<Replica>& replicas = dots_.replicas();
+    while (at < others_.size() && replicas[others_[at]].id < replicas[run.replica].id) ++at;
+    if (at == others_.size() || others_[at] != run.replica) others_.insert(at, run.replica);
   }
-  out.varint(which);
 }
 
-void Text::write_origin(Writer& out, uint32_t me, uint64_t from, uint32_t atom) {
-  if (atom == kNone) return out.byte(0);
-  const Run& run = dots_.runs()[dots_.run_of(atom)];
-  write_dot(out, me, from, run.replica, run.seq + (atom - run.lv));
-}
-
-void Text::write_op(const Stamp& stamp, uint32_t me, const Splice& splice, Writer& out) {
-  uint32_t lo = tree_.left_atom(), ro = tree_.right_atom();
-  gone_.clear();
-  table_.clear();
-  tree_.visit(splice.erase, [&](uint32_t lv, uint32_t count) {
-    while (count) {
-      uint32_t index = dots_.run_of(lv);
-      const Run& run = dots_.runs()[index];
-      uint32_t left = dots_.run_end(index) - lv, part = left < count ? left : count;
-      uint64_t seq = run.seq + (lv - run.lv);
-      if (!gone_.empty() && gone_.back().author == run.replica &&
-          gone_.back().seq + gone_.back().len == seq) {
-        gone_.back().len += part;
-      } else {
-        gone_.push_back({seq, run.replica, part});
-        note_author(me, run.replica);
-      }
-      lv += part;
-      count -= part;
+void Text::write_dot(Writer& out, uint32_t me, uint64_t from, const Named& dot) {
+  if (dot.replica == kNone) return out.byte(0);
+  uint32_t which = 0;
+  if (dot.replica != me) {
+    while (others_[which++] != dot.replica) {
     }
-  });
+  }
+  out.varint(which ? dot.seq : from - dot.seq);
+  if (!others_.empty()) out.varint(which);
+}
+
+void Text::write_op(const Stamp& stamp, uint32_t me, uint32_t lo, uint32_t ro,
+                    const Splice& splice, Writer& out) {
+  named_.clear();
+  others_.clear();
+  for (const Atoms& run : tree_.erased) name(me, run.lv, run.count);
+  size_t gone = named_.size();
   uint8_t flags = kOp;
   uint64_t from = stamp.seq;
-  if (splice.erase) flags |= kErases, ++from;
+  if (gone) flags |= kErases, ++from;
   if (splice.chars) {
     flags |= kInserts;
-    for (uint32_t origin : {lo, ro}) {
-      if (origin != kNone) note_author(me, dots_.runs()[dots_.run_of(origin)].replica);
-    }
-    if (lo != kNone && !splice.erase) {
-      const Run& run = dots_.runs()[dots_.run_of(lo)];
-      if (run.replica == me && run.seq + (lo - run.lv) + 1 == from) flags |= kTyping;
-    }
+    name(me, lo, 1);
+    const Named& dot = named_.back();
+    if (!gone && dot.replica == me && dot.seq + 1 == from) flags |= kTyping;
+    name(me, ro, 1);
   }
-  if (!table_.empty()) flags |= kTable;
+  if (!others_.empty()) flags |= kTable;
   out.byte(flags);
   out.fixed64(stamp.replica);
   out.varint(stamp.seq);
-  if (!table_.empty()) {
-    out.varint(table_.size());
-    for (uint32_t author : table_) out.fixed64(dots_.replica(author).id);
+  if (!others_.empty()) out.varint(others_.size());
+  for (uint32_t other : others_) out.fixed64(dots_.replicas()[other].id);
+  for (size_t i = flags & kTyping ? 1 : 0; i < named_.size(); ++i) {
+    write_dot(out, me, i < gone ? stamp.seq : from, named_[i]);
+    if (i < gone) out.varint((named_[i].len - 1) << 1 | (i + 1 < gone ? 1 : 0));
   }
-  for (size_t i = 0; i < gone_.size(); ++i) {
-    write_dot(out, me, stamp.seq, gone_[i].author, gone_[i].seq);
-    out.varint((gone_[i].len - 1) << 1 | (i + 1 < gone_.size() ? 1 : 0));
-  }
-  if (!splice.chars) return;
-  if (!(flags & kTyping)) write_origin(out, me, from, lo);
-  write_origin(out, me, from, ro);
-  out.raw(splice.text);
+  if (splice.chars) out.raw(splice.text);
 }
 
 // ---- reading ----------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ class PatchWriter {
     log.write(text, lv, count, false);
   }
   void insert(Bytes utf8) {
-    add(kInsert, 1, 0);
+    add(kInsert, utf8.empty() ? 0 : 1, 0);
     Writer(text_).raw(utf8);
   }
   void finish() {
@@ -89,32 +89,36 @@ class Text : public Crdt<Text> {
     uint32_t chars, wide;      // of the text to insert
     Bytes text;
   };
-  struct AtomRun {
-    uint32_t lv, count;
+  struct Known {  // some numbers of a delta: where the atoms are, or (from count() on) will be
+    uint64_t seq;
+    uint32_t g, lv, count, author;
   };
-  struct Job {  // atoms to integrate
-    uint32_t lv, count, lo, ro;
-    const uint8_t* text;  // nullptr: tombstones
+  struct Named {  // atoms that an op names; replica = index into Dots, kNone for no atom
+    uint64_t seq;
+    uint32_t replica, len;
   };
+
+  static Status too_many() {
+    return Status::limit(SK_TEXT("text: more than kMaxAtoms code points, or kMaxReplicas writers"));
+  }
+  static Status missing() {
+    return {SK_MISSING_DEPS, SK_TEXT("text delta: builds on edits that are not here yet")};
+  }
 
   // text.cpp: local edits
   Status read_intent(Bytes intent, Splice& splice);
-  void write_op(const Stamp& stamp, uint32_t me, const Splice& splice, Writer& out);
-  void write_dot(Writer& out, uint32_t me, uint64_t from, uint32_t author, uint64_t seq);
-  void write_origin(Writer& out, uint32_t me, uint64_t from, uint32_t atom);
-  void note_author(uint32_t me, uint32_t author);
+  void write_op(const Stamp& stamp, uint32_t me, uint32_t lo, uint32_t ro, const Splice& splice,
+                Writer& out);
+  void write_dot(Writer& out, uint32_t me, uint64_t from, const Named& dot);
+  void name(uint32_t me, uint32_t lv, uint32_t count);
 
   // text_merge.cpp
   Status resolve();
-  Status resolve_atoms(const SeqRun& run);
-  Status resolve_segments(uint32_t& end);
-  Status resolve_piece(const Piece& piece, size_t& segment);
-  Status resolve_origin(uint32_t origin, uint32_t& atom);
-  Status resolve_number(uint32_t g, uint32_t& atom);
+  const Known& known(uint32_t g) const;
+  uint32_t atom(uint32_t g) const;
   void apply(Writer& patch);
-  void load();
-  bool integrate(PatchWriter& out, bool wanted);
-  void sweep(uint32_t before, PatchWriter& out);
+  void put(const Piece& piece, uint32_t before, bool loads);
+  void tell(PatchWriter& out);
 
   CharLog chars_;
   Dots dots_;
@@ -122,13 +126,12 @@ class Text : public Crdt<Text> {
 
   // Scratch, kept for its memory.
   Delta delta_;
-  bool loads_ = false;  // the delta in hand is taken by load()
-  Vec<Job> jobs_;
-  Vec<AtomRun> kills_;
-  Vec<Keyed> changed_, spare_;  // atoms that a merge has deleted: lv, count
-  Vec<SeqRun> gone_;            // author = index into Dots
-  Vec<uint32_t> table_;         // foreign authors of an op, ascending by id
-  Buffer patch_, patch_text_;
+  Vec<Known> table_;
+  Vec<Atoms> fresh_, places_;  // what a merge has inserted; what its patch has to tell
+  Vec<Keyed> changes_;         // where these stand
+  Vec<Named> named_;
+  Vec<uint32_t> others_;  // foreign authors of an op, ascending by id
+  Buffer patch_text_;
 };
 
 }  // namespace synckit::text

@@ -1,0 +1,110 @@
+// Code points and their log: see text_chars.hpp.
+#include "text_chars.hpp"
+
+namespace synckit::text {
+
+bool next_code_point(const uint8_t*& at, const uint8_t* end, uint32_t& code) {
+  code = *at++;
+  if (code < 0x80) return true;
+  uint32_t lead = code;
+  if (lead < 0xc2 || lead > 0xf4) return false;
+  int more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+  code &= 0x3fu >> more;
+  for (int i = 0; i < more; ++i) {
+    if (at == end || (*at & 0xc0) != 0x80) return false;
+    code = code << 6 | (*at++ & 0x3fu);
+  }
+  if (more == 1) return true;
+  return code >= (more == 2 ? 0x800u : 0x10000u) && code <= 0x10ffff && (code >> 11) != 0x1b;
+}
+
+uint32_t scan(const uint8_t*& at, const uint8_t* end, uint32_t most, uint32_t& wide) {
+  uint32_t count = 0, code;
+  wide = 0;
+  for (; count < most && at != end; ++count) {
+    if (*at < 0x80) {
+      ++at;
+      continue;
+    }
+    if (!next_code_point(at, end, code)) {
+      wide = kBadText;
+      break;
+    }
+    wide += code > 0xffff;
+  }
+  return count;
+}
+
+void CharLog::widen(Page*& page, uint16_t shift) {
+  auto* wider = static_cast<Page*>(std::calloc(1, sizeof(Page) + 4 + (kPageAtoms << shift)));
+  if (!wider) out_of_memory();
+  wider->shift = shift;
+  if (page) {  // a page that grows held nothing above U+FFFF
+    for (uint32_t i = 0; i < kPageAtoms; ++i) wider->put(i, page->get(i));
+    std::free(page);
+  }
+  page = wider;
+}
+
+uint32_t CharLog::store(uint32_t lv, uint32_t count, const uint8_t*& at, const uint8_t* end) {
+  uint32_t sum = 0, code;
+  for (; count; --count, ++lv) {
+    uint32_t p = lv / kPageAtoms;
+    if (p >= pages_.size()) pages_.resize(p + 1);
+    Page*& page = pages_[p];
+    if (!next_code_point(at, end, code)) break;  // never: the text was checked
+    uint16_t shift = code < 0x100 ? 0 : code < 0x10000 ? 1 : 2;
+    if (!page || page->shift < shift) widen(page, shift);
+    page->put(lv % kPageAtoms, code);
+    if (shift == 2) ++page->wide, ++sum;
+  }
+  return sum;
+}
+
+uint32_t CharLog::wide(uint32_t lv, uint32_t count) const {
+  uint32_t sum = 0;
+  for (uint32_t end = lv + count; lv < end;) {
+    uint32_t i = lv % kPageAtoms, stop = kPageAtoms - i < end - lv ? kPageAtoms : i + end - lv;
+    const Page* page = pages_[lv / kPageAtoms];
+    lv += stop - i;
+    if (stop - i == kPageAtoms) {
+      sum += page->wide;
+    } else if (page->wide) {
+      for (; i < stop; ++i) sum += page->get(i) > 0xffff;
+    }
+  }
+  return sum;
+}
+
+void CharLog::write(Writer& out, uint32_t lv, uint32_t count, bool json) const {
+  uint8_t chunk[256];
+  size_t n = 0;
+  for (uint32_t end = lv + count; lv < end; ++lv) {
+    if (n > sizeof chunk - 8) out.raw(chunk, n), n = 0;
+    uint32_t c = pages_[lv / kPageAtoms]->get(lv % kPageAtoms);
+    if (c < 0x80) {
+      if (json && (c < 0x20 || c == '"' || c == '\\')) {
+        chunk[n++] = '\\';
+        if (c < 0x20) {
+          // What has a short escape; else \u00xx.
+          uint32_t hex = c & 15;
+          c = c >= 8 && c <= 13 && c != 11 ? static_cast<uint8_t>("btn.fr"[c - 8]) : c >> 4 | '0';
+          if (c < 'a') {
+            std::memcpy(chunk + n, "u00", 3);
+            chunk[n + 3] = static_cast<uint8_t>(c);
+            n += 4;
+            c = hex + (hex < 10 ? '0' : 'a' - 10);
+          }
+        }
+      }
+      chunk[n++] = static_cast<uint8_t>(c);
+      continue;
+    }
+    int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    chunk[n++] = static_cast<uint8_t>(0xff00u >> (more + 1) | c >> 6 * more);
+    while (more--) chunk[n++] = static_cast<uint8_t>(0x80 | (c >> 6 * more & 0x3f));
+  }
+  out.raw(chunk, n);
+}
+
+}  // namespace synckit::text

@@ -1,0 +1,82 @@
+// Dots: see text_dots.hpp.
+#include "text_dots.hpp"
+
+namespace synckit::text {
+
+uint32_t floor_of(const uint32_t* keys, size_t stride, size_t count, uint32_t key) {
+  size_t lo = 0, hi = count;
+  while (hi - lo > 1) {
+    size_t mid = (lo + hi) / 2;
+    (keys[mid * (stride / sizeof *keys)] <= key ? lo : hi) = mid;
+  }
+  return static_cast<uint32_t>(lo);
+}
+
+uint32_t Dots::replica(uint64_t id, bool make) {
+  if (last_ < replicas_.size() && replicas_[last_].id == id) return last_;
+  size_t lo = 0, hi = by_id_.size();
+  while (lo < hi) {
+    size_t mid = (lo + hi) / 2;
+    uint64_t other = replicas_[by_id_[mid]].id;
+    if (other == id) return last_ = by_id_[mid];
+    if (other < id) {
+      lo = mid + 1;
+    } else {
+      hi = mid;
+    }
+  }
+  if (!make) return kNone;
+  last_ = static_cast<uint32_t>(replicas_.size());
+  by_id_.insert(lo, last_);
+  replicas_.push_back({id, 0, kNone});
+  return last_;
+}
+
+void Dots::add(uint32_t replica, uint64_t seq, uint32_t count) {
+  bool joins = !runs_.empty() && runs_.back().replica == replica &&
+               runs_.back().seq + (count_ - runs_.back().lv) == seq;
+  if (!joins) {
+    uint32_t& last = replicas_[replica].last;
+    auto index = static_cast<uint32_t>(runs_.size());
+    Run run{seq, count_, replica, last, index, 0};
+    if (last != kNone) {
+      const Run& a = runs_[last];
+      const Run& b = runs_[a.jump];
+      run.depth = a.depth + 1;
+      run.jump = a.depth - b.depth == b.depth - runs_[b.jump].depth ? b.jump : last;
+    }
+    last = index;
+    runs_.push_back(run);
+  }
+  count_ += count;
+}
+
+uint32_t Dots::run_of(uint32_t lv) const {
+  if (lv < runs_[hint_].lv || lv >= run_end(hint_)) {
+    hint_ = floor_of(&runs_[0].lv, sizeof(Run), runs_.size(), lv);
+  }
+  return hint_;
+}
+
+uint32_t Dots::find(uint32_t replica, uint64_t seq, uint32_t& left) const {
+  uint32_t at = replicas_[replica].last;
+  while (at != kNone && runs_[at].seq > seq) {
+    uint32_t jump = runs_[at].jump;
+    at = jump != at && runs_[jump].seq > seq ? jump : runs_[at].prev;
+  }
+  if (at == kNone) return kNone;
+  const Run& run = runs_[at];
+  uint64_t offset = seq - run.seq;
+  uint32_t length = run_end(at) - run.lv;
+  if (offset >= length) return kNone;
+  left = length - static_cast<uint32_t>(offset);
+  return run.lv + static_cast<uint32_t>(offset);
+}
+
+bool Dots::before(uint32_t a, uint32_t b) const {
+  uint32_t x = runs_[run_of(a)].replica, y = runs_[run_of(b)].replica;
+  if (x != y) return replicas_[x].id < replicas_[y].id;
+  return a < b;  // FIFO: one replica's atoms arrive in the order of their seqs
+}
+
+}  // namespace synckit::text
