@@ -70,8 +70,8 @@ Result<std::string> write_snapshot(const Document& document, uint64_t position) 
         auto& c = *static_cast<Context*>(raw);
         auto name = c.builder.CreateString(field.field.text().data(), field.field.len);
         auto type = c.builder.CreateString(field.type.text().data(), field.type.len);
-        auto state = c.builder.CreateVector(field.state.data, field.state.len);
-        c.fields.push_back(store::CreateField(c.builder, name, type, field.format, state));
+        auto state = c.builder.CreateVector(field.delta.data, field.delta.len);
+        c.fields.push_back(store::CreateField(c.builder, name, type, field.count, state));
         return {};
       },
       &context);
@@ -91,12 +91,17 @@ Result<> read_snapshot(Bytes bytes, wire::Snapshot& out, uint64_t* position) {
   if (!stored) return stored.failure();
   const store::Snapshot* snapshot = (*stored)->root_as_Snapshot();
   if (!snapshot) return Failure{SK_MALFORMED, "a saved snapshot holds something else"};
+  // The verifier aligns a vector's length (4 bytes), but not its elements (8 here).
+  const auto* version = snapshot->version();
+  if (version && reinterpret_cast<uintptr_t>(version->Data()) % alignof(store::Dot) != 0) {
+    return Failure{SK_MALFORMED, "a saved snapshot is damaged: its version is not aligned"};
+  }
   out.version.clear();
   out.fields.clear();
   out.max_hlc = snapshot->max_hlc();
   if (position) *position = snapshot->position();
-  if (snapshot->version()) {
-    for (const store::Dot* dot : *snapshot->version()) {
+  if (version) {
+    for (const store::Dot* dot : *version) {
       out.version.raise(dot->replica(), dot->seq());
     }
   }
