@@ -23,6 +23,8 @@ endif()
 # synckit_add_test(name SOURCES a.cpp ... LIBS x y ... [TIMEOUT seconds] [NO_MAIN])
 # A GoogleTest executable, registered with ctest; its label is the folder under tests/ (or the
 # top folder), so that `ctest -L laws` runs one kind.
+# The target `synckit_tests` builds them all.
+add_custom_target(synckit_tests)
 function(synckit_add_test name)
   cmake_parse_arguments(ARG "NO_MAIN" "TIMEOUT;LABEL" "SOURCES;LIBS" ${ARGN})
   if(NOT SYNCKIT_TESTS)
@@ -42,6 +44,7 @@ function(synckit_add_test name)
     target_link_libraries(${name} PRIVATE GTest::gtest_main)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_dependencies(synckit_tests ${name})
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABEL}")
 endfunction()

@@ -8,6 +8,8 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <random>
@@ -25,6 +27,7 @@ using testing_support::TempDir;
 namespace ts = testing_support;
 
 constexpr int kClients = 20;
+// SYNCKIT_CRASH_ROUNDS: fewer, where a sanitizer makes each of them slow.
 constexpr int kRounds = 20;
 const char* const kDocument = "crash";
 
@@ -117,6 +120,8 @@ TEST(Crash, every_acknowledged_change_survives_twenty_kills_exactly_once) {
   uint64_t seed = seed_text ? std::strtoull(seed_text, nullptr, 10) : std::random_device{}();
   std::printf("seed %llu (repeat: SYNCKIT_SEED=%llu crash_test)\n",
               static_cast<unsigned long long>(seed), static_cast<unsigned long long>(seed));
+  const char* rounds_text = std::getenv("SYNCKIT_CRASH_ROUNDS");
+  const int rounds = rounds_text ? std::atoi(rounds_text) : kRounds;
   std::mt19937_64 random(seed);
   TempDir dir;
   HostProcess host(dir.path());
@@ -134,7 +139,7 @@ TEST(Crash, every_acknowledged_change_survives_twenty_kills_exactly_once) {
   });
 
   size_t checked = 0;
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     std::this_thread::sleep_for(std::chrono::milliseconds(200 + random() % 500));
     host.kill9();
     std::vector<std::string> promised;  // acknowledged before the process died
@@ -165,7 +170,7 @@ TEST(Crash, every_acknowledged_change_survives_twenty_kills_exactly_once) {
     EXPECT_EQ(hex(writer->client().digest(writer->doc())), view.digest);
   }
   ASSERT_GT(checked, 0u) << "no change was acknowledged before a kill: the test tested nothing";
-  std::printf("%d rounds, %lld changes, %zu checks of acknowledged ones\n", kRounds,
+  std::printf("%d rounds, %lld changes, %zu checks of acknowledged ones\n", rounds,
               static_cast<long long>(made), checked);
 }
 

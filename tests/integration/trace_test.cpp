@@ -1,5 +1,6 @@
 // Real input: a recorded editing trace is typed, patch by patch, by one client through the real
-// host; a second client ends with the trace's text.
+// host; a second client ends with the trace's text. SYNCKIT_TRACE_PATCHES types no more than so
+// many patches of each trace.
 #include <gtest/gtest.h>
 
 #include <client/native/client.hpp>
@@ -8,6 +9,7 @@
 #include <boost/json/value.hpp>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <thread>
 
 #include "support/host_process.hpp"
@@ -27,7 +29,8 @@ std::string text_of(const Client& client, DocHandle doc) {
 }
 
 void type_through_host(const std::string& trace_name) {
-  ts::Trace trace = ts::load_trace(trace_name, 0);
+  const char* most = std::getenv("SYNCKIT_TRACE_PATCHES");
+  ts::Trace trace = ts::load_trace(trace_name, most ? std::strtoull(most, nullptr, 10) : 0);
   std::printf("trace: %s, %zu patches\n", trace.name.c_str(), trace.patches.size());
   ts::TempDir dir;
   ts::HostProcess host(dir.path());
