@@ -70,8 +70,8 @@ Result<std::string> write_snapshot(const Document& document, uint64_t position) 
         auto& c = *static_cast<Context*>(raw);
         auto name = c.builder.CreateString(field.field.text().data(), field.field.len);
         auto type = c.builder.CreateString(field.type.text().data(), field.type.len);
-        auto state = c.builder.CreateVector(field.state.data, field.state.len);
-        c.fields.push_back(store::CreateField(c.builder, name, type, field.format, state));
+        auto state = c.builder.CreateVector(field.delta.data, field.delta.len);
+        c.fields.push_back(store::CreateField(c.builder, name, type, field.count, state));
         return {};
       },
       &context);

@@ -115,14 +115,11 @@ FieldHandle Engine::field_handle(Doc& doc, Bytes name, Bytes type, bool announce
   doc.fields.push_back(made);
   FieldHandle handle = static_cast<FieldHandle>(doc.fields.size());
   if (announce) {
-    size_t mark = begin_record(Out::field);
-    OutputWriter out(out_);
-    out.u32(doc.handle);
-    out.u32(handle);
-    out.u16(name.len);
-    out.raw(name);
-    out.raw(type);
-    end_record(mark);
+    out_.begin(Out::field, doc.handle);
+    out_.u32(handle);
+    out_.sized(name);
+    out_.raw(type);
+    out_.end();
   }
   return handle;
 }
@@ -299,7 +296,7 @@ void Engine::restamp(Doc& doc, uint64_t now_ms) {
     Status status = wire::decode(doc.at(i).view(), transaction);
     if (status.ok()) status = doc.document->restamp(transaction, hlc, scratch_);
     if (!status.ok()) {  // the host will refuse it if it must
-      emit_error(doc.handle, static_cast<uint32_t>(status.code()), false, status.text());
+      emit_status(doc.handle, status);
       if (doc.document->broken()) doc.rebuild_wanted = true;
       for (; i < doc.size(); ++i) {
         if (doc.at(i).hlc > doc.own_hlc) doc.own_hlc = doc.at(i).hlc;

@@ -183,6 +183,7 @@ class Engine {
   uint64_t backoff(uint32_t attempt);
   void schedule_connect(uint64_t now_ms);
   void drop(Bytes why);
+  void send_hello(Bytes credential);
   void subscribe(Doc* only);
   void request_sync(Doc& doc, uint64_t now_ms);
   void retry_later(Doc& doc, uint64_t now_ms);
@@ -214,9 +215,9 @@ class Engine {
   void send_history_again(Doc& doc, uint64_t at_host);
 
   // output.cpp: events
-  size_t begin_record(Out kind);
-  void end_record(size_t mark);
   void emit_doc(Out kind, const Doc& doc);
+  void emit_u8(Out kind, DocHandle doc, uint32_t value);
+  void emit_status(DocHandle doc, Status status);
   void emit_progress(const Doc& doc, Stage stage, uint64_t seq);
   void emit_rejected(const Doc& doc, uint64_t seq, uint32_t count, uint32_t code, Bytes message);
   void emit_error(DocHandle doc, uint32_t code, bool fatal, Bytes text);
@@ -234,7 +235,8 @@ class Engine {
   Vec<Doc*> docs_;  // by handle % kMaxDocuments; closed ones are null
   uint32_t open_docs_ = 0, generation_ = 0;
 
-  Buffer out_, drained_, batch_, scratch_, patch_, key_;
+  OutputBuffer out_, drained_, batch_;
+  Buffer scratch_, patch_, key_;
   wire::Transaction made_;              // of the commit at hand; keeps its memory
   uint32_t batch_id_ = 1, stored_ = 0;  // of the batch being filled; of the last one stored
 

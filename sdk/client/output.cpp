@@ -4,65 +4,52 @@
 
 namespace synckit {
 
-size_t Engine::begin_record(Out kind) {
-  OutputWriter out(out_);
-  out.u8(static_cast<unsigned>(kind));
-  size_t mark = out_.len;
-  out.u32(0);
-  return mark;
-}
-
-void Engine::end_record(size_t mark) {
-  size_t len = out_.len - mark - 4;
-  for (size_t i = 0; i < 4; ++i) out_.data[mark + i] = static_cast<uint8_t>(len >> (8 * i));
-}
-
 void Engine::emit_doc(Out kind, const Doc& doc) {
-  size_t mark = begin_record(kind);
-  OutputWriter(out_).u32(doc.handle);
-  end_record(mark);
+  out_.begin(kind, doc.handle);
+  out_.end();
+}
+
+void Engine::emit_u8(Out kind, DocHandle doc, uint32_t value) {
+  out_.begin(kind, doc);
+  out_.u8(value);
+  out_.end();
 }
 
 void Engine::emit_progress(const Doc& doc, Stage stage, uint64_t seq) {
-  size_t mark = begin_record(Out::progress);
-  OutputWriter out(out_);
-  out.u32(doc.handle);
-  out.u8(static_cast<unsigned>(stage));
-  out.u64(seq);
-  end_record(mark);
+  out_.begin(Out::progress, doc.handle);
+  out_.u8(static_cast<uint32_t>(stage));
+  out_.u64(seq);
+  out_.end();
 }
 
 void Engine::emit_rejected(const Doc& doc, uint64_t seq, uint32_t count, uint32_t code,
                            Bytes message) {
-  size_t mark = begin_record(Out::rejected);
-  OutputWriter out(out_);
-  out.u32(doc.handle);
-  out.u64(seq);
-  out.u32(count);
-  out.u32(code);
-  out.raw(message);
-  end_record(mark);
+  out_.begin(Out::rejected, doc.handle);
+  out_.u64(seq);
+  out_.u32(count);
+  out_.u32(code);
+  out_.raw(message);
+  out_.end();
 }
 
 void Engine::emit_error(DocHandle doc, uint32_t code, bool fatal, Bytes text) {
-  size_t mark = begin_record(Out::error);
-  OutputWriter out(out_);
-  out.u32(doc);
-  out.u32(code);
-  out.u8(fatal);
-  out.raw(text);
-  end_record(mark);
+  out_.begin(Out::error, doc);
+  out_.u32(code);
+  out_.u8(fatal);
+  out_.raw(text);
+  out_.end();
+}
+
+void Engine::emit_status(DocHandle doc, Status status) {
+  emit_error(doc, static_cast<uint32_t>(status.code()), false, status.text());
 }
 
 void Engine::emit_presence(const Doc& doc, uint64_t replica, Bytes principal, Bytes data) {
-  size_t mark = begin_record(Out::presence);
-  OutputWriter out(out_);
-  out.u32(doc.handle);
-  out.u64(replica);
-  out.u16(principal.len);
-  out.raw(principal);
-  out.raw(data);
-  end_record(mark);
+  out_.begin(Out::presence, doc.handle);
+  out_.u64(replica);
+  out_.sized(principal);
+  out_.raw(data);
+  out_.end();
 }
 
 DocStatus Engine::status_of(const Doc& doc) const {
@@ -87,19 +74,11 @@ void Engine::update_status() {
     if (status == DocStatus::syncing) overall = DocStatus::syncing;
     if (status == doc->status) continue;
     doc->status = status;
-    size_t mark = begin_record(Out::status);
-    OutputWriter out(out_);
-    out.u32(doc->handle);
-    out.u8(static_cast<unsigned>(status));
-    end_record(mark);
+    emit_u8(Out::status, doc->handle, static_cast<uint32_t>(status));
   }
   if (overall == overall_) return;
   overall_ = overall;
-  size_t mark = begin_record(Out::status);
-  OutputWriter out(out_);
-  out.u32(0);
-  out.u8(static_cast<unsigned>(overall));
-  end_record(mark);
+  emit_u8(Out::status, 0, static_cast<uint32_t>(overall));
 }
 
 Bytes Engine::take_output(uint64_t) {
@@ -111,7 +90,7 @@ Bytes Engine::take_output(uint64_t) {
   drained_.swap(out_);
   out_.clear();
   constexpr size_t kKeptBytes = 256 * 1024;  // of the spare buffer, after a burst
-  if (out_.cap > kKeptBytes) out_ = Buffer();
+  if (out_.cap > kKeptBytes) out_ = OutputBuffer();
   return drained_;
 }
 

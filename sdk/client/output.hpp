@@ -88,23 +88,41 @@ class OutputReader {
   Reader r_;
 };
 
-// Writes the little endian fields that OutputReader reads.
-class OutputWriter {
+// Writes what OutputReader reads. Not inlined: the calls are many, and one is smaller than its body.
+class OutputBuffer : public Buffer {
  public:
-  explicit OutputWriter(Buffer& out) : w_(out) {}
-  void u8(unsigned value) { w_.byte(static_cast<uint8_t>(value)); }
-  void u16(size_t value) { little(value, 2); }
-  void u32(size_t value) { little(value, 4); }
-  void u64(uint64_t value) { little(value, 8); }
-  void raw(Bytes bytes) { w_.raw(bytes); }
+  // A record is what lies between begin and end; records do not nest.
+  void begin(Out kind) {
+    number(static_cast<uint64_t>(kind), 1);
+    mark_ = len;
+    number(0, 4);
+  }
+  void begin(Out kind, uint32_t doc) {
+    begin(kind);
+    number(doc, 4);
+  }
+  void end() {
+    size_t size = len - mark_ - 4;
+    for (size_t i = 0; i < 4; ++i) data[mark_ + i] = static_cast<uint8_t>(size >> (8 * i));
+  }
+
+  void u8(uint32_t value) { number(value, 1); }
+  void u16(size_t value) { number(value, 2); }
+  void u32(size_t value) { number(value, 4); }
+  void u64(uint64_t value) { number(value, 8); }
+  [[gnu::noinline]] void number(uint64_t value, size_t size) {
+    uint8_t bytes[8];
+    for (size_t i = 0; i < 8; ++i) bytes[i] = static_cast<uint8_t>(value >> (8 * i));
+    raw(Bytes(bytes, size));
+  }
+  [[gnu::noinline]] void raw(Bytes bytes) { Writer(*this).raw(bytes); }
+  void sized(Bytes bytes) {  // u16 length, then the bytes
+    u16(bytes.len);
+    raw(bytes);
+  }
 
  private:
-  void little(uint64_t value, int size) {
-    uint8_t bytes[8];
-    for (int i = 0; i < 8; ++i) bytes[i] = static_cast<uint8_t>(value >> (8 * i));
-    w_.raw(bytes, static_cast<size_t>(size));
-  }
-  Writer w_;
+  size_t mark_ = 0;
 };
 
 // True when `value` must not replace `stored` (both values of StoreOp::put_snapshot).

@@ -18,9 +18,9 @@ constexpr size_t kFrameOverhead = 1024;  // document id, tags and lengths beside
 
 template <class Message>
 void Engine::send(const Message& message) {
-  size_t mark = begin_record(Out::frame);
+  out_.begin(Out::frame);
   wire::frame(message, out_);
-  end_record(mark);
+  out_.end();
 }
 template void Engine::send(const wire::Unsubscribe&);
 
@@ -69,25 +69,23 @@ void Engine::drop(Bytes why) {
   for (Doc* doc : docs_) {
     if (doc) leave(*doc);
   }
-  size_t mark = begin_record(Out::drop);
-  OutputWriter(out_).raw(why);
-  end_record(mark);
+  out_.begin(Out::drop);
+  out_.raw(why);
+  out_.end();
 }
 
 void Engine::connected(Bytes credential, uint64_t now_ms) {
   if (session_ != Session::opening) return;
   session_ = Session::hello;
   dead_at_ = now_ms + kHelloTimeoutMs;
-  wire::Hello hello;
-  hello.protocol = wire::kProtocol;
-  hello.replica = replica_;
-  hello.credential = credential;
-  hello.client = client_;
-  send(hello);
+  send_hello(credential);
 }
 
 void Engine::renew(Bytes credential) {
-  if (session_ != Session::open) return;
+  if (session_ == Session::open) send_hello(credential);
+}
+
+void Engine::send_hello(Bytes credential) {
   wire::Hello hello;
   hello.protocol = wire::kProtocol;
   hello.replica = replica_;
@@ -130,16 +128,17 @@ void Engine::tick(uint64_t now_ms) {
     session_ = Session::opening;
     connect_at_ = kNever;
     dead_at_ = now_ms + kOpenTimeoutMs;
-    end_record(begin_record(Out::connect));
+    out_.begin(Out::connect);
+    out_.end();
   }
   if (now_ms >= dead_at_) {
     drop("the host has not answered in time");
     return;
   }
   if (session_ == Session::open && now_ms >= ping_at_) {
-    size_t mark = begin_record(Out::frame);
+    out_.begin(Out::frame);
     wire::frame_ping({now_ms}, out_);
-    end_record(mark);
+    out_.end();
     ping_at_ = now_ms + heartbeat_ms_;
     for (Doc* doc : docs_) {  // keeps own presence from timing out at the others
       if (doc && !doc->presence.empty()) doc->presence_dirty = true;
@@ -194,7 +193,7 @@ Status Engine::receive(Bytes frame, uint64_t now_ms) {
   Status status = wire::decode(frame, envelope);
   if (status.ok()) status = dispatch(envelope, now_ms);
   if (!status.ok()) {
-    emit_error(0, static_cast<uint32_t>(status.code()), false, status.text());
+    emit_status(0, status);
     drop(status.text());
     attempt_ = 5;  // a host that breaks the protocol will do so again: come back slowly
   }
@@ -244,13 +243,11 @@ Status Engine::on_welcome(Bytes body, uint64_t now_ms) {
   ping_at_ = now_ms + heartbeat_ms_;
   dead_at_ = now_ms + heartbeat_ms_ * 5 / 2;
 
-  size_t mark = begin_record(Out::welcome);
-  OutputWriter out(out_);
-  out.u64(static_cast<uint64_t>(offset_ms_));
-  out.u16(welcome.session.len);
-  out.raw(welcome.session);
-  out.raw(welcome.principal);
-  end_record(mark);
+  out_.begin(Out::welcome);
+  out_.u64(static_cast<uint64_t>(offset_ms_));
+  out_.sized(welcome.session);
+  out_.raw(welcome.principal);
+  out_.end();
 
   if (!renewed) subscribe(nullptr);
   for (Doc* doc : docs_) {

@@ -42,35 +42,26 @@ Bytes Engine::key(const Doc& doc, uint8_t kind, uint64_t a, uint64_t b, size_t p
 
 void Engine::put(StoreOp op, Bytes key, Bytes head, Bytes value) {
   if (!persistent_) return;
-  OutputWriter out(batch_);
-  out.u8(static_cast<unsigned>(op));
-  out.u16(key.len);
-  out.raw(key);
-  out.u32(head.len + value.len);
-  out.raw(head);
-  out.raw(value);
+  batch_.u8(static_cast<uint32_t>(op));
+  batch_.sized(key);
+  batch_.u32(head.len + value.len);
+  batch_.raw(head);
+  batch_.raw(value);
 }
 
 void Engine::erase(Bytes key) {
   if (!persistent_) return;
-  OutputWriter out(batch_);
-  out.u8(static_cast<unsigned>(StoreOp::erase));
-  out.u16(key.len);
-  out.raw(key);
+  batch_.u8(static_cast<uint32_t>(StoreOp::erase));
+  batch_.sized(key);
 }
 
 void Engine::erase_log(Doc& doc, uint64_t through) {
   doc.log_records = 0;
   doc.log_bytes = 0;
   if (!persistent_) return;
-  OutputWriter out(batch_);
-  out.u8(static_cast<unsigned>(StoreOp::erase_range));
-  Bytes first = key(doc, kLogRecord, 0, 0, 1);
-  out.u16(first.len);
-  out.raw(first);
-  Bytes last = key(doc, kLogRecord, through, 0, 1);
-  out.u16(last.len);
-  out.raw(last);
+  batch_.u8(static_cast<uint32_t>(StoreOp::erase_range));
+  batch_.sized(key(doc, kLogRecord, 0, 0, 1));
+  batch_.sized(key(doc, kLogRecord, through, 0, 1));
 }
 
 void Engine::put_pending(Doc& doc, Pending& pending) {
@@ -145,11 +136,9 @@ void Engine::seal_batch() {
     put(StoreOp::put, key(*doc, kOwnRecord, replica_, 0, 1), {}, value);
   }
   if (batch_.empty()) return;
-  size_t mark = begin_record(Out::batch);
-  OutputWriter out(out_);
-  out.u32(batch_id_++);
-  out.raw(batch_);
-  end_record(mark);
+  out_.begin(Out::batch, batch_id_++);
+  out_.raw(batch_);
+  out_.end();
   batch_.clear();
 }
 
@@ -197,7 +186,7 @@ Status Engine::load(DocHandle handle, Bytes record, Bytes value, uint64_t) {
   } else if (a == replica_) {
     status = load_dead(*doc, b, value);
   }
-  if (!status.ok()) emit_error(handle, static_cast<uint32_t>(status.code()), false, status.text());
+  if (!status.ok()) emit_status(handle, status);
   return {};
 }
 

@@ -22,12 +22,11 @@ class Engine::Patches final : public PatchSink {
   Patches(Engine& engine, Doc& doc) : engine_(engine), doc_(doc) {}
   void patch(Bytes field, Bytes type, Bytes bytes) override {
     FieldHandle handle = engine_.field_handle(doc_, field, type, true);
-    size_t mark = engine_.begin_record(Out::patch);
-    OutputWriter out(engine_.out_);
-    out.u32(doc_.handle);
+    OutputBuffer& out = engine_.out_;
+    out.begin(Out::patch, doc_.handle);
     out.u32(handle);
     out.raw(bytes);
-    engine_.end_record(mark);
+    out.end();
   }
 
  private:
@@ -45,7 +44,7 @@ Status Engine::merge_confirmed(Doc& doc, const wire::Transaction& transaction) {
       target.merge(transaction, outcome, doc.fresh || !doc.ready ? nullptr : &patches);
   if (status.code() == SK_MALFORMED) {
     // No replica can merge it, so for every replica it is void.
-    emit_error(doc.handle, SK_MALFORMED, false, status.text());
+    emit_status(doc.handle, status);
     target.commit_local(transaction.replica, transaction.last_seq(), 0);
     status = {};
   }
@@ -110,17 +109,13 @@ Status Engine::on_response(Bytes body, uint64_t now_ms) {
   doc->answer_by = now_ms + kAnswerTimeoutMs;
   if (page.permission != doc->permission) {
     doc->permission = page.permission;
-    size_t mark = begin_record(Out::permission);
-    OutputWriter out(out_);
-    out.u32(doc->handle);
-    out.u8(page.permission);
-    end_record(mark);
+    emit_u8(Out::permission, doc->handle, page.permission);
   }
   bool again = false;
   Status status = doc->skipping ? Status{} : place(*doc, page, again);
   if (status.code() == SK_MALFORMED) return status;
   if (!status.ok()) {
-    emit_error(doc->handle, static_cast<uint32_t>(status.code()), false, status.text());
+    emit_status(doc->handle, status);
     doc->rebuild_wanted = true;
     doc->skipping = true;
     if (!page.more) retry_later(*doc, now_ms);
@@ -187,12 +182,10 @@ Status Engine::place(Doc& doc, const wire::SyncResponse& page, bool& again) {
 void Engine::finish_sync(Doc& doc, uint64_t now_ms) {
   uint64_t at_host = doc.confirmed[replica_];
   if (at_host < doc.acked) {
-    size_t mark = begin_record(Out::history_lost);
-    OutputWriter out(out_);
-    out.u32(doc.handle);
-    out.u64(doc.acked);
-    out.u64(at_host);
-    end_record(mark);
+    out_.begin(Out::history_lost, doc.handle);
+    out_.u64(doc.acked);
+    out_.u64(at_host);
+    out_.end();
     send_history_again(doc, at_host);
   }
   if (doc.rebuilding) finish_rebuild(doc);
@@ -309,7 +302,7 @@ Status Engine::on_notification(Bytes body, uint64_t now_ms) {
     Status status = confirm(*doc, position, message.transactions[i]);
     if (status.code() == SK_MALFORMED) return status;
     if (!status.ok()) {
-      emit_error(doc->handle, static_cast<uint32_t>(status.code()), false, status.text());
+      emit_status(doc->handle, status);
       doc->rebuild_wanted = true;
       retry_later(*doc, now_ms);
       return {};
@@ -350,11 +343,7 @@ Status Engine::on_denied(Bytes body, uint64_t now_ms) {
   leave(*doc);
   doc->sync = Doc::Sync::denied;
   emit_error(doc->handle, SK_DENIED, false, denied.message);
-  size_t mark = begin_record(Out::permission);
-  OutputWriter out(out_);
-  out.u32(doc->handle);
-  out.u8(denied.permission);
-  end_record(mark);
+  emit_u8(Out::permission, doc->handle, denied.permission);
   return {};
 }
 

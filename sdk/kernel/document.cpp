@@ -3,9 +3,7 @@
 namespace synckit {
 namespace {
 
-constexpr sk_error kNoError = {sizeof(sk_error), 0, {0}};
-
-// Type tables report through sk_error; a Status carries static text, so the kernel gives its own
+// A Status carries static text, so types are asked for no sk_error and the kernel gives its own
 // sentence per code. The type's own words reach the user where a caller asked the table itself.
 Status of_code(sk_status code) {
   switch (code) {
@@ -121,8 +119,7 @@ Status Document::obtain(Bytes field, Bytes type, Field*& out) {
     return Status::limit("the document has reached max_fields");
   }
   Field made{};
-  sk_error error = kNoError;
-  SK_TRY(of_code(table->create(&made.doc, &error)));
+  SK_TRY(of_code(table->create(&made.doc, nullptr)));
   made.type = table;
   made.field_len = static_cast<uint32_t>(field.len);
   made.type_len = static_cast<uint32_t>(type.len);
@@ -162,9 +159,8 @@ Status Document::mutate(Bytes field, Bytes type, const Stamp& stamp, Bytes inten
   SK_TRY(obtain(field, type, at));
   size_t before = delta.len;
   Buffer patch;
-  sk_error error = kNoError;
   Status status = of_code(at->type->mutate(at->doc, &stamp, intent.data, intent.len, &delta,
-                                           sink ? &patch : nullptr, &count, &error));
+                                           sink ? &patch : nullptr, &count, nullptr));
   if (!status.ok() || count == 0) {
     delta.len = before;
     if (fresh) drop_field(at);
@@ -190,9 +186,8 @@ Status Document::restamp(const wire::Transaction& transaction, uint64_t hlc, Buf
     if (!field || !field->type->restamp) {
       Writer(deltas).raw(change.delta);
     } else {
-      sk_error error = kNoError;
       Status status = of_code(field->type->restamp(field->doc, &stamp, change.delta.data,
-                                                   change.delta.len, &deltas, &error));
+                                                   change.delta.len, &deltas, nullptr));
       if (!status.ok()) {
         if (!ends.empty()) broken_ = true;  // earlier changes carry the new clock already
         return status;
@@ -225,10 +220,9 @@ Status Document::inspect(const Registry& registry, const wire::Transaction& tran
     }
     sk_summary summary{};
     summary.size = sizeof summary;
-    sk_error error = kNoError;
     raw.clear();
     SK_TRY(of_code(type->inspect(change.delta.data, change.delta.len, &summary,
-                                 deps ? &raw : nullptr, &error)));
+                                 deps ? &raw : nullptr, nullptr)));
     if (summary.authors != 1 || summary.replica != transaction.replica) {
       return Status::malformed("a delta's author is not its transaction's replica");
     }
@@ -270,48 +264,64 @@ Status Document::merge(const wire::Transaction& transaction, Merged& outcome, Pa
   return parked_.empty() ? Status{} : drain(sink);
 }
 
-Status Document::apply(const wire::Transaction& transaction, PatchSink* sink) {
-  if (version_[transaction.replica] == 0 && version_.size() >= VersionVector::kMaxReplicas) {
-    return Status::limit("the document has reached 65536 replicas");
-  }
-  // What can be refused without a void is refused before anything changes.
+// Deltas or states of several fields, `parts` as they lie in a Transaction or a Snapshot.
+// What can be refused as a whole is refused before anything changes.
+Status Document::merge_parts(const Vec<wire::Change>& parts, bool states, PatchSink* sink) {
   size_t fresh = 0;
-  for (const wire::Change& change : transaction.changes) {
-    if (registry_.find(change.type) && !find(change.field, change.type)) ++fresh;
+  for (const wire::Change& part : parts) {
+    const sk_crdt_v1* type = registry_.find(part.type);
+    if (!type) continue;
+    if (!find(part.field, part.type)) ++fresh;
+    if (!states) continue;
+    if (part.count < type->min_format || part.count > type->format) {
+      return {SK_UNSUPPORTED, "a field's state has a format that this build does not read"};
+    }
+    sk_summary summary{};
+    summary.size = sizeof summary;
+    SK_TRY(of_code(type->inspect(part.delta.data, part.delta.len, &summary, nullptr, nullptr)));
   }
   if (fields_.size() + fresh > limits_.max_fields) {
     return Status::limit("the document would exceed max_fields");
   }
   Buffer patch;
   bool changed = false;
-  for (const wire::Change& change : transaction.changes) {
-    if (!registry_.find(change.type)) {
+  for (const wire::Change& part : parts) {
+    if (!registry_.find(part.type)) {
       unknown_ = true;
       continue;
     }
-    bool made = find(change.field, change.type) == nullptr;
+    bool made = find(part.field, part.type) == nullptr;
     Field* field = nullptr;
-    if (Status status = obtain(change.field, change.type, field); !status.ok()) {
+    if (Status status = obtain(part.field, part.type, field); !status.ok()) {
       broken_ = changed;  // no memory for the field: earlier changes are in already
       return status;
     }
     patch.clear();
-    sk_error error = kNoError;
-    sk_status code = field->type->merge(field->doc, change.delta.data, change.delta.len,
-                                        sink ? &patch : nullptr, &error);
-    if (code == SK_OK) {
+    Status status = of_code(field->type->merge(field->doc, part.delta.data, part.delta.len,
+                                               sink ? &patch : nullptr, nullptr));
+    if (status.ok()) {
       changed = true;
-      if (sink && !patch.empty()) sink->patch(change.field, change.type, patch);
-    } else if (code == SK_MALFORMED || code == SK_MISSING_DEPS || code == SK_LIMIT) {
-      ++voided_;  // its dependencies are here, so every replica refuses it in the same way
-      if (made) drop_field(field);
-    } else {
-      broken_ = true;
-      return of_code(code);
+      if (sink && !patch.empty()) sink->patch(part.field, part.type, patch);
+      continue;
     }
+    if (made) drop_field(field);
+    sk_status code = status.code();
+    if (!states && (code == SK_MALFORMED || code == SK_MISSING_DEPS || code == SK_LIMIT)) {
+      ++voided_;  // its dependencies are here, so every replica refuses it in the same way
+      continue;
+    }
+    if (changed || code == SK_INTERNAL || code == SK_NOMEM) broken_ = true;
+    return status;
   }
-  version_.raise(transaction.replica, transaction.last_seq());
-  if (transaction.hlc > max_hlc_) max_hlc_ = transaction.hlc;
+  return {};
+}
+
+Status Document::apply(const wire::Transaction& transaction, PatchSink* sink) {
+  if (version_[transaction.replica] == 0 && version_.size() >= VersionVector::kMaxReplicas) {
+    return Status::limit("the document has reached 65536 replicas");
+  }
+  SK_TRY(merge_parts(transaction.changes, false, sink));
+  commit_local(transaction.replica, transaction.last_seq(), transaction.hlc);
   return {};
 }
 
@@ -364,53 +374,12 @@ Status Document::drain(PatchSink* sink) {
 
 Status Document::merge_snapshot(const wire::Snapshot& snapshot, PatchSink* sink) {
   if (broken_) return {SK_INTERNAL, "the document is broken: reload it from its snapshot"};
-  size_t fresh = 0;
-  for (const wire::FieldState& state : snapshot.fields) {
-    const sk_crdt_v1* type = registry_.find(state.type);
-    if (!type) continue;
-    if (state.format < type->min_format || state.format > type->format) {
-      return {SK_UNSUPPORTED, "a field's state has a format that this build does not read"};
-    }
-    sk_summary summary{};
-    summary.size = sizeof summary;
-    sk_error error = kNoError;
-    SK_TRY(of_code(
-        type->inspect(state.state.data, state.state.len, &summary, nullptr, &error)));
-    if (!find(state.field, state.type)) ++fresh;
-  }
-  if (fields_.size() + fresh > limits_.max_fields) {
-    return Status::limit("the document would exceed max_fields");
-  }
   size_t replicas = version_.size();
   for (const Dot& dot : snapshot.version.dots()) replicas += version_[dot.replica] == 0;
   if (replicas > VersionVector::kMaxReplicas) {
     return Status::limit("the document would exceed 65536 replicas");
   }
-  Buffer patch;
-  bool changed = false;
-  for (const wire::FieldState& state : snapshot.fields) {
-    if (!registry_.find(state.type)) {
-      unknown_ = true;
-      continue;
-    }
-    bool made = find(state.field, state.type) == nullptr;
-    Field* field = nullptr;
-    if (Status status = obtain(state.field, state.type, field); !status.ok()) {
-      broken_ = changed;
-      return status;
-    }
-    patch.clear();
-    sk_error error = kNoError;
-    Status status = of_code(field->type->merge(field->doc, state.state.data, state.state.len,
-                                               sink ? &patch : nullptr, &error));
-    if (!status.ok()) {
-      if (made) drop_field(field);
-      if (changed || status.code() == SK_INTERNAL || status.code() == SK_NOMEM) broken_ = true;
-      return status;
-    }
-    changed = true;
-    if (sink && !patch.empty()) sink->patch(state.field, state.type, patch);
-  }
+  SK_TRY(merge_parts(snapshot.fields, true, sink));
   version_.join(snapshot.version);
   if (snapshot.max_hlc > max_hlc_) max_hlc_ = snapshot.max_hlc;
   return parked_.empty() ? Status{} : drain(sink);
@@ -423,8 +392,7 @@ Status Document::each_field_state(Status (*each)(void* context, const wire::Fiel
   sk_version nothing{};
   for (const Field& field : fields_) {
     state.clear();
-    sk_error error = kNoError;
-    SK_TRY(of_code(field.type->encode(field.doc, &nothing, &state, &error)));
+    SK_TRY(of_code(field.type->encode(field.doc, &nothing, &state, nullptr)));
     SK_TRY(each(context, {field.key_field(), field.key_type(), field.type->format, state}));
   }
   return {};
@@ -449,15 +417,14 @@ Status Document::encode_snapshot(Buffer& out) const {
 // ---- reading ------------------------------------------------------------------------------------
 
 Status Document::view(Bytes field, Bytes type, Buffer& json) const {
-  sk_error error = kNoError;
   if (const Field* at = find(field, type)) {
-    return of_code(at->type->view(at->doc, &json, &error));
+    return of_code(at->type->view(at->doc, &json, nullptr));
   }
   const sk_crdt_v1* table = registry_.find(type);
   if (!table) return {SK_UNSUPPORTED, "the type is not loaded here"};
   void* empty = nullptr;
-  SK_TRY(of_code(table->create(&empty, &error)));
-  Status status = of_code(table->view(empty, &json, &error));
+  SK_TRY(of_code(table->create(&empty, nullptr)));
+  Status status = of_code(table->view(empty, &json, nullptr));
   table->destroy(empty);
   return status;
 }
@@ -474,8 +441,7 @@ Status Document::view_all(Buffer& json) const {
     out.raw(",\"type\":");
     json_string(out, field.key_type());
     out.raw(",\"value\":");
-    sk_error error = kNoError;
-    SK_TRY(of_code(field.type->view(field.doc, &json, &error)));
+    SK_TRY(of_code(field.type->view(field.doc, &json, nullptr)));
     out.byte('}');
   }
   out.byte(']');
@@ -487,8 +453,7 @@ Status Document::digest(uint64_t& out) const {
   Buffer view;
   for (const Field& field : fields_) {
     view.clear();
-    sk_error error = kNoError;
-    SK_TRY(of_code(field.type->view(field.doc, &view, &error)));
+    SK_TRY(of_code(field.type->view(field.doc, &view, nullptr)));
     hash = fnv(hash, field.key_field());
     hash = fnv(hash, kSeparator);
     hash = fnv(hash, field.key_type());
@@ -503,8 +468,7 @@ Status Document::compact(const VersionVector& stable) {
   sk_version view = stable.view();
   for (Field& field : fields_) {
     if (!field.type->compact) continue;
-    sk_error error = kNoError;
-    SK_TRY(of_code(field.type->compact(field.doc, &view, &error)));
+    SK_TRY(of_code(field.type->compact(field.doc, &view, nullptr)));
   }
   return {};
 }

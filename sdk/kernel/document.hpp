@@ -122,6 +122,7 @@ class Document {
   Status obtain(Bytes field, Bytes type, Field*& out);
   void drop_field(Field* field);
   bool ready(const wire::Transaction& transaction, const VersionVector& deps) const;
+  Status merge_parts(const Vec<wire::Change>& parts, bool states, PatchSink* sink);
   Status apply(const wire::Transaction& transaction, PatchSink* sink);
   Status park(const wire::Transaction& transaction);
   Status drain(PatchSink* sink);

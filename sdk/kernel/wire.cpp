@@ -69,7 +69,7 @@ SK_TABLE(kTable, M, Rule::none, &change::kTable, F(1, replica, fixed), F(2, seq,
 namespace state {
 using M = FieldState;
 SK_TABLE(kTable, M, Rule::state, nullptr, F(1, field, bytes), F(2, type, bytes),
-         F(3, format, u32), F(4, state, bytes));
+         F(3, count, u32), F(4, delta, bytes));
 }  // namespace state
 
 namespace snapshot {
@@ -225,7 +225,6 @@ Status check_document(Bytes id) {
   return {};
 }
 
-// Change and FieldState begin alike.
 Status check_name(Bytes field, Bytes type) {
   if (field.len > kMaxFieldBytes) return Status::limit("a field name is longer than 256 bytes");
   if (type.empty()) return Status::malformed("a change names no type");
@@ -243,7 +242,7 @@ Status check(Rule rule, const void* message) {
     case Rule::change:
       if (as<Change>(message).count == 0) return Status::malformed("a change uses no dot");
       [[fallthrough]];
-    case Rule::state: return check_name(as<Bytes>(message), (&as<Bytes>(message))[1]);
+    case Rule::state: return check_name(as<Change>(message).field, as<Change>(message).type);
     case Rule::hello:
       if (as<Hello>(message).replica == 0) return Status::malformed("Hello has no replica");
   }
@@ -311,10 +310,32 @@ Status read(const Table& table, Bytes bytes, void* out) {
   return check(table.rule, out);
 }
 
-template <class Message>
-Status read_new(const Table& table, Bytes body, Message& out) {
-  out = {};
-  return read(table, body, &out);
+// Back to the initial state; Vecs keep their memory.
+void wipe(const Table& table, void* out) {
+  for (const Field* field = table.fields; field != table.fields + table.count; ++field) {
+    uint8_t* at = static_cast<uint8_t*>(out) + field->offset;
+    size_t size = 0;
+    switch (field->holds) {
+      case Holds::flag: size = sizeof(bool); break;
+      case Holds::u32: size = sizeof(uint32_t); break;
+      case Holds::u64:
+      case Holds::fixed: size = sizeof(uint64_t); break;
+      case Holds::bytes:
+      case Holds::item: size = sizeof(Bytes); break;
+      case Holds::optional: size = sizeof(Bytes) + sizeof(bool); break;
+      case Holds::part: size = table.part->size; break;
+      case Holds::maybe: size = table.part->size + sizeof(bool); break;
+      case Holds::items:
+      case Holds::version:
+      case Holds::parts: as<VecBase>(at).clear();
+    }
+    std::memset(at, 0, size);
+  }
+}
+
+Status read_new(const Table& table, Bytes body, void* out) {
+  wipe(table, out);
+  return read(table, body, out);
 }
 
 // ---- writing ------------------------------------------------------------------------------------
@@ -435,11 +456,8 @@ Status decode(Bytes frame, Frame& out) {
 }
 
 Status decode(Bytes body, Transaction& out) {
-  out.replica = out.seq = out.hlc = 0;
-  out.count = 0;
-  out.changes.clear();
   out.raw = body;
-  SK_TRY(read(transaction::kTable, body, &out));
+  SK_TRY(read_new(transaction::kTable, body, &out));
   if (out.replica == 0) return Status::malformed("a transaction has no replica");
   if (out.seq == 0 || out.count == 0) return Status::malformed("a transaction has no dots");
   if (out.seq > UINT64_MAX - out.count) {
@@ -454,12 +472,7 @@ Status decode(Bytes body, Transaction& out) {
   return {};
 }
 
-Status decode(Bytes body, Snapshot& out) {
-  out.version.clear();
-  out.max_hlc = 0;
-  out.fields.clear();
-  return read(snapshot::kTable, body, &out);
-}
+Status decode(Bytes body, Snapshot& out) { return read_new(snapshot::kTable, body, &out); }
 
 void encode(const Transaction& message, Buffer& out) {
   Out(out).write(transaction::kTable, &message);
@@ -467,7 +480,7 @@ void encode(const Transaction& message, Buffer& out) {
 void encode(const Snapshot& message, Buffer& out) { Out(out).write(snapshot::kTable, &message); }
 
 #define SK_MESSAGE(Struct, name)                                                            \
-  Status decode(Bytes body, Struct& out) { return read_new(name::kTable, body, out); }      \
+  Status decode(Bytes body, Struct& out) { return read_new(name::kTable, body, &out); }      \
   void frame(const Struct& message, Buffer& out) {                                          \
     write_frame(Kind::name, name::kTable, &message, out);                                   \
   }
@@ -485,7 +498,7 @@ SK_MESSAGE(Presence, presence)
 SK_MESSAGE(Error, error)
 SK_MESSAGE(Documents, documents)
 
-Status decode(Bytes body, Ping& out) { return read_new(ping::kTable, body, out); }
+Status decode(Bytes body, Ping& out) { return read_new(ping::kTable, body, &out); }
 void frame_ping(const Ping& message, Buffer& out) {
   write_frame(Kind::ping, ping::kTable, &message, out);
 }

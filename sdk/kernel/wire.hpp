@@ -42,9 +42,12 @@ enum class Kind : uint32_t {  // field numbers of Envelope.body
 
 struct Change {
   Bytes field, type;
-  uint32_t count = 0;
+  uint32_t count = 0;  // dots used
   Bytes delta;
 };
+// A field's state has the shape of a change, so that both are merged by the same code: its format
+// is in `count`, its state delta in `delta`.
+using FieldState = Change;
 
 struct Transaction {
   uint64_t replica = 0, seq = 0;
@@ -54,12 +57,6 @@ struct Transaction {
   Bytes raw;  // the encoded Transaction that this was read from
 
   uint64_t last_seq() const { return seq + count - 1; }
-};
-
-struct FieldState {
-  Bytes field, type;
-  uint32_t format = 0;
-  Bytes state;
 };
 
 struct Snapshot {

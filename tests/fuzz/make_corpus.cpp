@@ -84,7 +84,7 @@ std::string sample(const Type& type, const Document& doc, uint64_t random) {
   Status status = doc.each_field_state(
       [](void* context, const wire::FieldState& field) -> Status {
         auto* find = static_cast<Find*>(context);
-        if (field.type == Bytes(find->type->name)) find->state = field.state.str();
+        if (field.type == Bytes(find->type->name)) find->state = field.delta.str();
         return {};
       },
       &find);
@@ -159,7 +159,7 @@ void run() {
     wire::Snapshot parsed;
     if (!wire::decode(Bytes(snapshot), parsed).ok()) throw std::runtime_error("not a snapshot");
     std::string chunk;
-    fuzz::put_chunk(chunk, parsed.fields[0].state.str());
+    fuzz::put_chunk(chunk, parsed.fields[0].delta.str());
     write_seed(std::string("delta_") + type.name, "state", chunk);
     host_seeds(pair.docs[0], last, type.name);
   }

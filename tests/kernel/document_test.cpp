@@ -417,14 +417,14 @@ TEST_F(DocumentTest, a_bad_snapshot_changes_nothing) {
   s.version.raise(kA, 1);
   s.fields.push_back({"f", kToyName, 3, "S"});  // format 3 is from the future
   EXPECT_EQ(doc.merge_snapshot(s, nullptr).code(), SK_UNSUPPORTED);
-  s.fields[0].format = 2;
-  s.fields[0].state = "?";
+  s.fields[0].count = 2;
+  s.fields[0].delta = "?";
   EXPECT_EQ(doc.merge_snapshot(s, nullptr).code(), SK_MALFORMED);
   // A state that only merge, not inspect, refuses: the field that was made for it goes again.
   std::string state("S"), entry = ToyDelta{kA, 1, 1, 5, kStateRefused, {}, "x"}.bytes();
   state += static_cast<char>(entry.size());
   state += entry;
-  s.fields[0].state = Bytes(state);
+  s.fields[0].delta = Bytes(state);
   EXPECT_EQ(doc.merge_snapshot(s, nullptr).code(), SK_MALFORMED);
   EXPECT_EQ(snapshot(doc), before);
   EXPECT_EQ(doc.field_count(), 1u);
