@@ -18,6 +18,9 @@
 // Threads: one. Scratch and result hold still until the next call; memory may grow in any call.
 #include <kernel/document.hpp>
 
+// Kept out of its callers: code that is hot, small and alone is compiled well and early, and what is
+// rare is not compiled at all.
+#define SK_OUTLINE __attribute__((noinline))
 #define SK_WASM(name) extern "C" __attribute__((export_name(#name), used)) auto name
 
 extern "C" {
@@ -77,10 +80,11 @@ struct Replica {
   Document document;
   Hlc clock;
   Vec<Field*> fields;
+  Field* latest = nullptr;  // the field of the latest transaction of somebody else
 
   uint64_t first = 0, next = 0;  // seqs of the open batch; first = 0: there is none
   uint64_t hlc = 0;
-  bool spilled = false;
+  bool spilled = false, interrupted = false;
   Buffer deltas;
   Vec<Part> parts;
 
@@ -97,6 +101,7 @@ struct Result {  // all u32, little endian
 Result result;
 sk_error error = {sizeof(sk_error), 0, {0}};
 Buffer scratch, output;
+Buffer needs;  // dots that a delta builds on
 Registry* registry = nullptr;
 wire::Transaction incoming;  // kept for its memory
 
@@ -107,7 +112,7 @@ void give(Bytes bytes) {
   result.data = address(bytes.data);
   result.data_len = static_cast<uint32_t>(bytes.len);
 }
-int32_t failed(sk_status code, const char* text) {
+SK_OUTLINE int32_t failed(sk_status code, const char* text) {
   result.text = address(text);
   result.text_len = static_cast<uint32_t>(std::strlen(text));
   return -code;
@@ -128,6 +133,22 @@ const Registry& types() {
 
 // ---- edits --------------------------------------------------------------------------------------
 
+bool same(const uint8_t* a, const uint8_t* b, size_t len) {  // for a few bytes
+  for (size_t i = 0; i < len; ++i) {
+    if (a[i] != b[i]) return false;
+  }
+  return true;
+}
+// The field whose names stand at the start of these bytes of a Change.
+SK_OUTLINE Field* find_field(Replica& replica, Bytes change) {
+  for (Field* field : replica.fields) {
+    if (field->head_len < change.len && same(change.data, field->head, field->head_len)) {
+      return field;
+    }
+  }
+  return nullptr;
+}
+
 void* instance_of(Field& field) {
   if (!field.instance) {
     field.instance = field.owner->document.instance(field.name(), field.type->type);
@@ -135,15 +156,23 @@ void* instance_of(Field& field) {
   return field.instance;
 }
 
-void spill(Replica& replica) {
+SK_OUTLINE void spill(Replica& replica) {
   replica.spilled = true;
   replica.deltas.clear();
   replica.parts.clear();
 }
 
-// What other calls than edits do to an open batch: its edits can no longer share one transaction.
+// What merges and snapshots do to an open batch: its edits can no longer share one transaction.
 void interrupt(Replica& replica) {
+  replica.interrupted = true;
   if (replica.open()) spill(replica);
+}
+
+// The edit by which the field comes into being.
+SK_OUTLINE int32_t first_edit(Field& field, const Stamp& stamp, Bytes intent, uint32_t& count) {
+  Replica& replica = *field.owner;
+  return done(replica.document.mutate(field.name(), field.type->type, stamp, intent,
+                                      replica.deltas, count, nullptr));
 }
 
 // Applies an intent; how many dots it took, or a failure's code below 0.
@@ -162,10 +191,8 @@ int32_t edit(Field& field, Bytes intent) {
       replica.deltas.len = before;
       return failed(code, error.text);
     }
-  } else {
-    Status status = replica.document.mutate(field.name(), field.type->type, stamp, intent,
-                                            replica.deltas, count, nullptr);
-    if (!status.ok()) return done(status);
+  } else if (int32_t code = first_edit(field, stamp, intent, count)) {
+    return code;
   }
   if (count == 0) {
     replica.deltas.len = before;
@@ -180,38 +207,58 @@ int32_t edit(Field& field, Bytes intent) {
 
 // ---- updates ------------------------------------------------------------------------------------
 
-size_t varint_size(uint64_t value) {
-  size_t n = 1;
-  for (; value >= 0x80; value >>= 7) ++n;
-  return n;
+SK_OUTLINE uint8_t* put_varint(uint8_t* at, uint64_t value) {
+  for (; value >= 0x80; value >>= 7) *at++ = static_cast<uint8_t>(value | 0x80);
+  *at++ = static_cast<uint8_t>(value);
+  return at;
+}
+uint8_t* put_fixed64(uint8_t* at, uint64_t value) {  // WebAssembly is little endian
+  std::memcpy(at, &value, 8);
+  return at + 8;
+}
+uint8_t* put_bytes(uint8_t* at, const uint8_t* bytes, size_t len) {
+  std::memcpy(at, bytes, len);
+  return at + len;
+}
+size_t varint_size(uint32_t value) {
+  return value < 0x80 ? 1 : (38 - static_cast<unsigned>(__builtin_clz(value))) / 7;
 }
 
 // What wire::encode(Transaction) writes, in one pass over the batch.
-void write_transaction(const Replica& replica, Writer& out) {
-  out.byte(0x09);
-  out.fixed64(replica.id);
-  out.byte(0x10);
-  out.varint(replica.first);
-  out.byte(0x18);
-  out.varint(replica.next - replica.first);
-  out.byte(0x21);
-  out.fixed64(replica.hlc);
+Status write_transaction(const Replica& replica, Buffer& out) {
+  constexpr size_t kHead = 64, kPart = 32;  // above what stands around names and deltas
+  size_t most = kHead + replica.deltas.len;
+  for (const Part& part : replica.parts) most += kPart + part.field->head_len;
+  if (most > out.cap && out.reserve(&out, most) != SK_OK) return {SK_NOMEM, "out of memory"};
+  uint8_t* at = out.data;
+  *at++ = 0x09;
+  at = put_fixed64(at, replica.id);
+  *at++ = 0x10;
+  at = put_varint(at, replica.first);
+  *at++ = 0x18;
+  at = put_varint(at, replica.next - replica.first);
+  *at++ = 0x21;
+  at = put_fixed64(at, replica.hlc);
   size_t start = 0;
   for (const Part& part : replica.parts) {
     size_t len = part.end - start;
-    out.byte(0x2a);
-    out.varint(part.field->head_len + 2 + varint_size(part.count) + varint_size(len) + len);
-    out.raw(part.field->head, part.field->head_len);
-    out.byte(0x18);
-    out.varint(part.count);
-    out.byte(0x22);
-    out.varint(len);
-    out.raw(replica.deltas.data + start, len);
+    *at++ = 0x2a;
+    at = put_varint(at, part.field->head_len + 2 + varint_size(part.count) +
+                            varint_size(static_cast<uint32_t>(len)) + len);
+    at = put_bytes(at, part.field->head, part.field->head_len);
+    *at++ = 0x18;
+    at = put_varint(at, part.count);
+    *at++ = 0x22;
+    at = put_varint(at, len);
+    at = put_bytes(at, replica.deltas.data + start, len);
     start = part.end;
   }
+  out.len = static_cast<size_t>(at - out.data);
+  return {};
 }
 
-Status write_catch_up(Replica& replica, Writer& out) {
+SK_OUTLINE Status write_catch_up(Replica& replica) {
+  Writer out(output);
   VersionVector since = replica.document.version();
   since.set(replica.id, replica.first - 1);
   out.byte(kCatchUp);
@@ -230,68 +277,83 @@ Status write_catch_up(Replica& replica, Writer& out) {
   for (Field* field : replica.fields) {
     if (!field->edited) continue;
     state.clear();
-    sk_status code = field->type->encode(field->instance, &view, &state, &error);
+    sk_status code = field->type->encode(instance_of(*field), &view, &state, &error);
     if (code != SK_OK) return {code, "a field could not be encoded"};
     wire::Snapshot piece;  // repeated fields may be appended in pieces
     piece.fields.push_back({field->name(), field->type->type, field->type->format, state});
     wire::encode(piece, output);
   }
-  return {};
+  return out.status();
 }
 
 // ---- what others send ---------------------------------------------------------------------------
 
-// The one layout of a Transaction that every SyncKit writes, read without detours. False for any
-// other bytes, valid or not: wire::decode judges them.
-bool read_transaction(Bytes bytes, wire::Transaction& out) {
+// A Transaction of one change, in the layout that every SyncKit writes, of a field that is open
+// here, in its turn, and with all that it builds on: what Document::merge does with it, without
+// detours. False, having changed nothing, for anything else; the kernel judges that.
+//
+// The field is found by the bytes of its names. Whoever types goes on where they were, so the
+// field of the last transaction comes first.
+bool merge_plain(Replica& replica, Bytes bytes) {
   Reader in(bytes);
-  if (in.byte() != 0x09) return false;
-  out.replica = in.fixed64();
+  if (bytes.len < 32 || in.byte() != 0x09) return false;
+  Document& document = replica.document;
+  uint64_t author = in.fixed64();
   if (in.byte() != 0x10) return false;
-  out.seq = in.varint();
+  uint64_t seq = in.varint();
   if (in.byte() != 0x18) return false;
-  uint64_t count = in.varint(), used = 0;
-  out.count = static_cast<uint32_t>(count);
+  uint64_t count = in.varint();
   if (in.byte() != 0x21) return false;
-  out.hlc = in.fixed64();
-  out.changes.clear();
-  out.raw = bytes;
-  while (in.ok() && !in.done()) {
-    if (in.byte() != 0x2a) return false;
-    Reader part(in.sized());
-    wire::Change change;
-    uint8_t tag = part.byte();
-    if (tag == 0x0a) {
-      change.field = part.sized();
-      tag = part.byte();
-    }
-    if (tag != 0x12) return false;
-    change.type = part.sized();
-    if (part.byte() != 0x18) return false;
-    uint64_t dots = part.varint();
-    if (part.byte() != 0x22) return false;
-    change.delta = part.sized();
-    if (!part.good_end() || dots == 0 || dots > count || change.type.empty() ||
-        change.type.len > wire::kMaxTypeBytes || change.field.len > wire::kMaxFieldBytes) {
-      return false;
-    }
-    change.count = static_cast<uint32_t>(dots);
-    used += dots;
-    out.changes.push_back(change);
+  uint64_t hlc = in.fixed64();
+  if (in.byte() != 0x2a || in.varint() != in.left()) return false;
+  Field* field = replica.latest;
+  if (!field || in.left() <= field->head_len) return false;
+  const uint8_t* at = in.rest().data;
+  if (!same(at, field->head, field->head_len)) {
+    field = find_field(replica, {at, static_cast<size_t>(bytes.data + bytes.len - at)});
+    if (!field) return false;
   }
-  return in.ok() && out.replica != 0 && out.seq != 0 && count != 0 && count <= UINT32_MAX &&
-         used == count && out.seq <= UINT64_MAX - count;
+  at += field->head_len;
+  Reader part({at, static_cast<size_t>(bytes.data + bytes.len - at)});
+  if (part.byte() != 0x18 || part.varint() != count || part.byte() != 0x22) return false;
+  Bytes delta = part.sized();
+  if (!part.good_end() || count == 0 || count > UINT32_MAX || author == replica.id ||
+      !instance_of(*field) || document.parked() != 0 || document.broken()) {
+    return false;
+  }
+  uint64_t have = document.version()[author];
+  if (have == 0 || have + 1 != seq) return false;  // a new author may meet a limit
+
+  sk_summary summary;
+  summary.size = sizeof summary;
+  needs.clear();
+  if (field->type->inspect(delta.data, delta.len, &summary, &needs, nullptr) != SK_OK ||
+      summary.authors != 1 || summary.replica != author || summary.seq_lo != seq ||
+      summary.seq_hi != seq + count - 1 || summary.max_hlc > hlc) {
+    return false;
+  }
+  for (size_t i = 0; i < needs.len; i += sizeof(Dot)) {
+    Dot dot;
+    std::memcpy(&dot, needs.data + i, sizeof dot);
+    if (dot.replica != author && document.version()[dot.replica] < dot.seq) return false;
+  }
+  if (field->type->merge(field->instance, delta.data, delta.len, nullptr, nullptr) != SK_OK) {
+    return false;
+  }
+  document.commit_local(author, seq + count - 1, hlc);
+  replica.latest = field;
+  return true;
 }
 
-Status merge_transaction(Replica& replica, Bytes bytes, Merged& outcome) {
-  if (!read_transaction(bytes, incoming)) SK_TRY(wire::decode(bytes, incoming));
+SK_OUTLINE Status merge_transaction(Replica& replica, Bytes bytes, Merged& outcome) {
+  SK_TRY(wire::decode(bytes, incoming));
   if (incoming.replica == replica.id && replica.open() && incoming.last_seq() >= replica.first) {
     return {SK_CONFLICT, "somebody else writes with this replica's id"};
   }
   return replica.document.merge(incoming, outcome, nullptr);
 }
 
-Status merge_snapshot(Replica& replica, Bytes bytes) {
+SK_OUTLINE Status merge_snapshot(Replica& replica, Bytes bytes) {
   wire::Snapshot snapshot;
   SK_TRY(wire::decode(bytes, snapshot));
   if (replica.open() && snapshot.version[replica.id] >= replica.first) {
@@ -319,7 +381,7 @@ Status read_catch_up(Bytes bytes, VersionVector& since, Bytes& rest) {
   return in.ok() ? Status{} : Status::malformed("the update is cut short, or out of order");
 }
 
-Status merge_catch_up(Replica& replica, Bytes bytes, Merged& outcome) {
+SK_OUTLINE Status merge_catch_up(Replica& replica, Bytes bytes, Merged& outcome) {
   VersionVector since;
   Bytes rest;
   wire::Snapshot snapshot;
@@ -352,7 +414,7 @@ Status merge_catch_up(Replica& replica, Bytes bytes, Merged& outcome) {
 
 // Merges the catch-ups whose time has come. One that turns out to be bad is forgotten: the call
 // that delivers what it waited for has done nothing wrong.
-void retry(Replica& replica) {
+SK_OUTLINE void retry(Replica& replica) {
   for (bool progress = true; progress && !replica.waiting.empty();) {
     progress = false;
     for (size_t i = 0; i < replica.waiting.size();) {
@@ -374,7 +436,7 @@ void retry(Replica& replica) {
 // The tags that a Snapshot can begin with; a Transaction's are all others.
 bool is_snapshot(uint8_t tag) { return tag == 0x0a || tag == 0x11 || tag == 0x1a; }
 
-void shrink_scratch() {
+SK_OUTLINE void shrink_scratch() {
   std::free(scratch.data);
   scratch.data = nullptr;
   scratch.cap = 0;
@@ -424,12 +486,15 @@ SK_WASM(sk_replica_field)
   head.data = nullptr;
   head.cap = 0;
   replica->fields.push_back(field);
+  if (!replica->latest) replica->latest = field;
   return field;
 }
 
-// The time for the edits that follow; called before the first edit after anything else.
+// The time for the edits that follow; called before the first edit after anything else. A batch that
+// was not interrupted keeps its clock.
 SK_WASM(sk_replica_clock)(Replica* replica, double now)->void {
-  interrupt(*replica);
+  if (replica->open() && !replica->interrupted) return;
+  replica->interrupted = false;
   replica->clock.observe(replica->document.max_hlc());
   replica->hlc = replica->clock.tick(now > 0 ? static_cast<uint64_t>(now) : 0);
 }
@@ -469,15 +534,9 @@ SK_WASM(sk_counter_add)(Field* field, uint32_t lo, uint32_t hi)->int32_t {
 SK_WASM(sk_replica_commit)(Replica* replica)->int32_t {
   if (!replica->open()) return 0;
   output.clear();
-  Writer out(output);
   replica->document.commit_local(replica->id, replica->next - 1, replica->hlc);
-  Status status;
-  if (replica->spilled) {
-    status = write_catch_up(*replica, out);
-  } else {
-    write_transaction(*replica, out);
-  }
-  if (status.ok()) status = out.status();
+  Status status = replica->spilled ? write_catch_up(*replica)
+                                   : write_transaction(*replica, output);
   if (!status.ok()) return done(status);
   if (replica->spilled) {
     for (Field* field : replica->fields) field->edited = false;
@@ -500,6 +559,8 @@ SK_WASM(sk_replica_apply)(Replica* replica, uint32_t len)->int32_t {
   Status status;
   if (len == 0) {
     outcome = Merged::duplicate;  // what commit gives for no edit
+  } else if (merge_plain(*replica, bytes)) {
+    // The rule; what follows are the exceptions.
   } else if (bytes.data[0] == kCatchUp) {
     status = merge_catch_up(*replica, bytes, outcome);
   } else if (is_snapshot(bytes.data[0])) {

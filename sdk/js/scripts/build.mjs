@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
 const wasmDir = process.env.SYNCKIT_WASM_DIR ?? join(root, '../../build/wasm');
-const wasmFiles = ['core.wasm', 'core-lite.wasm'];
+const wasmFiles = ['core.wasm', 'core-lite.wasm', 'replica.wasm'];
 
 for (const name of wasmFiles) {
   if (existsSync(join(wasmDir, name))) continue;
@@ -34,7 +34,7 @@ export const common = {
   logLevel: 'warning',
 };
 
-const entries = ['index', 'lite', 'node', 'react', 'vue', 'svelte'];
+const entries = ['index', 'lite', 'node', 'react', 'vue', 'svelte', 'replica', 'replica-node'];
 await build({
   ...common,
   absWorkingDir: root,

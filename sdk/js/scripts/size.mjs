@@ -1,6 +1,6 @@
 // Sizes of what a minimal application ships: `size.mjs [DEFAULT_BUDGET [LITE_BUDGET]]`, budgets in
 // bytes of gzip -9 (JavaScript and WASM together). Prints one JSON line for each bundle and for its
-// parts; fails when a bundle is above its budget.
+// parts; fails when a bundle is above its budget. synckit/replica is built for speed: it has none.
 
 import { build } from 'esbuild';
 import { readFileSync } from 'node:fs';
@@ -16,16 +16,22 @@ const budgets = {
 const entries = {
   default: ['index.js', 'core.wasm'],
   lite: ['lite.js', 'core-lite.wasm'],
+  replica: ['replica.js', 'replica.wasm'],
 };
 
 /** Opens a kit, sets a value, subscribes: what any application does at least. */
-const app = (entry) => `
+const kitApp = (entry) => `
   import { SyncKit } from './dist/${entry}';
   const kit = await SyncKit.open({ url: '/sync' });
   const doc = kit.document('app');
   await doc.ready;
   doc.subscribe(() => console.log(doc.get()));
   doc.set('greeting', 'hello');`;
+const replicaApp = (entry) => `
+  import { Replica } from './dist/${entry}';
+  const replica = await Replica.create();
+  replica.set('greeting', 'hello');
+  console.log(replica.commit());`;
 
 const sizes = (bytes) => ({
   raw: bytes.length,
@@ -41,7 +47,7 @@ const sizes = (bytes) => ({
 let failed = false;
 for (const [name, [entry, wasm]] of Object.entries(entries)) {
   const { outputFiles } = await build({
-    stdin: { contents: app(entry), resolveDir: root },
+    stdin: { contents: (name == 'replica' ? replicaApp : kitApp)(entry), resolveDir: root },
     bundle: true,
     format: 'esm',
     target: 'es2022',
@@ -56,7 +62,7 @@ for (const [name, [entry, wasm]] of Object.entries(entries)) {
   const total = (key) => parts.js[key] + parts.wasm[key];
   const budget = budgets[name];
   const whole = { raw: total('raw'), gzip: total('gzip'), brotli: total('brotli') };
-  const ok = whole.gzip <= budget;
+  const ok = budget === undefined || whole.gzip <= budget;
   failed ||= !ok;
   for (const [part, size] of Object.entries(parts)) {
     console.log(JSON.stringify({ bundle: name, part, ...size }));
