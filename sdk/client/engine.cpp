@@ -86,7 +86,7 @@ Status Engine::close(DocHandle handle, bool force, uint64_t) {
   Doc* doc = find(handle);
   if (!doc) return not_open();
   commit_open(*doc);
-  if (!persistent_ && !force && doc->size()) {
+  if (!persistent() && !force && doc->size()) {
     return {SK_UNAVAILABLE, "the document holds changes that only this engine has"};
   }
   if (doc->own_dirty) seal_batch();
@@ -318,7 +318,7 @@ void Engine::acknowledge(Doc& doc, uint64_t through) {
   doc.own_dirty = true;
   while (doc.size() && doc.at(0).last_seq() <= through) {
     Pending& pending = doc.at(0);
-    erase(key(doc, kQueueRecord, replica_, pending.seq, 2));
+    erase(doc, kQueueRecord, replica_, pending.seq);
     if (pending.hlc > doc.seen_hlc) doc.seen_hlc = pending.hlc;
     doc.queue_bytes -= pending.len;
     if (doc.sent) --doc.sent, doc.sent_bytes -= pending.len;
@@ -342,6 +342,7 @@ void Engine::acknowledge(Doc& doc, uint64_t through) {
 
 // Takes the bytes of an acknowledged transaction: they are sent again when the host loses history.
 void Engine::keep_history(Doc& doc, Pending& pending) {
+  if (!kHasStore) return std::free(pending.bytes);
   doc.history.push_back({pending.seq, pending.bytes, pending.len, pending.count});
   doc.history_bytes += pending.len;
   if (doc.history_bytes <= limits_.history_bytes) return;

@@ -27,6 +27,15 @@
 
 namespace synckit {
 
+// What this build of the engine has. core-lite.wasm is for a map that only syncs.
+#if defined(SYNCKIT_LITE)
+inline constexpr bool kHasStore = false;     // batches, records, queues of other replicas
+inline constexpr bool kHasPresence = false;
+#else
+inline constexpr bool kHasStore = true;
+inline constexpr bool kHasPresence = true;
+#endif
+
 struct EngineLimits {
   uint32_t max_documents = 1024;
   uint32_t max_pending_transactions = 100'000;  // per document, not acknowledged
@@ -163,9 +172,9 @@ class Engine {
   void report_saved(Doc& doc);
 
   // store.cpp: records
-  Bytes key(const Doc& doc, uint8_t kind, uint64_t a, uint64_t b, size_t parts);
+  Bytes key(const Doc& doc, uint8_t kind, uint64_t a = 0, uint64_t b = 0);
   void put(StoreOp op, Bytes key, Bytes head, Bytes value);
-  void erase(Bytes key);
+  void erase(const Doc& doc, uint8_t kind, uint64_t a = 0, uint64_t b = 0);
   void erase_log(Doc& doc, uint64_t through);
   void put_pending(Doc& doc, Pending& pending);
   void put_dead(Doc& doc, const Pending& pending, uint32_t code, Bytes message);
@@ -222,6 +231,7 @@ class Engine {
   void emit_rejected(const Doc& doc, uint64_t seq, uint32_t count, uint32_t code, Bytes message);
   void emit_error(DocHandle doc, uint32_t code, bool fatal, Bytes text);
   void emit_presence(const Doc& doc, uint64_t replica, Bytes principal, Bytes data);
+  bool persistent() const { return kHasStore && persistent_; }
   bool full() const { return out_.len + batch_.len > limits_.max_output_bytes; }
   template <class Message>
   void send(const Message& message);

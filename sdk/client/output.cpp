@@ -83,7 +83,7 @@ void Engine::update_status() {
 
 Bytes Engine::take_output(uint64_t) {
   for (Doc* doc : docs_) {
-    if (doc && doc->presence_dirty) send_presence(*doc);
+    if (kHasPresence && doc && doc->presence_dirty) send_presence(*doc);
   }
   update_status();
   seal_batch();

@@ -117,6 +117,7 @@ void Engine::leave(Doc& doc) {
   doc.announced = 0;
   doc.permission = 0;
   doc.retry_at = doc.answer_by = kNever;
+  if (!kHasPresence) return;
   for (const Peer& peer : doc.peers) emit_presence(doc, peer.replica, {}, {});
   doc.peers.clear();
 }
@@ -141,7 +142,7 @@ void Engine::tick(uint64_t now_ms) {
     out_.end();
     ping_at_ = now_ms + heartbeat_ms_;
     for (Doc* doc : docs_) {  // keeps own presence from timing out at the others
-      if (doc && !doc->presence.empty()) doc->presence_dirty = true;
+      if (kHasPresence && doc && !doc->presence.empty()) doc->presence_dirty = true;
     }
   }
   for (Doc* doc : docs_) {
@@ -159,7 +160,7 @@ void Engine::tick_doc(Doc& doc, uint64_t now_ms) {
     request_sync(doc, now_ms);
   }
   pump(doc);  // what a full output had stopped
-  for (size_t i = 0; i < doc.peers.size();) {
+  for (size_t i = 0; kHasPresence && i < doc.peers.size();) {
     if (now_ms < doc.peers[i].expires_ms) {
       ++i;
       continue;
@@ -178,6 +179,7 @@ uint64_t Engine::next_timer_ms() const {
     if (!doc) continue;
     sooner(doc->retry_at);
     sooner(doc->answer_by);
+    if (!kHasPresence) continue;
     for (const Peer& peer : doc->peers) sooner(peer.expires_ms);
   }
   return at;
@@ -209,7 +211,7 @@ Status Engine::dispatch(const wire::Frame& frame, uint64_t now_ms) {
     case wire::Kind::notification: return on_notification(frame.body, now_ms);
     case wire::Kind::ack: return on_ack(frame.body, now_ms);
     case wire::Kind::denied: return on_denied(frame.body, now_ms);
-    case wire::Kind::presence: return on_presence(frame.body, now_ms);
+    case wire::Kind::presence: return kHasPresence ? on_presence(frame.body, now_ms) : Status{};
     default: return {};  // Pong, and what later versions may add
   }
 }
@@ -253,7 +255,7 @@ Status Engine::on_welcome(Bytes body, uint64_t now_ms) {
   for (Doc* doc : docs_) {
     if (!doc || !doc->ready) continue;
     if (renewed && doc->sync != Doc::Sync::denied) continue;
-    if (!doc->presence.empty()) doc->presence_dirty = true;
+    if (kHasPresence && !doc->presence.empty()) doc->presence_dirty = true;
     request_sync(*doc, now_ms);
   }
   return {};

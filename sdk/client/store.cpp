@@ -28,20 +28,20 @@ Status spoiled() { return Status::malformed("a stored record is damaged: it was 
 
 // ---- writing ------------------------------------------------------------------------------------
 
-Bytes Engine::key(const Doc& doc, uint8_t kind, uint64_t a, uint64_t b, size_t parts) {
+// Kinds from kLogRecord have one number in their keys, kinds from kQueueRecord two.
+Bytes Engine::key(const Doc& doc, uint8_t kind, uint64_t a, uint64_t b) {
   key_.clear();
   Writer out(key_);
   out.byte(static_cast<uint8_t>(doc.id.len >> 8));
   out.byte(static_cast<uint8_t>(doc.id.len));
   out.raw(doc.id);
   out.byte(kind);
-  if (parts > 0) big(out, a);
-  if (parts > 1) big(out, b);
+  if (kind >= kLogRecord) big(out, a);
+  if (kind >= kQueueRecord) big(out, b);
   return key_;
 }
 
 void Engine::put(StoreOp op, Bytes key, Bytes head, Bytes value) {
-  if (!persistent_) return;
   batch_.u8(static_cast<uint32_t>(op));
   batch_.sized(key);
   batch_.u32(head.len + value.len);
@@ -49,57 +49,62 @@ void Engine::put(StoreOp op, Bytes key, Bytes head, Bytes value) {
   batch_.raw(value);
 }
 
-void Engine::erase(Bytes key) {
-  if (!persistent_) return;
+void Engine::erase(const Doc& doc, uint8_t kind, uint64_t a, uint64_t b) {
+  if (!persistent()) return;
   batch_.u8(static_cast<uint32_t>(StoreOp::erase));
-  batch_.sized(key);
+  batch_.sized(key(doc, kind, a, b));
 }
 
 void Engine::erase_log(Doc& doc, uint64_t through) {
   doc.log_records = 0;
   doc.log_bytes = 0;
-  if (!persistent_) return;
+  if (!persistent()) return;
   batch_.u8(static_cast<uint32_t>(StoreOp::erase_range));
-  batch_.sized(key(doc, kLogRecord, 0, 0, 1));
-  batch_.sized(key(doc, kLogRecord, through, 0, 1));
+  batch_.sized(key(doc, kLogRecord, 0));
+  batch_.sized(key(doc, kLogRecord, through));
 }
 
 void Engine::put_pending(Doc& doc, Pending& pending) {
-  pending.batch = persistent_ ? batch_id_ : 0;
-  put(StoreOp::put, key(doc, kQueueRecord, replica_, pending.seq, 2), {}, pending.view());
+  pending.batch = 0;
+  if (!persistent()) return;
+  pending.batch = batch_id_;
+  put(StoreOp::put, key(doc, kQueueRecord, replica_, pending.seq), {}, pending.view());
 }
 
 void Engine::put_dead(Doc& doc, const Pending& pending, uint32_t code, Bytes message) {
+  if (!persistent()) return;
   if (message.len > kMaxMessageBytes) message.len = kMaxMessageBytes;
   Buffer head;
   Writer out(head);
   out.varint(code);
   out.sized(message);
-  put(StoreOp::put, key(doc, kDeadRecord, replica_, pending.seq, 2), head, pending.view());
+  put(StoreOp::put, key(doc, kDeadRecord, replica_, pending.seq), head, pending.view());
 }
 
 void Engine::put_log(Doc& doc, uint64_t position, Bytes transaction) {
+  if (!persistent()) return;
   Buffer head;
   Writer out(head);
   big(out, doc.epoch);
-  put(StoreOp::put, key(doc, kLogRecord, position, 0, 1), head, transaction);
+  put(StoreOp::put, key(doc, kLogRecord, position), head, transaction);
   ++doc.log_records;
   doc.log_bytes += transaction.len;
 }
 
 void Engine::put_snapshot(Doc& doc, uint64_t position, Bytes snapshot) {
+  if (!persistent()) return;
   Buffer head;
   Writer out(head);
   big(out, doc.epoch);
   big(out, position);
-  put(StoreOp::put_snapshot, key(doc, kSnapshotRecord, 0, 0, 0), head, snapshot);
+  put(StoreOp::put_snapshot, key(doc, kSnapshotRecord), head, snapshot);
   doc.snapshot_bytes = snapshot.len;
 }
 
 // Folds the local log into a snapshot when it has grown, and when the document is exactly what
 // the host confirmed: nothing pending, nothing of other replicas' queues.
 void Engine::maybe_snapshot(Doc& doc) {
-  if (!persistent_ || doc.size() || !doc.changes.empty() || doc.fresh || doc.rebuild_wanted) return;
+  if (!persistent() || doc.size() || !doc.changes.empty() || doc.fresh || doc.rebuild_wanted) return;
   if (doc.log_records < limits_.snapshot_records && doc.log_bytes < limits_.snapshot_bytes) return;
   if (doc.log_bytes * 8 < doc.snapshot_bytes) return;  // its cost is paid by what it replaces
   Document& document = *doc.document;
@@ -127,13 +132,13 @@ void Engine::maybe_snapshot(Doc& doc) {
 }
 
 void Engine::seal_batch() {
-  if (!persistent_) return;
+  if (!persistent()) return;
   for (Doc* doc : docs_) {
     if (!doc || !doc->own_dirty) continue;
     doc->own_dirty = false;
     Buffer value;
     Writer(value).varint(doc->acked);
-    put(StoreOp::put, key(*doc, kOwnRecord, replica_, 0, 1), {}, value);
+    put(StoreOp::put, key(*doc, kOwnRecord, replica_), {}, value);
   }
   if (batch_.empty()) return;
   out_.begin(Out::batch, batch_id_++);
@@ -145,7 +150,7 @@ void Engine::seal_batch() {
 Status Engine::discard(DocHandle handle, uint64_t seq, uint64_t) {
   Doc* doc = nullptr;
   SK_TRY(ready(handle, doc));
-  erase(key(*doc, kDeadRecord, replica_, seq, 2));
+  erase(*doc, kDeadRecord, replica_, seq);
   if (doc->dead) --doc->dead;
   return {};
 }
@@ -155,7 +160,7 @@ Status Engine::discard(DocHandle handle, uint64_t seq, uint64_t) {
 Status Engine::load(DocHandle handle, Bytes record, Bytes value, uint64_t) {
   Doc* doc = find(handle);
   if (!doc || doc->ready) return {SK_UNSUPPORTED, "no document is loading under this handle"};
-  Bytes prefix = key(*doc, 0, 0, 0, 0);
+  Bytes prefix = key(*doc, 0);
   prefix.len -= 1;
   if (record.len <= prefix.len || !(Bytes(record.data, prefix.len) == prefix)) {
     return Status::malformed("the record's key is not one of this document");
@@ -259,7 +264,7 @@ Status Engine::load_queue(Doc& doc, uint64_t replica, uint64_t seq, Bytes value)
   }
   if (doc.acked < doc.confirmed[replica_]) doc.acked = doc.confirmed[replica_];
   if (transaction.last_seq() <= doc.acked) {  // the log has it: its erasure was not stored
-    erase(key(doc, kQueueRecord, replica_, seq, 2));
+    erase(doc, kQueueRecord, replica_, seq);
     return {};
   }
   if (doc.last_seq < doc.acked) doc.last_seq = doc.acked;

@@ -70,7 +70,7 @@ Status Engine::confirm(Doc& doc, uint64_t position, Bytes encoded) {
       Bytes message = "another change was stored under this one's number";
       put_dead(doc, pending, SK_CONFLICT, message);
       emit_rejected(doc, pending.seq, pending.count, SK_CONFLICT, message);
-      erase(key(doc, kQueueRecord, replica_, pending.seq, 2));
+      erase(doc, kQueueRecord, replica_, pending.seq);
       std::free(pending.bytes);
       ++doc.dead;
     }
@@ -78,7 +78,7 @@ Status Engine::confirm(Doc& doc, uint64_t position, Bytes encoded) {
     doc.last_seq = doc.acked;
     doc.rebuild_wanted = true;
   }
-  for (size_t i = 0; !own && i < doc.foreign.size(); ++i) {
+  for (size_t i = 0; kHasStore && !own && i < doc.foreign.size(); ++i) {
     const Foreign& foreign = doc.foreign[i];
     if (foreign.replica != transaction.replica || foreign.last_seq > through) continue;
     if (foreign.hash != hash_bytes(encoded)) doc.rebuild_wanted = true;  // re-stamped or refused
@@ -96,7 +96,7 @@ void Engine::forget_confirmed(Doc& doc) {
   doc.position = 0;
   doc.snapshot_bytes = 0;
   erase_log(doc, UINT64_MAX);
-  erase(key(doc, kSnapshotRecord, 0, 0, 0));
+  erase(doc, kSnapshotRecord);
 }
 
 // ---- answers to sync requests -------------------------------------------------------------------
@@ -159,7 +159,7 @@ Status Engine::place(Doc& doc, const wire::SyncResponse& page, bool& again) {
       doc.position = base;
       erase_log(doc, base);
       put_snapshot(doc, base, page.snapshot);
-      for (size_t i = 0; i < doc.foreign.size(); ++i) {
+      for (size_t i = 0; kHasStore && i < doc.foreign.size(); ++i) {
         const Foreign& foreign = doc.foreign[i];
         if (foreign.last_seq > doc.confirmed[foreign.replica]) continue;
         doc.rebuild_wanted = true;  // whether it is the same one cannot be seen any more

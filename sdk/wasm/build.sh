@@ -80,21 +80,29 @@ replica() (
 )
 
 case $what in replica | all) replica ;; esac
-[ "$what" != replica ] || exit 0
+engine="kernel/wire kernel/document client/engine client/output client/session client/store client/sync"
 
-base kernel/wire kernel/document client/engine client/output client/session client/store client/sync
-type lww
-
-if [ "$what" != core ]; then
-  compile "$level" lite-exports "$here/exports.cpp" -DSYNCKIT_LITE
-  emcc $level $link "$work"/base-*.o "$work"/lww-*.o "$work/lite-exports.o" -o "$work/core-lite.wasm"
+# The map alone; the engine leaves out what SYNCKIT_LITE says.
+lite() (
+  work=$work/lite flags="$flags -DSYNCKIT_LITE"
+  mkdir "$work"
+  base $engine
+  type lww
+  compile "$level" exports "$here/exports.cpp"
+  emcc $level $link "$work"/*.o -o "$work/core-lite.wasm"
   mv "$work/core-lite.wasm" "$out/core-lite.wasm"
-fi
-if [ "$what" != lite ]; then
-  for name in text set counter; do type $name; done
-  compile "$level" core-exports "$here/exports.cpp"
-  compile "$level" core-external "$here/external.cpp"
-  emcc $level $link "$work"/base-*.o "$work"/lww-*.o "$work"/text-*.o "$work"/set-*.o \
-    "$work"/counter-*.o "$work"/core-*.o -o "$work/core.wasm"
+)
+
+core() (
+  work=$work/core
+  mkdir "$work"
+  base $engine
+  for name in lww text set counter; do type $name; done
+  compile "$level" exports "$here/exports.cpp"
+  compile "$level" external "$here/external.cpp"
+  emcc $level $link "$work"/*.o -o "$work/core.wasm"
   mv "$work/core.wasm" "$out/core.wasm"
-fi
+)
+
+case $what in lite | all) lite ;; esac
+case $what in core | all) core ;; esac

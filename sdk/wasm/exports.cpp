@@ -120,9 +120,11 @@ SK_WASM(sk_open)(uint32_t id_len)->uint32_t {
   DocHandle doc = 0;
   return done(engine->open(input(0, id_len), doc)) == SK_OK ? doc : 0;
 }
+#if !defined(SYNCKIT_LITE)
 SK_WASM(sk_load)(uint32_t doc, uint32_t key_len, uint32_t value_len, double now)->int32_t {
   return done(engine->load(doc, input(0, key_len), input(key_len, value_len), ms(now)));
 }
+#endif
 SK_WASM(sk_loaded)(uint32_t doc, double now)->int32_t { return done(engine->loaded(doc, ms(now))); }
 SK_WASM(sk_close)(uint32_t doc, uint32_t force, double now)->int32_t {
   return done(engine->close(doc, force != 0, ms(now)));
@@ -155,16 +157,11 @@ SK_WASM(sk_view)(uint32_t doc, uint32_t field)->int32_t {
   give(output);
   return done(status);
 }
+#if !defined(SYNCKIT_LITE)
 SK_WASM(sk_view_all)(uint32_t doc)->int32_t {
   output.clear();
   Status status = engine->view_all(doc, output);
   give(output);
-  return done(status);
-}
-SK_WASM(sk_digest)(uint32_t doc)->int32_t {
-  uint64_t digest = 0;
-  Status status = engine->digest(doc, digest);
-  number(0, digest);
   return done(status);
 }
 SK_WASM(sk_snapshot)(uint32_t doc)->int32_t {
@@ -181,6 +178,13 @@ SK_WASM(sk_version)(uint32_t doc)->int32_t {
   give(output);
   return done(status);
 }
+#endif
+SK_WASM(sk_digest)(uint32_t doc)->int32_t {
+  uint64_t digest = 0;
+  Status status = engine->digest(doc, digest);
+  number(0, digest);
+  return done(status);
+}
 // value[0..1] = own last seq, value[2..3] = position; count = pending transactions.
 SK_WASM(sk_info)(uint32_t doc)->int32_t {
   number(0, engine->last_seq(doc));
@@ -191,6 +195,7 @@ SK_WASM(sk_info)(uint32_t doc)->int32_t {
 
 // ---- persistence, presence --------------------------------------------------------------------
 
+#if !defined(SYNCKIT_LITE)
 SK_WASM(sk_stored)(uint32_t batch, double now)->void { engine->stored(batch, ms(now)); }
 SK_WASM(sk_discard)(uint32_t doc, uint32_t seq_lo, uint32_t seq_hi, double now)->int32_t {
   return done(engine->discard(doc, u64(seq_lo, seq_hi), ms(now)));
@@ -198,6 +203,7 @@ SK_WASM(sk_discard)(uint32_t doc, uint32_t seq_lo, uint32_t seq_hi, double now)-
 SK_WASM(sk_presence)(uint32_t doc, uint32_t len)->int32_t {
   return done(engine->presence(doc, input(0, len)));
 }
+#endif
 
 // ---- the session ------------------------------------------------------------------------------
 
