@@ -44,7 +44,7 @@ class PatchWriter {
 
  private:
   static constexpr uint32_t kRetain = 0, kInsert = 1, kErase = 2;
-  void add(uint32_t kind, uint32_t chars, uint32_t wide) {
+  [[gnu::noinline]] void add(uint32_t kind, uint32_t chars, uint32_t wide) {
     if (chars == 0) return;
     if (kind != kind_) flush(), kind_ = kind;
     chars_ += chars;
@@ -93,6 +93,9 @@ class Text : public Crdt<Text> {
     uint64_t seq;
     uint32_t g, lv, count, author;
   };
+  struct Placed : Atoms {
+    uint32_t wide;  // code points above U+FFFF before them
+  };
   struct Named {  // atoms that an op names; replica = index into Dots, kNone for no atom
     uint64_t seq;
     uint32_t replica, len;
@@ -127,8 +130,9 @@ class Text : public Crdt<Text> {
   // Scratch, kept for its memory.
   Delta delta_;
   Vec<Known> table_;
-  Vec<Atoms> fresh_, places_;  // what a merge has inserted; what its patch has to tell
-  Vec<Keyed> changes_;         // where these stand
+  Vec<Atoms> fresh_;     // what a merge has inserted
+  Vec<Placed> places_;   // what its patch has to tell
+  Vec<Keyed> changes_;   // where these stand
   Vec<Named> named_;
   Vec<uint32_t> others_;  // foreign authors of an op, ascending by id
   Buffer patch_text_;

@@ -52,6 +52,10 @@ uint32_t CharLog::store(uint32_t lv, uint32_t count, const uint8_t*& at, const u
     uint32_t p = lv / kPageAtoms;
     if (p >= pages_.size()) pages_.resize(p + 1);
     Page*& page = pages_[p];
+    if (*at < 0x80 && page && !page->shift) {  // by far the most
+      *page->at(lv % kPageAtoms) = *at++;
+      continue;
+    }
     if (!next_code_point(at, end, code)) break;  // never: the text was checked
     uint16_t shift = code < 0x100 ? 0 : code < 0x10000 ? 1 : 2;
     if (!page || page->shift < shift) widen(page, shift);

@@ -6,15 +6,13 @@ namespace synckit::text {
 void sort(Vec<Keyed>& items) {
   Vec<Keyed> spare;
   spare.resize(items.size());
-  uint32_t varying = 0;
-  for (const Keyed& item : items) varying |= item.key ^ items[0].key;
+  Keyed *from = items.begin(), *to = spare.begin();
   for (uint32_t shift = 0; shift < 32; shift += 8) {
-    if ((varying >> shift & 255) == 0) continue;
-    uint32_t at[257] = {};
-    for (const Keyed& item : items) ++at[(item.key >> shift & 255) + 1];
-    for (uint32_t i = 1; i < 256; ++i) at[i] += at[i - 1];
-    for (const Keyed& item : items) spare[at[item.key >> shift & 255]++] = item;
-    items.swap(spare);
+    uint32_t at[256] = {}, sum = 0;
+    for (size_t i = 0; i < items.size(); ++i) ++at[from[i].key >> shift & 255];
+    for (uint32_t& slot : at) sum += slot, slot = sum - slot;
+    for (size_t i = 0; i < items.size(); ++i) to[at[from[i].key >> shift & 255]++] = from[i];
+    std::swap(from, to);
   }
 }
 

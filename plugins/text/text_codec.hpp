@@ -99,8 +99,8 @@ struct Delta {
 
  private:
   // Whatever is wrong ends the reading; the first reason is the one that is reported.
-  void fail(const char* why);
-  void too_many();
+  [[gnu::noinline]] void fail(const char* why);
+  [[gnu::noinline]] void too_many();
   void decode_op(uint8_t flags);
   void decode_state();
   void read_authors(uint64_t count);

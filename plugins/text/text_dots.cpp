@@ -52,6 +52,8 @@ void Dots::add(uint32_t replica, uint64_t seq, uint32_t count) {
 }
 
 uint32_t Dots::run_of(uint32_t lv) const {
+  // What is typed now must not drive out the place where it is typed.
+  if (lv >= runs_.back().lv) return static_cast<uint32_t>(runs_.size()) - 1;
   if (lv < runs_[hint_].lv || lv >= run_end(hint_)) {
     hint_ = floor_of(&runs_[0].lv, sizeof(Run), runs_.size(), lv);
   }

@@ -50,18 +50,18 @@ class Encoder {
   void collect();
   void add_part(const Span& span, uint32_t lv, uint32_t count, uint32_t r);
   void number();
-  Piece* piece_of(uint32_t atom) const;
-  bool predicted(const Piece& piece) const;
+  [[gnu::noinline]] Piece* piece_of(uint32_t atom) const;
+  [[gnu::noinline]] bool predicted(const Piece& piece) const;
   void write_runs(Writer& out, bool deleted);
   void write_starts(Writer& out);
   void write_origin(Writer& out, uint32_t g, uint32_t atom);
 
-  uint32_t replica_of(uint32_t lv) const { return dots_.runs()[dots_.run_of(lv)].replica; }
-  uint32_t canonical(uint32_t lv) const {
+  [[gnu::noinline]] uint32_t replica_of(uint32_t lv) const { return dots_.runs()[dots_.run_of(lv)].replica; }
+  [[gnu::noinline]] uint32_t canonical(uint32_t lv) const {
     uint32_t r = dots_.run_of(lv);
     return parts_[r].c + (lv - dots_.runs()[r].lv);
   }
-  bool carried(uint32_t lv) const {
+  [[gnu::noinline]] bool carried(uint32_t lv) const {
     uint32_t r = dots_.run_of(lv);
     return lv - dots_.runs()[r].lv >= parts_[r].known;
   }

@@ -7,7 +7,10 @@ Status Text::merge(Bytes bytes, Writer& patch) {
   SK_TRY(delta_.decode(bytes));
   SK_TRY(resolve());
   apply(patch);
-  if (delta_.state) delta_ = Delta();  // it may be large
+  if (delta_.state) {  // it may be large
+    delta_.~Delta();
+    new (&delta_) Delta;
+  }
   return {};
 }
 
@@ -71,6 +74,10 @@ void Text::apply(Writer& patch) {
     if (part.lv < before || part.g >= kNamed) continue;
     dots_.add(delta_.authors[part.author].local, part.seq, part.count);
   }
+  if (loads && delta_.atoms) {  // number = lv
+    table_.truncate(1);
+    table_[0].count = delta_.atoms;
+  }
   fresh_.clear();
   tree_.erased.clear();
   for (uint32_t i = 0; i < delta_.pieces.size(); ++i) {
@@ -128,10 +135,11 @@ void Text::tell(PatchWriter& out) {
         bool dead;
         uint32_t part = tree_.enter(run.lv, dead);
         if (part > run.count) part = run.count;
+        Extent here = tree_.position();
         // What is deleted goes before what is inserted at the same place.
-        changes_.push_back({tree_.position().chars << 1 | (dead ? 0u : 1u),
+        changes_.push_back({here.chars << 1 | (dead ? 0u : 1u),
                             static_cast<uint32_t>(places_.size())});
-        places_.push_back({run.lv, part});
+        places_.push_back({{run.lv, part}, here.wide});
         run.lv += part;
         run.count -= part;
       }
@@ -140,20 +148,17 @@ void Text::tell(PatchWriter& out) {
   if (changes_.size() > 1) sort(changes_);
   Extent at{0, 0};
   for (const Keyed& change : changes_) {
-    const Atoms& run = places_[change.value];
-    uint32_t wide = tree_.wide() || !(change.key & 1) ? chars_.wide(run.lv, run.count) : 0;
-    bool dead;
-    tree_.enter(run.lv, dead);
-    Extent here = tree_.position();
-    out.retain(here.chars - at.chars, here.wide - at.wide);
-    if (dead) {
-      out.erase(run.count, wide);
-    } else {
+    const Placed& run = places_[change.value];
+    uint32_t chars = change.key >> 1, wide = chars_.wide(run.lv, run.count);
+    out.retain(chars - at.chars, run.wide - at.wide);
+    at = {chars, run.wide};
+    if (change.key & 1) {
       out.insert(chars_, run.lv, run.count);
-      here.chars += run.count;
-      here.wide += wide;
+      at.chars += run.count;
+      at.wide += wide;
+    } else {
+      out.erase(run.count, wide);
     }
-    at = here;
   }
 }
 
