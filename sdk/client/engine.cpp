@@ -231,20 +231,21 @@ void Engine::commit_all(uint64_t) {
 
 void Engine::commit_open(Doc& doc) {
   if (doc.changes.empty()) return;
-  made_.replica = replica_;
-  made_.seq = doc.last_seq + 1;
-  made_.count = doc.open_count;
-  made_.hlc = doc.open_hlc;
-  made_.changes.clear();
+  wire::Transaction& made = messages_.made;
+  made.replica = replica_;
+  made.seq = doc.last_seq + 1;
+  made.count = doc.open_count;
+  made.hlc = doc.open_hlc;
+  made.changes.clear();
   for (const OpenChange& change : doc.changes) {
     const FieldName& name = doc.fields[change.field - 1];
-    made_.changes.push_back({name.name(), name.type(), change.count,
+    made.changes.push_back({name.name(), name.type(), change.count,
                              Bytes(doc.deltas.data + change.start, change.len)});
   }
   scratch_.clear();
-  wire::encode(made_, scratch_);
-  doc.document->commit_local(replica_, made_.last_seq(), made_.hlc);
-  queue_up(doc, made_, scratch_);
+  wire::encode(made, scratch_);
+  doc.document->commit_local(replica_, made.last_seq(), made.hlc);
+  queue_up(doc, made, scratch_);
   put_pending(doc, doc.queue.back());
   doc.changes.clear();
   doc.deltas.clear();
@@ -257,7 +258,8 @@ void Engine::commit_open(Doc& doc) {
 
 void Engine::queue_up(Doc& doc, const wire::Transaction& transaction, Bytes encoded) {
   doc.queue.push_back({transaction.seq, transaction.hlc, copy_bytes(encoded),
-                       static_cast<uint32_t>(encoded.len), transaction.count, 0, false, false});
+                       static_cast<uint32_t>(encoded.len), transaction.count, 0, false, false,
+                       transaction.changes.empty()});
   doc.queue_bytes += encoded.len;
   doc.last_seq = transaction.last_seq();
   if (transaction.hlc > doc.own_hlc) doc.own_hlc = transaction.hlc;
@@ -289,7 +291,7 @@ void Engine::restamp(Doc& doc, uint64_t now_ms) {
   }
   if (i == doc.size()) return;
   doc.own_hlc = i ? doc.at(i - 1).hlc : 0;
-  wire::Transaction transaction;
+  wire::Transaction& transaction = messages_.read;
   for (; i < doc.size(); ++i) {
     uint64_t hlc = next_hlc(doc, now_ms);
     scratch_.clear();

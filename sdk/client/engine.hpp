@@ -152,6 +152,7 @@ class Engine {
 
  private:
   struct Pending;
+  struct DocState;
   struct Doc;
   class Patches;
 
@@ -247,7 +248,23 @@ class Engine {
 
   OutputBuffer out_, drained_, batch_;
   Buffer scratch_, patch_, key_;
-  wire::Transaction made_;              // of the commit at hand; keeps its memory
+  // Messages being read or written: kept, so that a frame costs no allocation. A handler is done
+  // with one before another needs it.
+  struct Messages {
+    wire::Hello hello;
+    wire::Welcome welcome;
+    wire::Error error;
+    wire::Subscribe subscribe;
+    wire::SyncRequest request;
+    wire::SyncResponse page;
+    wire::Snapshot snapshot;
+    wire::Update update;
+    wire::Notification notification;
+    wire::Ack ack;
+    wire::Denied denied;
+    wire::Presence presence;
+    wire::Transaction read, made;
+  } messages_;
   uint32_t batch_id_ = 1, stored_ = 0;  // of the batch being filled; of the last one stored
 
   enum class Session : uint8_t { off, waiting, opening, hello, open, dropping };

@@ -86,7 +86,7 @@ void Engine::renew(Bytes credential) {
 }
 
 void Engine::send_hello(Bytes credential) {
-  wire::Hello hello;
+  wire::Hello& hello = messages_.hello;
   hello.protocol = wire::kProtocol;
   hello.replica = replica_;
   hello.credential = credential;
@@ -217,7 +217,7 @@ Status Engine::dispatch(const wire::Frame& frame, uint64_t now_ms) {
 }
 
 Status Engine::on_welcome(Bytes body, uint64_t now_ms) {
-  wire::Welcome welcome;
+  wire::Welcome& welcome = messages_.welcome;
   SK_TRY(wire::decode(body, welcome));
   if (welcome.protocol != wire::kProtocol) {
     wanted_ = false;
@@ -262,7 +262,7 @@ Status Engine::on_welcome(Bytes body, uint64_t now_ms) {
 }
 
 Status Engine::on_error(Bytes body, uint64_t now_ms) {
-  wire::Error error;
+  wire::Error& error = messages_.error;
   SK_TRY(wire::decode(body, error));
   if (error.fatal) {
     // Trying again at once cannot help: another protocol, or another connection of this replica.
@@ -289,7 +289,8 @@ Status Engine::on_error(Bytes body, uint64_t now_ms) {
 // ---- documents ----------------------------------------------------------------------------------
 
 void Engine::subscribe(Doc* only) {
-  wire::Subscribe message;
+  wire::Subscribe& message = messages_.subscribe;
+  message.documents.clear();
   for (Doc* doc : docs_) {
     if (!doc || (only && doc != only)) continue;
     if (!only && !doc->ready) continue;  // `loaded` will
@@ -306,13 +307,12 @@ void Engine::subscribe(Doc* only) {
 void Engine::request_sync(Doc& doc, uint64_t now_ms) {
   if (session_ != Session::open || !doc.ready || doc.sync == Doc::Sync::requested) return;
   doc.rebuilding = doc.rebuild_wanted;
-  wire::SyncRequest request;
+  wire::SyncRequest& request = messages_.request;
   request.document = doc.id;
-  if (!doc.rebuilding) {
-    request.version = doc.confirmed;
-    request.position = doc.position;
-    request.epoch = doc.epoch;
-  }
+  request.version.clear();
+  if (!doc.rebuilding) request.version = doc.confirmed;
+  request.position = doc.rebuilding ? 0 : doc.position;
+  request.epoch = doc.rebuilding ? 0 : doc.epoch;
   send(request);
   doc.sync = Doc::Sync::requested;
   doc.first_page = true;
@@ -341,8 +341,8 @@ void Engine::pump(Doc& doc) {
     if (pending.batch > stored_ || doc.sent >= limits_.window_transactions || full()) break;
     if (doc.sent && doc.sent_bytes + pending.len > limits_.window_bytes) break;
     // Who may only read would have a void one refused again and again: it waits for the right.
-    if (doc.permission == 1 && is_void(pending.view())) break;
-    wire::Update update;
+    if (doc.permission == 1 && pending.empty) break;
+    wire::Update& update = messages_.update;
     update.document = doc.id;
     update.transaction = pending.view();
     send(update);
@@ -371,15 +371,16 @@ Status Engine::presence(DocHandle handle, Bytes data) {
 void Engine::send_presence(Doc& doc) {
   if (session_ != Session::open || doc.sync == Doc::Sync::denied || !doc.ready) return;
   doc.presence_dirty = false;
-  wire::Presence message;
+  wire::Presence& message = messages_.presence;
   message.document = doc.id;
   message.replica = replica_;
   message.data = doc.presence;
+  message.principal = {};
   send(message);
 }
 
 Status Engine::on_presence(Bytes body, uint64_t now_ms) {
-  wire::Presence message;
+  wire::Presence& message = messages_.presence;
   SK_TRY(wire::decode(body, message));
   Doc* doc = find_id(message.document);
   if (!doc || message.replica == replica_ || message.replica == 0) return {};

@@ -42,16 +42,11 @@ struct Engine::Pending {
   uint32_t batch;      // the store batch that holds these bytes; 0: stored
   bool maybe_at_host;  // sent once, or loaded: the host may hold it although no ack came
   bool told;           // reported as without effect
+  bool empty;          // void: it only uses up its dots
 
   uint64_t last_seq() const { return seq + count - 1; }
   Bytes view() const { return {bytes, len}; }
 };
-
-// Whether an encoded transaction only uses up its dots.
-inline bool is_void(Bytes encoded) {
-  wire::Transaction transaction;
-  return wire::decode(encoded, transaction).ok() && transaction.changes.empty();
-}
 
 // An own acknowledged transaction, kept to send it again when the host's history is lost.
 struct Kept {
@@ -84,9 +79,57 @@ struct Peer {
   uint64_t expires_ms;
 };
 
-struct Engine::Doc {
-  explicit Doc(const Registry& registry, const EngineLimits& limits)
-      : document(new Document(registry, limits.document)) {}
+// What of a document begins as zeros.
+struct Engine::DocState {
+  enum class Sync : uint8_t { idle, requested, live, denied };
+
+  DocHandle handle;
+  Document* document;
+  Document* fresh;  // being built from the host, to replace `document`
+
+  // The open transaction.
+  uint64_t open_hlc;
+  uint32_t open_count, depth;
+
+  // The offline queue: queue[head ...], ascending and without gaps.
+  size_t head, queue_bytes;
+  size_t sent, sent_bytes;       // of the queue's front, in this session
+  size_t saved;                  // of the queue's front, reported as saved
+  uint64_t last_seq;             // own committed
+  uint64_t acked;                // own durable
+  uint64_t saved_seq, sent_seq;  // highest that was reported
+  uint64_t own_hlc;              // of the last own transaction
+  uint64_t seen_hlc;             // of all that the host confirmed
+  uint64_t foreign_hlc;          // of what other replicas' queues brought into the document
+  size_t history_bytes;
+
+  // What the host's log has confirmed: the local snapshot and log hold exactly this.
+  uint64_t position, epoch;
+  size_t log_bytes, snapshot_bytes;
+  uint32_t log_records, dead;
+
+  // Sync.
+  uint64_t announced;      // highest position heard of
+  uint64_t refused_seq;    // of the transaction that the host last answered with a
+  uint32_t refused_times;  // retryable refusal, and how often
+  uint32_t attempt, permission;
+  Sync sync;
+  DocStatus status;
+  bool first_page;      // the answer has not begun: positions may be of another log
+  bool rebuild_wanted;  // replace the document by the host's state and the queue
+  bool rebuilding;      // the request on its way is for that
+  bool skipping;        // its answer cannot be placed: wait for its end, then rebuild
+  bool restarted;       // its answer is of another log than the one we knew
+  bool diverged;        // it holds what the host has lost
+  bool own_dirty;       // the own record is to be written with the next batch
+  bool presence_dirty;
+  bool ready;  // loaded
+};
+
+struct Engine::Doc : Engine::DocState {
+  Doc(const Registry& registry, const EngineLimits& limits) : DocState() {
+    document = new Document(registry, limits.document);
+  }
   ~Doc() {
     for (size_t i = head; i < queue.size(); ++i) std::free(queue[i].bytes);
     for (Kept& kept : history) std::free(kept.bytes);
@@ -95,66 +138,15 @@ struct Engine::Doc {
     delete fresh;
   }
 
-  DocHandle handle = 0;
-  Buffer id;
-  Document* document;
-  Document* fresh = nullptr;  // being built from the host, to replace `document`
-  Vec<FieldName> fields;      // by handle - 1
-
-  // Loading.
-  bool ready = false;
-  Buffer last_key;
-
-  // The open transaction.
-  Buffer deltas;
+  Vec<FieldName> fields;  // by handle - 1
   Vec<OpenChange> changes;
-  uint64_t open_hlc = 0;
-  uint32_t open_count = 0, depth = 0;
-
-  // The offline queue: queue[head ...], ascending and without gaps.
   Vec<Pending> queue;
-  size_t head = 0, queue_bytes = 0;
-  size_t sent = 0, sent_bytes = 0;  // of the queue's front, in this session
-  size_t saved = 0;                 // of the queue's front, reported as saved
-  uint64_t last_seq = 0;            // own committed
-  uint64_t acked = 0;               // own durable
-  uint64_t saved_seq = 0, sent_seq = 0;  // highest that was reported
-  uint64_t own_hlc = 0;             // of the last own transaction
-  uint64_t seen_hlc = 0;            // of all that the host confirmed
-  uint64_t foreign_hlc = 0;         // of what other replicas' queues brought into the document
-  uint32_t dead = 0;
   Vec<Kept> history;
-  size_t history_bytes = 0;
   Vec<Foreign> foreign;
-
-  // What the host's log has confirmed: the local snapshot and log hold exactly this.
-  VersionVector confirmed;
-  uint64_t position = 0, epoch = 0;
-  uint32_t log_records = 0;
-  size_t log_bytes = 0, snapshot_bytes = 0;
-  bool own_dirty = false;  // the own record is to be written with the next batch
-
-  // Sync.
-  enum class Sync : uint8_t { idle, requested, live, denied } sync = Sync::idle;
-  bool first_page = false;      // the answer has not begun: positions may be of another log
-  bool rebuild_wanted = false;  // replace the document by the host's state and the queue
-  bool rebuilding = false;      // the request on its way is for that
-  bool skipping = false;        // its answer cannot be placed: wait for its end, then rebuild
-  bool restarted = false;       // its answer is of another log than the one we knew
-  bool diverged = false;        // it holds what the host has lost
-  bool broken_told = false;
-  uint64_t announced = 0;       // highest position heard of
-  uint64_t retry_at = kNever, answer_by = kNever;
-  uint32_t attempt = 0;
-  uint64_t refused_seq = 0;     // of the transaction that the host last answered with a
-  uint32_t refused_times = 0;   // retryable refusal, and how often
-  uint32_t permission = 0;
-  DocStatus status = DocStatus::offline;
-
-  // Presence.
-  Buffer presence;
-  bool presence_dirty = false;
   Vec<Peer> peers;
+  VersionVector confirmed;
+  uint64_t retry_at = kNever, answer_by = kNever;
+  Buffer id, last_key, deltas, presence;
 
   size_t size() const { return queue.size() - head; }
   Pending& at(size_t i) { return queue[head + i]; }

@@ -199,7 +199,7 @@ Status Engine::load_snapshot(Doc& doc, Bytes value) {
   Reader in(value);
   uint64_t epoch = read_big(in), position = read_big(in);
   if (!in.ok()) return spoiled();
-  wire::Snapshot snapshot;
+  wire::Snapshot& snapshot = messages_.snapshot;
   SK_TRY(wire::decode(in.rest(), snapshot));
   SK_TRY(doc.document->merge_snapshot(snapshot, nullptr));
   doc.confirmed.join(snapshot.version);
@@ -218,7 +218,7 @@ Status Engine::load_log(Doc& doc, uint64_t position, Bytes value) {
   if (position <= doc.position) return {};  // another tab's, from before the snapshot
   if (doc.position == 0 && position == 1 && doc.epoch == 0) doc.epoch = epoch;
   if (epoch != doc.epoch || position != doc.position + 1) return {};  // the run has ended
-  wire::Transaction transaction;
+  wire::Transaction& transaction = messages_.read;
   SK_TRY(wire::decode(encoded, transaction));
   SK_TRY(merge_confirmed(doc, transaction));
   doc.position = position;
@@ -226,7 +226,7 @@ Status Engine::load_log(Doc& doc, uint64_t position, Bytes value) {
   doc.log_bytes += encoded.len;
   if (transaction.replica == replica_) {
     Pending own{transaction.seq, transaction.hlc, copy_bytes(encoded),
-                static_cast<uint32_t>(encoded.len), transaction.count, 0, true, false};
+                static_cast<uint32_t>(encoded.len), transaction.count, 0, true, false, false};
     keep_history(doc, own);
   }
   return {};
@@ -236,7 +236,8 @@ Status Engine::load_log(Doc& doc, uint64_t position, Bytes value) {
 void Engine::fill_gap(Doc& doc, uint64_t through) {
   while (doc.last_seq < through) {
     uint64_t count = through - doc.last_seq;
-    wire::Transaction filler;
+    wire::Transaction& filler = messages_.made;
+    filler.changes.clear();
     filler.replica = replica_;
     filler.seq = doc.last_seq + 1;
     filler.count = count > UINT16_MAX ? UINT16_MAX : static_cast<uint32_t>(count);
@@ -251,7 +252,7 @@ void Engine::fill_gap(Doc& doc, uint64_t through) {
 }
 
 Status Engine::load_queue(Doc& doc, uint64_t replica, uint64_t seq, Bytes value) {
-  wire::Transaction transaction;
+  wire::Transaction& transaction = messages_.read;
   SK_TRY(wire::decode(value, transaction));
   if (transaction.replica != replica || transaction.seq != seq) return spoiled();
   Merged outcome = Merged::applied;
@@ -280,7 +281,7 @@ Status Engine::load_dead(Doc& doc, uint64_t seq, Bytes value) {
   Reader in(value);
   uint64_t code = in.varint();
   Bytes message = in.sized();
-  wire::Transaction transaction;
+  wire::Transaction& transaction = messages_.read;
   if (!in.ok() || code > UINT16_MAX) return spoiled();
   SK_TRY(wire::decode(in.rest(), transaction));
   ++doc.dead;

@@ -56,7 +56,7 @@ Status Engine::merge_confirmed(Doc& doc, const wire::Transaction& transaction) {
 
 // The transaction at position + 1 of the host's log.
 Status Engine::confirm(Doc& doc, uint64_t position, Bytes encoded) {
-  wire::Transaction transaction;
+  wire::Transaction& transaction = messages_.read;
   SK_TRY(wire::decode(encoded, transaction));
   uint64_t through = transaction.last_seq();
   bool own = transaction.replica == replica_;
@@ -102,7 +102,7 @@ void Engine::forget_confirmed(Doc& doc) {
 // ---- answers to sync requests -------------------------------------------------------------------
 
 Status Engine::on_response(Bytes body, uint64_t now_ms) {
-  wire::SyncResponse page;
+  wire::SyncResponse& page = messages_.page;
   SK_TRY(wire::decode(body, page));
   Doc* doc = find_id(page.document);
   if (!doc || doc->sync != Doc::Sync::requested) return {};
@@ -149,7 +149,7 @@ Status Engine::place(Doc& doc, const wire::SyncResponse& page, bool& again) {
     doc.epoch = page.epoch;
   }
   if (page.has_snapshot) {
-    wire::Snapshot snapshot;
+    wire::Snapshot& snapshot = messages_.snapshot;
     SK_TRY(wire::decode(page.snapshot, snapshot));
     Patches patches(*this, doc);
     SK_TRY(doc.target().merge_snapshot(snapshot, doc.fresh ? nullptr : &patches));
@@ -231,7 +231,7 @@ void Engine::send_history_again(Doc& doc, uint64_t at_host) {
   doc.last_seq = doc.acked = at_host;
   doc.own_hlc = 0;
   doc.own_dirty = true;
-  wire::Transaction transaction;
+  wire::Transaction& transaction = messages_.read;
   for (Kept& kept : doc.history) {
     Bytes encoded(kept.bytes, kept.len);
     if (kept.seq > doc.last_seq && wire::decode(encoded, transaction).ok()) {
@@ -255,7 +255,7 @@ void Engine::finish_rebuild(Doc& doc) {
   commit_open(doc);
   if (!doc.fresh) doc.fresh = new Document(registry_, limits_.document);
   Document& fresh = *doc.fresh;
-  wire::Transaction transaction;
+  wire::Transaction& transaction = messages_.read;
   for (size_t i = 0; i < doc.size(); ++i) {
     Pending& pending = doc.at(i);
     uint64_t voided = fresh.voided();
@@ -286,7 +286,7 @@ void Engine::finish_rebuild(Doc& doc) {
 // ---- live ---------------------------------------------------------------------------------------
 
 Status Engine::on_notification(Bytes body, uint64_t now_ms) {
-  wire::Notification message;
+  wire::Notification& message = messages_.notification;
   SK_TRY(wire::decode(body, message));
   Doc* doc = find_id(message.document);
   if (!doc || message.transactions.empty()) return {};
@@ -313,7 +313,7 @@ Status Engine::on_notification(Bytes body, uint64_t now_ms) {
 }
 
 Status Engine::on_ack(Bytes body, uint64_t now_ms) {
-  wire::Ack ack;
+  wire::Ack& ack = messages_.ack;
   SK_TRY(wire::decode(body, ack));
   Doc* doc = find_id(ack.document);
   if (!doc || ack.replica != replica_ || ack.seq <= doc->acked) return {};
@@ -332,7 +332,7 @@ Status Engine::on_ack(Bytes body, uint64_t now_ms) {
 }
 
 Status Engine::on_denied(Bytes body, uint64_t now_ms) {
-  wire::Denied denied;
+  wire::Denied& denied = messages_.denied;
   SK_TRY(wire::decode(body, denied));
   Doc* doc = find_id(denied.document);
   if (!doc) return {};
@@ -367,7 +367,7 @@ void Engine::refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint6
                (code == SK_MISSING_DEPS && doc.refused_times <= kDependencyRetries) ||
                (code == SK_LIMIT && doc.refused_times <= kLimitRetries);
   // A void one has nothing left to give up, and its dead letter is not to be replaced.
-  if (!retry && is_void(pending.view())) retry = true;
+  if (!retry && pending.empty) retry = true;
   if (!retry) {
     commit_open(doc);
     make_void(doc, index, code, message);
@@ -392,7 +392,8 @@ void Engine::make_void(Doc& doc, size_t index, uint32_t code, Bytes message) {
   put_dead(doc, pending, code, message);
   emit_rejected(doc, pending.seq, pending.count, code, message);
   ++doc.dead;
-  wire::Transaction nothing;
+  wire::Transaction& nothing = messages_.made;
+  nothing.changes.clear();
   nothing.replica = replica_;
   nothing.seq = pending.seq;
   nothing.count = pending.count;
@@ -400,6 +401,7 @@ void Engine::make_void(Doc& doc, size_t index, uint32_t code, Bytes message) {
   scratch_.clear();
   wire::encode(nothing, scratch_);
   rewrite(doc, index, scratch_, pending.hlc);
+  doc.at(index).empty = true;
   doc.rebuild_wanted = true;
 }
 
