@@ -10,7 +10,8 @@ import test from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { check, fc, load, scratch, sdk } from './support.mjs';
 
-const { compareBytes, FileStorage, MemoryStorage } = await load('testing/internal.js');
+const { FileStorage, MemoryStorage } = await load('testing/internal.js');
+const compareBytes = (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 const u8 = (...bytes) => Uint8Array.from(bytes);
 const low = u8();

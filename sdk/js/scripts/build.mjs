@@ -5,13 +5,16 @@
 
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const dist = join(root, 'dist');
+// Made aside, and put in the place of the last one at once: who reads dist/ (tests, a host that
+// serves the demo) never sees half of it.
+const dist = join(root, `dist.new.${process.pid}`);
+process.on('exit', () => rmSync(dist, { recursive: true, force: true }));
 const wasmDir = process.env.SYNCKIT_WASM_DIR ?? join(root, '../../build/wasm');
 const wasmFiles = ['core.wasm', 'core-lite.wasm', 'replica.wasm'];
 
@@ -20,8 +23,6 @@ for (const name of wasmFiles) {
   console.error(`build: ${join(wasmDir, name)} is missing; run sdk/wasm/build.sh first`);
   process.exit(1);
 }
-
-rmSync(dist, { recursive: true, force: true });
 
 // Members that end in "_" are private to the package: one build for all entries gives each of them
 // one short name everywhere.
@@ -49,6 +50,7 @@ await build({
 
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const types = ['-p', join(root, 'tsconfig.json'), '--emitDeclarationOnly'];
+types.push('--outDir', join(dist, 'types'));
 execFileSync(process.execPath, [tsc, ...types], { stdio: 'inherit' });
 
 for (const name of wasmFiles) copyFileSync(join(wasmDir, name), join(dist, name));
@@ -66,3 +68,8 @@ for (const name of readdirSync(join(root, 'demo'))) {
   if (/\.(html|css|svg)$/.test(name)) copyFileSync(join(root, 'demo', name), join(demo, name));
 }
 copyFileSync(join(wasmDir, 'core.wasm'), join(demo, 'core.wasm'));
+
+const last = join(root, `dist.old.${process.pid}`);
+if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), last);
+renameSync(dist, join(root, 'dist'));
+rmSync(last, { recursive: true, force: true });

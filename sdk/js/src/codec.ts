@@ -92,86 +92,70 @@ export class Reader {
   at = 0;
   constructor(private readonly buf_: Uint8Array) {}
 
+  /** How many bytes are left. */
   get left(): number {
     return this.buf_.length - this.at;
   }
-  get done(): boolean {
-    return this.left <= 0;
-  }
   byte(): number {
-    const value = this.buf_[this.at++];
-    return value === undefined ? fail('malformed', 'bytes end too early') : value;
+    return this.buf_[this.at++] ?? fail('malformed', 'bytes end too early');
+  }
+  /** An unsigned integer of n bytes; above 2^53 it loses its low bits. */
+  uint(n: number): number {
+    let value = 0;
+    for (let i = 0; i < n; i++) value += this.byte() * 256 ** i;
+    return value;
   }
   varint(): number {
     let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      const b = this.byte();
+    for (let scale = 1, b = 128; b > 127; scale *= 128) {
+      b = this.byte();
       value += (b & 127) * scale;
-      if (value > Number.MAX_SAFE_INTEGER) fail('malformed', 'varint above 2^53');
-      if (b < 128) return value;
     }
-  }
-  zigzag(): bigint {
-    let value = 0n;
-    for (let shift = 0n; ; shift += 7n) {
-      if (shift > 63n) fail('malformed', 'varint above 64 bits');
-      const b = this.byte();
-      value |= BigInt(b & 127) << shift;
-      if (b < 128) break;
-    }
-    return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n));
-  }
-  u32(): number {
-    return (this.byte() | (this.byte() << 8) | (this.byte() << 16) | (this.byte() << 24)) >>> 0;
-  }
-  u16(): number {
-    return this.byte() | (this.byte() << 8);
-  }
-  /** A u64 as a number; above 2^53 it loses its low bits. */
-  u64(): number {
-    return this.u32() + this.u32() * 2 ** 32;
-  }
-  i64(): number {
-    return this.u32() + (this.u32() | 0) * 2 ** 32;
+    return value;
   }
   /** A u64 as 16 hex digits. */
   hex(): string {
-    const low = this.u32();
-    return hex64(low, this.u32());
+    const low = this.uint(4);
+    return hex64(low, this.uint(4));
   }
-  /** A view of the next n bytes. */
-  raw(n: number): Uint8Array {
-    if (n > this.buf_.length - this.at) fail('malformed', 'bytes end too early');
+  /** A view of the next n bytes; of as many as a varint says when n is not given. */
+  raw(n = this.varint()): Uint8Array {
+    // In this form a length that is no number fails too.
+    if (!(n <= this.left)) fail('malformed', 'bytes end too early');
     return this.buf_.subarray(this.at, (this.at += n));
   }
-  text(n: number): string {
+  /** UTF-8; length as for `raw`. */
+  text(n?: number): string {
     return decoder.decode(this.raw(n));
-  }
-  lengthText(): string {
-    return this.text(this.varint());
-  }
-  rest(): Uint8Array {
-    return this.raw(this.buf_.length - this.at);
   }
 }
 
-/** Deepest nesting that the engine accepts (kMaxJsonDepth). */
-const maxDepth = 64;
-
-/**
- * JSON text with object keys sorted, so that equal values are equal bytes (sets compare bytes).
- * Throws `malformed` for what JSON cannot hold: undefined, functions, NaN, cycles, depth over 64.
- */
-export const canonical = (value: unknown, depth = 0): string => {
-  const bad = (): never => fail('malformed', 'the value is not JSON, or nested deeper than 64');
-  if (depth > maxDepth) bad();
-  if (typeof value == 'number' && !Number.isFinite(value)) bad();
-  if (!value || typeof value != 'object') return JSON.stringify(value) ?? bad();
-  if (Array.isArray(value)) return `[${value.map((v) => canonical(v, depth + 1))}]`;
-  const object = value as Record<string, unknown> & { toJSON?: () => unknown };
-  if (typeof object.toJSON == 'function') return canonical(object.toJSON(), depth + 1);
-  return `{${Object.keys(object)
-    .sort()
-    .filter((key) => object[key] !== undefined)
-    .map((key) => `${JSON.stringify(key)}:${canonical(object[key], depth + 1)}`)}}`;
+/** A signed 64-bit integer. */
+export const zigzag = (r: Reader): bigint => {
+  let value = 0n;
+  for (let shift = 0n, b = 128; b > 127; shift += 7n) {
+    b = r.byte();
+    value |= BigInt(b & 127) << shift;
+  }
+  return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n));
 };
+
+/** An object of JSON: not an array, not null. */
+export const isNode = (value: unknown): value is Record<string, Json> =>
+  !!value && typeof value == 'object' && !Array.isArray(value);
+
+/** JSON text; `malformed` for what has none: undefined, functions, NaN, infinities. */
+export const toJson = (value: unknown): string =>
+  JSON.stringify(value, (_, v) => (typeof v != 'number' || isFinite(v) ? v : notJson())) ?? notJson();
+const notJson = (): never => fail('malformed', 'the value is not JSON');
+
+const sorted = (value: Json): string =>
+  Array.isArray(value)
+    ? `[${value.map(sorted)}]`
+    : isNode(value)
+      ? `{${Object.keys(value)
+          .sort()
+          .map((key) => JSON.stringify(key) + ':' + sorted(value[key]!))}}`
+      : JSON.stringify(value);
+/** JSON text with object keys sorted: equal values are equal bytes (sets compare bytes). */
+export const canonical = (value: unknown): string => sorted(JSON.parse(toJson(value)));

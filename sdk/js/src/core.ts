@@ -1,244 +1,186 @@
-// core.wasm: one instance of the engine, with typed calls (sdk/wasm/EXPORTS.md is the contract).
+// core.wasm: one instance of the engine (sdk/wasm/EXPORTS.md is the contract).
 //
-// Inputs go to the scratch area, outputs come back through the result struct. What a call returns
-// as bytes is borrowed until the next call of this instance; `drain` alone returns a copy, because
-// its reader calls back. Views over memory are renewed whenever memory has grown.
+// Inputs go to the scratch area (`put_`), outputs come back through the result struct; what is
+// handed out as bytes is borrowed until the next call. Views over memory are renewed when it has
+// grown, which empties the old ones.
 
-import { canonical, decoder, hex64, utf8, Reader, Writer } from './codec.js';
+import { decoder, encoder, hex64 } from './codec.js';
 import { codeName, fail, SyncKitError, wrap } from './errors.js';
-import type { PluginType } from './plugin.js';
 
 /** A compiled module, or where to get it. */
 export type WasmSource = string | URL | BufferSource | WebAssembly.Module;
 
-type Call = (...args: number[]) => number;
+/** `env.ext`: serves the types that JavaScript hosts. @internal */
+export type Ext = (op: number, type: number, ...rest: any) => number;
 
-const compile = async (source: WasmSource): Promise<WebAssembly.Module> => {
-  if (source instanceof WebAssembly.Module) return source;
+/** The exports (EXPORTS.md); those with a question mark are not in every core. */
+interface Exports {
+  memory: WebAssembly.Memory;
+  _initialize?(): void;
+  sk_scratch(size: number): number;
+  sk_result(): number;
+  sk_init: (...args: [number, number, number, number, number, number]) => number;
+  sk_register?(index: number, type: number, format: number, minFormat: number): number;
+  sk_ext_out?(slot: number, length: number): number;
+  sk_open(id: number): number;
+  sk_load?(doc: number, key: number, value: number, now: number): number;
+  sk_loaded?(doc: number, now: number): number;
+  sk_close(doc: number, force: number, now: number): number;
+  sk_field(doc: number, name: number, type: number): number;
+  sk_mutate(doc: number, field: number, intent: number, now: number): number;
+  sk_begin(doc: number): number;
+  sk_commit(doc: number, now: number): number;
+  sk_commit_all(now: number): void;
+  sk_view(doc: number, field: number): number;
+  sk_digest(doc: number): number;
+  sk_version(doc: number): number;
+  sk_info(doc: number): number;
+  sk_discard?(doc: number, low: number, high: number, now: number): number;
+  sk_presence?(doc: number, length: number): number;
+  sk_stored?(batch: number, now: number): void;
+  sk_online(wanted: number, now: number): void;
+  sk_connected(credential: number, now: number): void;
+  sk_disconnected(now: number): void;
+  sk_receive(frame: number, now: number): number;
+  sk_tick(now: number): void;
+  sk_next_timer(): number;
+  sk_drain(now: number): number;
+}
+
+/** One engine. */
+export interface Core {
+  /** What the instance is made of, for another one. */
+  module_: WebAssembly.Module;
+  sk_: Exports;
+  /** Throws what the engine refused: a code that is not 0. */
+  ok_(code: number | undefined): void;
+  /** The same for a call that returns a handle, or 0. */
+  handle_(value: number): number;
+  /** Memory as bytes. */
+  memory_(): Uint8Array;
+  /** Starts an input, with a text when there is one; gives its length. */
+  put_(text?: string): number;
+  /**
+   * Appends a varint, UTF-8 without a length, or bytes; the length is that of all of it. Three
+   * functions: in one that tells them apart by `typeof`, Node 20's optimized code reads the length
+   * of a number as if it were a string, and crashes.
+   */
+  varint_(value: number): void;
+  text_(text: string): number;
+  raw_(part: Uint8Array): number;
+  /** Word `i` of the result. */
+  word_(i: number): number;
+  /** Data of the result. */
+  data_(): Uint8Array;
+  /** The document's last own seq, after mutate or info. */
+  seq_(): number;
+}
+
+const compile = async (source: any): Promise<WebAssembly.Module> => {
   try {
-    if (typeof source != 'string' && !(source instanceof URL)) {
-      return await WebAssembly.compile(source);
+    if (source instanceof WebAssembly.Module) return source;
+    if (typeof source == 'string' || source instanceof URL) {
+      const response = await fetch(source);
+      if (!response.ok) throw Error(`${source}: HTTP ${response.status}`);
+      // Not compileStreaming: it refuses a server that does not know the type application/wasm.
+      source = await response.arrayBuffer();
     }
-    const response = await fetch(source);
-    if (!response.ok) throw new Error(`${source} answers ${response.status}`);
-    // Not compileStreaming: it refuses a server that does not know the type application/wasm.
-    return await WebAssembly.compile(await response.arrayBuffer());
+    return await WebAssembly.compile(source);
   } catch (error) {
     throw wrap('unavailable', 'core.wasm cannot be loaded', error);
   }
 };
 
-const { timeOrigin } = performance;
 /** Milliseconds since 1970 by a clock that does not run backwards. */
-export const now = (): number => timeOrigin + performance.now();
+export const now = (): number => performance.timeOrigin + performance.now();
+
+const random = (): Uint32Array => crypto.getRandomValues(new Uint32Array(2));
 
 /** 16 random hex digits, not all zero. */
 export const randomId = (): string => {
-  const [low, high] = crypto.getRandomValues(new Uint32Array(2));
+  const [low, high] = random();
   return hex64(low! || 1, high!);
 };
 
-/** One engine. */
-export class Core {
-  private readonly sk_: Record<string, Call>;
-  private readonly memory_: WebAssembly.Memory;
-  private readonly result_: number;
-  private bytes_ = new Uint8Array();
-  private words_ = new Uint32Array();
-  private scratch_ = 0;
-  private size_ = 0;
-  /** For inputs that the caller composes. */
-  readonly writer = new Writer();
-
-  private constructor(instance: WebAssembly.Instance) {
-    this.sk_ = instance.exports as Record<string, Call>;
-    this.memory_ = instance.exports['memory'] as WebAssembly.Memory;
-    (instance.exports['_initialize'] as (() => void) | undefined)?.();
-    this.result_ = this.sk_['sk_result']!() >> 2;
-  }
-
-  /** `replica`: 16 hex digits. */
-  static async create(
-    source: WasmSource,
-    replica: string,
-    types: readonly PluginType[],
-  ): Promise<{ core: Core; module: WebAssembly.Module }> {
-    const module = await compile(source);
-    let core: Core;
-    const ext: Call = (op, type, self, a, aLength, b, bLength) => {
-      const out = (slot: number, bytes: Uint8Array): void => {
-        if (!bytes.length) return; // nothing to append; a null address would look like no memory
-        const at = core.sk_['sk_ext_out']!(slot, bytes.length);
-        if (!at) fail('nomem', 'core.wasm is out of memory');
-        core.mem_().set(bytes, at);
-      };
-      const input = (at: number, length: number): Uint8Array => core.mem_().slice(at, at + length);
-      return types[type!]!.call(op!, self!, input(a!, aLength!), input(b!, bLength!), out);
-    };
-    core = new Core(await WebAssembly.instantiate(module, { env: { ext } }));
-    const half = (at: number): number => parseInt(replica.slice(at, at + 8), 16);
-    const seed = crypto.getRandomValues(new Uint32Array(2));
-    const name = core.put_(utf8('synckit-js/0.1.0'));
-    core.check_(core.sk_['sk_init']!(half(8), half(0), seed[0]!, seed[1]!, 1, name));
-    types.forEach((type, i) => {
-      const length = core.put_(utf8(type.type));
-      core.check_(core.call_('sk_register', i, length, type.format, type.minFormat));
-    });
-    return { core, module };
-  }
-
-  private call_(name: string, ...args: number[]): number {
-    const call = this.sk_[name];
-    return call ? call(...args) : fail('unsupported', `this core.wasm has no ${name}`);
-  }
-
-  /** Memory as bytes; renews the views after growth. */
-  private mem_(): Uint8Array {
-    if (this.bytes_.buffer !== this.memory_.buffer) {
-      this.bytes_ = new Uint8Array(this.memory_.buffer);
-      this.words_ = new Uint32Array(this.memory_.buffer);
+/**
+ * `replica`: 16 hex digits; `persistent`: 1 when what the engine wants stored is, else 0.
+ * @internal
+ */
+export const createCore = async (
+  source: WasmSource,
+  replica: string,
+  persistent: 0 | 1,
+  ext?: Ext,
+): Promise<Core> => {
+  const module = await compile(source);
+  const core = { module_: module } as Core;
+  const { exports } = await WebAssembly.instantiate(module, { env: { ext: ext! } });
+  const sk = (core.sk_ = exports as unknown as Exports);
+  let bytes = new Uint8Array();
+  let words = new Uint32Array();
+  let scratch = 0;
+  let at = 0;
+  let end = 0;
+  const memory = (core.memory_ = () => {
+    const { buffer } = sk.memory;
+    if (bytes.buffer != buffer) {
+      bytes = new Uint8Array(buffer);
+      words = new Uint32Array(buffer);
     }
-    return this.bytes_;
-  }
-  /** Word `i` of the result. */
-  private word_(i: number): number {
-    this.mem_();
-    return this.words_[this.result_ + i]!;
-  }
-  private data_(): Uint8Array {
-    const at = this.word_(1);
-    return this.bytes_.subarray(at, at + this.words_[this.result_ + 2]!);
-  }
-  private check_(code: number): void {
-    if (!code) return;
-    const at = this.word_(3);
-    const text = decoder.decode(this.bytes_.subarray(at, at + this.word_(4)));
-    throw new SyncKitError(codeName(code), text);
-  }
-
-  /** Copies inputs to scratch, one after the other; returns the length of the first. */
-  private put_(first: Uint8Array, second?: Uint8Array): number {
-    const size = first.length + (second?.length ?? 0);
-    if (size > this.size_ || !this.scratch_) {
-      this.size_ = Math.max(size, 65536);
-      this.scratch_ = this.sk_['sk_scratch']!(this.size_);
-      if (!this.scratch_) {
-        this.size_ = 0;
-        fail('nomem', 'core.wasm is out of memory');
-      }
+    return bytes;
+  });
+  sk._initialize?.();
+  const result = sk.sk_result() / 4;
+  const word = (core.word_ = (i) => (memory(), words[result + i]!));
+  const slice = (i: number): Uint8Array => memory().subarray(word(i), word(i) + word(i + 1));
+  core.data_ = () => slice(1);
+  core.seq_ = () => word(8) + word(9) * 2 ** 32;
+  /** Makes room for n bytes more. */
+  const room = (n: number): Uint8Array => {
+    if (at + n > end) {
+      const done = memory().slice(scratch, at);
+      const size = (done.length + n) * 2 + 65536;
+      scratch = sk.sk_scratch(size) || fail('nomem', 'core.wasm is out of memory');
+      memory().set(done, scratch);
+      at = scratch + done.length;
+      end = scratch + size;
     }
-    const bytes = this.mem_();
-    bytes.set(first, this.scratch_);
-    if (second) bytes.set(second, this.scratch_ + first.length);
-    return first.length;
-  }
-
-  // ---- documents ---------------------------------------------------------------------------
-
-  open(id: string): number {
-    const doc = this.sk_['sk_open']!(this.put_(utf8(id)));
-    if (!doc) this.check_(this.word_(0));
-    return doc;
-  }
-  load(doc: number, key: Uint8Array, value: Uint8Array): void {
-    this.put_(key, value);
-    this.check_(this.sk_['sk_load']!(doc, key.length, value.length, now()));
-  }
-  loaded(doc: number): void {
-    this.check_(this.sk_['sk_loaded']!(doc, now()));
-  }
-  close(doc: number, force: boolean): void {
-    this.check_(this.sk_['sk_close']!(doc, +force, now()));
-  }
-  field(doc: number, name: string, type: string): number {
-    const second = utf8(type);
-    const field = this.sk_['sk_field']!(doc, this.put_(utf8(name), second), second.length);
-    if (!field) this.check_(this.word_(0));
-    return field;
-  }
-
-  // ---- edits and reading -------------------------------------------------------------------
-
-  /** Applies an intent at once. `lastSeq` and `patch` are valid after it. */
-  mutate(doc: number, field: number, intent: Uint8Array): void {
-    this.check_(this.sk_['sk_mutate']!(doc, field, this.put_(intent), now()));
-  }
-  /** The patch of the last mutate, borrowed. */
-  readonly patch = (): Uint8Array => this.data_();
-  /** The document's last own seq, after mutate or info. */
-  lastSeq(): number {
-    return this.word_(8) + this.words_[this.result_ + 9]! * 2 ** 32;
-  }
-  begin(doc: number): void {
-    this.check_(this.sk_['sk_begin']!(doc));
-  }
-  commit(doc: number): void {
-    this.check_(this.sk_['sk_commit']!(doc, now()));
-  }
-  commitAll(): void {
-    this.sk_['sk_commit_all']!(now());
-  }
-  /** JSON of a field as bytes, borrowed. */
-  view(doc: number, field: number): Uint8Array {
-    this.check_(this.sk_['sk_view']!(doc, field));
-    return this.data_();
-  }
-  digest(doc: number): string {
-    this.check_(this.sk_['sk_digest']!(doc));
-    return hex64(this.word_(8), this.word_(9));
-  }
-  version(doc: number): Record<string, number> {
-    this.check_(this.sk_['sk_version']!(doc));
-    const seqs: Record<string, number> = {};
-    for (const r = new Reader(this.data_()); !r.done; ) seqs[r.hex()] = r.u64();
-    return seqs;
-  }
-  /** Seq of the last own committed change. */
-  info(doc: number): number {
-    this.sk_['sk_info']!(doc);
-    return this.lastSeq();
-  }
-  /** Transactions that the host has not acknowledged. */
-  pending(doc: number): number {
-    this.sk_['sk_info']!(doc);
-    return this.word_(6);
-  }
-  discard(doc: number, seq: number): void {
-    this.check_(this.sk_['sk_discard']!(doc, seq >>> 0, Math.floor(seq / 2 ** 32), now()));
-  }
-  presence(doc: number, state: unknown): void {
-    const length = this.put_(state == null ? new Uint8Array() : utf8(canonical(state)));
-    this.check_(this.sk_['sk_presence']!(doc, length));
-  }
-
-  // ---- storage and session -----------------------------------------------------------------
-
-  stored(batch: number): void {
-    this.sk_['sk_stored']!(batch, now());
-  }
-  online(wanted: boolean): void {
-    this.sk_['sk_online']!(+wanted, now());
-  }
-  connected(credential: string): void {
-    this.sk_['sk_connected']!(this.put_(utf8(credential)), now());
-  }
-  disconnected(): void {
-    this.sk_['sk_disconnected']!(now());
-  }
-  /** False: the output is full; drain it and give the frame again. */
-  receive(frame: Uint8Array): boolean {
-    return this.sk_['sk_receive']!(this.put_(frame), now()) != 3;
-  }
-  tick(): void {
-    this.sk_['sk_tick']!(now());
-  }
-  /** Milliseconds until tick is due; -1: never. */
-  nextTimer(): number {
-    const at = this.sk_['sk_next_timer']!();
-    return at < 0 ? -1 : Math.max(0, at - now());
-  }
-  /** A copy of all output, or undefined. */
-  drain(): Reader | undefined {
-    return this.sk_['sk_drain']!(now()) ? new Reader(this.data_().slice()) : undefined;
-  }
-}
+    return memory();
+  };
+  core.put_ = (text) => {
+    at = scratch;
+    return text === undefined ? 0 : core.text_(text);
+  };
+  core.varint_ = (value) => {
+    const to = room(9);
+    if (!(Number.isSafeInteger(value) && value >= 0)) {
+      fail('malformed', `${value} is not a whole number >= 0`);
+    }
+    for (; value > 127; value = Math.floor(value / 128)) to[at++] = value % 128 | 128;
+    to[at++] = value;
+  };
+  core.text_ = (text) => {
+    if (/\p{Cs}/u.test(text)) fail('malformed', 'half a surrogate pair');
+    const to = room(text.length * 3).subarray(at);
+    at += encoder.encodeInto(text, to).written;
+    return at - scratch;
+  };
+  core.raw_ = (part) => {
+    room(part.length).set(part, at);
+    at += part.length;
+    return at - scratch;
+  };
+  core.ok_ = (code) => {
+    if (code) throw new SyncKitError(codeName(code), decoder.decode(slice(3)));
+  };
+  core.handle_ = (value) => {
+    if (!value) core.ok_(word(0));
+    return value;
+  };
+  const half = (at: number): number => parseInt(replica.slice(at, at + 8), 16);
+  const [low, high] = random();
+  core.ok_(
+    sk.sk_init(half(8), half(0), low!, high!, persistent, core.put_('synckit-js/0.1.0')),
+  );
+  return core;
+};

@@ -1,26 +1,17 @@
-// A document: the map at its root, presence, and how far its changes have come.
+// A document: the map at its root, and how far its changes have come.
 
-import { type Json, type Reader, type Writer } from './codec.js';
-import { fail, type SyncKitError } from './errors.js';
-import {
-  MapField,
-  type Field,
-  type Host,
-  type MapChange,
-  type Origin,
-  type Path,
-  type Unsubscribe,
-} from './field.js';
+import { hex64, decoder, Reader, type Json } from './codec.js';
+import { now, type Core } from './core.js';
+import { codeName, fail, SyncKitError, type ErrorCode } from './errors.js';
+import { Emitter, type Unsubscribe } from './events.js';
+import { MapField, type Field, type MapChange, type Origin, type Path } from './field.js';
 import type { BaseKit } from './kit.js';
 
 /** `denied`: the host refuses to let this client read the document. */
 export type Status = 'offline' | 'connecting' | 'syncing' | 'synced' | 'denied';
-/** In the order of abi: index = value on the wire of the engine. @internal */
-export const statuses: readonly Status[] = ['offline', 'connecting', 'syncing', 'synced', 'denied'];
 
 /** `saved`: stored on this device. `sent`: on its way. `durable`: stored by the host. */
 export type ChangeState = 'saved' | 'sent' | 'durable';
-export const states: readonly ChangeState[] = ['saved', 'saved', 'sent', 'durable'];
 
 /** Every own change of the document up to `seq` has come this far. */
 export interface ChangeEvent {
@@ -41,66 +32,6 @@ export interface RejectedEvent {
   discard(): void;
 }
 
-/** Somebody else who has the document open. */
-export interface Peer<State = Json> {
-  /** 16 hex digits, one for each running client. */
-  replica: string;
-  /** Who it is, as the host authenticated it; '' without authentication. */
-  principal: string;
-  state: State;
-}
-
-type Listener = (event: never) => void;
-
-/** Events by name; listeners run in the order of their subscription. */
-export class Emitter<Events> {
-  private readonly listeners_ = new Map<keyof Events, Set<Listener>>();
-
-  /** Calls `fn` at every event of that name. */
-  on<Name extends keyof Events>(name: Name, fn: (event: Events[Name]) => void): Unsubscribe {
-    let set = this.listeners_.get(name);
-    if (!set) this.listeners_.set(name, (set = new Set()));
-    set.add(fn as Listener);
-    return () => void set.delete(fn as Listener);
-  }
-  /** Whether anybody listened. @internal */
-  emit_<Name extends keyof Events>(name: Name, event: Events[Name]): boolean {
-    const set = this.listeners_.get(name);
-    for (const fn of [...(set ?? [])]) (fn as (event: Events[Name]) => void)(event);
-    return !!set?.size;
-  }
-}
-
-/** What others are doing right now: never stored, gone when they leave. */
-export class Presence<State = Json> {
-  /** @internal */
-  readonly peers_ = new Map<string, Peer<State>>();
-  private list_: readonly Peer<State>[] | undefined;
-  private readonly subscribers_ = new Set<(peers: readonly Peer<State>[]) => void>();
-
-  /** @internal */
-  constructor(private readonly send_: (state: State | null) => void) {}
-
-  /** Tells everybody own state (JSON, at most 4 KiB); null: none. Sent at once when online. */
-  set(state: State | null): void {
-    this.send_(state);
-  }
-  /** Everybody else; the same array until something changes. */
-  get(): readonly Peer<State>[] {
-    return (this.list_ ??= [...this.peers_.values()]);
-  }
-  /** Calls `fn` after every change. */
-  subscribe(fn: (peers: readonly Peer<State>[]) => void): Unsubscribe {
-    this.subscribers_.add(fn);
-    return () => void this.subscribers_.delete(fn);
-  }
-  /** @internal */
-  changed_(): void {
-    this.list_ = undefined;
-    for (const fn of [...this.subscribers_]) fn(this.get());
-  }
-}
-
 /** What the host lets this client do with a document. */
 export type Permission = 'none' | 'read' | 'write' | 'admin';
 
@@ -113,23 +44,18 @@ export interface DocumentEvents {
 }
 
 /** One document of a kit; made by `kit.document(id)`. */
-export class BaseDocument<T extends object = Record<string, Json>>
-  extends Emitter<DocumentEvents>
-  implements Host
-{
+export class BaseDocument<T extends object = Record<string, Json>> extends Emitter<DocumentEvents> {
   /** Resolves when what this device has of the document is loaded: edits may begin. */
   readonly ready: Promise<void>;
   /** Where it stands between this device and the host; `on('status', …)` tells changes. */
   status: Status = 'offline';
   /** What the host lets this client do; undefined until it has said so. */
-  permission: Permission | undefined;
+  declare permission: Permission | undefined;
   /** Seq of the last own change, uncommitted ones included; see `ChangeEvent.seq`. */
   seq = 0;
-  /** What others do in this document. */
-  readonly presence: Presence;
 
-  /** @internal */ readable_ = false;
-  /** @internal */ closed_ = false;
+  /** @internal */ declare readable_?: boolean;
+  /** @internal */ declare closed_?: boolean;
   /** @internal */ durable_ = 0;
   /** @internal */ readonly handle_: number;
   private readonly fields_ = new Map<string, Field>();
@@ -138,20 +64,17 @@ export class BaseDocument<T extends object = Record<string, Json>>
 
   /** @internal */
   constructor(
-    private readonly kit_: BaseKit,
+    /** @internal */
+    protected readonly kit_: BaseKit<any>,
     /** The document's id. */
     readonly id: string,
   ) {
     super();
-    this.handle_ = kit_.core_.open(id);
+    const { core_: core } = kit_;
+    this.handle_ = core.handle_(core.sk_.sk_open(core.put_(id)));
     this.root_ = this.field_(MapField, '', 'lww');
-    this.presence = new Presence((state) => {
-      this.open_();
-      kit_.core_.presence(this.handle_, state);
-      kit_.touch_();
-    });
     this.ready = kit_.load_(this);
-    this.ready.catch(() => undefined); // also told as an error event
+    this.ready.catch(() => {}); // also told as an error event
   }
 
   // ---- the map -----------------------------------------------------------------------------
@@ -196,12 +119,12 @@ export class BaseDocument<T extends object = Record<string, Json>>
    * one tick are one transaction anyway. When `fn` throws, what it did until then stays.
    */
   transact<R>(fn: () => R): R {
-    this.writable_();
-    this.kit_.core_.begin(this.handle_);
+    const core = this.core_();
+    core.ok_(core.sk_.sk_begin(this.handle_));
     try {
       return fn();
     } finally {
-      this.kit_.core_.commit(this.handle_);
+      core.ok_(core.sk_.sk_commit(this.handle_, now()));
       this.kit_.touch_();
     }
   }
@@ -211,17 +134,24 @@ export class BaseDocument<T extends object = Record<string, Json>>
   }
   /** Hash of all that is visible, 16 hex digits: equal on every replica that shows the same. */
   digest(): string {
-    this.writable_();
-    return this.kit_.core_.digest(this.handle_);
+    const core = this.core_();
+    core.ok_(core.sk_.sk_digest(this.handle_));
+    return hex64(core.word_(8), core.word_(9));
   }
   /** What it has seen: for each replica (16 hex digits) the last seq. */
   version(): Record<string, number> {
-    this.writable_();
-    return this.kit_.core_.version(this.handle_);
+    const core = this.core_();
+    core.ok_(core.sk_.sk_version(this.handle_));
+    const seqs: Record<string, number> = {};
+    for (const r = new Reader(core.data_()); r.left; ) seqs[r.hex()] = r.uint(8);
+    return seqs;
   }
   /** Own transactions that the host has not acknowledged yet. */
   get pending(): number {
-    return this.closed_ ? 0 : this.kit_.core_.pending(this.handle_);
+    if (this.closed_) return 0;
+    const { core_: core } = this.kit_;
+    core.sk_.sk_info(this.handle_);
+    return core.word_(6);
   }
   /** Stores what is open, then forgets the document here; what is stored stays. */
   close(): Promise<void> {
@@ -232,7 +162,7 @@ export class BaseDocument<T extends object = Record<string, Json>>
 
   /** The field of that name and type, made once. @internal */
   field_<F extends Field>(
-    kind: new (host: Host, name: string, type: string) => F,
+    kind: new (document: BaseDocument<any>, name: string, type: string) => F,
     name: string,
     type: string,
   ): F {
@@ -246,34 +176,48 @@ export class BaseDocument<T extends object = Record<string, Json>>
     return field as F;
   }
   /** Gives a field its handle. */
-  private bind_(field: Field, handle?: number): Field {
-    field.handle_ = handle ?? this.kit_.core_.field(this.handle_, field.name, field.type);
+  private bind_(field: Field): Field {
+    const { core_: core } = this.kit_;
+    const name = core.put_(field.name);
+    const type = core.text_(field.type) - name;
+    field.handle_ = core.handle_(core.sk_.sk_field(this.handle_, name, type));
     return (this.byHandle_[field.handle_] = field);
   }
-  private open_(): void {
-    if (this.closed_) fail('closed', `document ${this.id} is closed`);
-  }
-  private writable_(): void {
-    this.open_();
-    if (!this.readable_) fail('not-ready', `document ${this.id}: await document.ready first`);
+  /** @internal */
+  fail_(code: ErrorCode, why: string): never {
+    return fail(code, `document ${this.id}: ${why}`);
   }
   /** @internal */
-  edit_(field: Field, intent: Writer): void {
-    this.writable_();
+  open_(): void {
+    if (this.closed_) this.fail_('closed', 'it is closed');
+  }
+  /** The engine, for what needs a document that is open and read. @internal */
+  protected core_(): Core {
+    this.open_();
+    if (!this.readable_) this.fail_('not-ready', 'await document.ready first');
+    return this.kit_.core_;
+  }
+  /** The engine, with an intent begun. @internal */
+  writer_(): Core {
+    const core = this.core_();
+    core.put_();
+    return core;
+  }
+  /** Applies the intent that was written, and gives its patch to the field. @internal */
+  edit_(field: Field, length: number): void {
     const { core_: core } = this.kit_;
-    core.mutate(this.handle_, field.handle_, intent.bytes());
-    this.seq = core.lastSeq();
-    field.patched_(core.patch, true);
+    core.ok_(core.sk_.sk_mutate(this.handle_, field.handle_, length, now()));
+    this.seq = core.seq_();
+    field.patched_(core.data_, true);
     this.kit_.touch_();
   }
-  /** @internal */
-  view_(field: Field): Uint8Array {
+  /** JSON text of a field; '' before it can be read. @internal */
+  view_(field: Field): string {
     this.open_();
-    return this.kit_.core_.view(this.handle_, field.handle_);
-  }
-  /** @internal */
-  writer_(): Writer {
-    return this.kit_.core_.writer.clear();
+    if (!this.readable_) return '';
+    const { core_: core } = this.kit_;
+    core.ok_(core.sk_.sk_view(this.handle_, field.handle_));
+    return decoder.decode(core.data_());
   }
   /** @internal */
   notify_(call: () => void): void {
@@ -282,78 +226,44 @@ export class BaseDocument<T extends object = Record<string, Json>>
 
   // ---- what the engine tells ---------------------------------------------------------------
 
-  /** What is stored was read: views may be. @internal */
-  loaded_(): void {
-    this.readable_ = true;
-    this.seq = this.kit_.core_.info(this.handle_);
-    this.changed_();
-  }
-  private changed_(): void {
+  /** The views are to be read again. @internal */
+  changed_(): void {
     for (const field of this.fields_.values()) this.bind_(field).reset_();
   }
   /** Applies one output record of this document; views first, listeners later. @internal */
   record_(kind: number, r: Reader): void {
-    switch (kind) {
-      case 18:
-        this.status = statuses[r.byte()]!;
-        this.tell_('status', this.status);
-        break;
-      case 19: {
-        const field = this.byHandle_[r.u32()];
-        if (this.readable_) field?.patched_(() => r.rest(), false);
-        break;
-      }
-      case 20: {
-        const handle = r.u32();
-        const name = r.text(r.u16());
-        const field = this.fields_.get(`${r.text(r.left)}\0${name}`);
-        if (field) this.bind_(field, handle);
-        break;
-      }
-      case 21:
-        if (this.readable_) this.kit_.afterwards_(() => this.changed_());
-        break;
-      case 22: {
-        const state = states[r.byte()]!;
-        const seq = r.u64();
-        if (state == 'durable') this.durable_ = seq;
-        this.tell_('change', { document: this.id, state, seq });
-        break;
-      }
-      case 23: {
-        const seq = r.u64();
-        const count = r.u32();
-        const error = this.kit_.error_(r.u32(), r.text(r.left));
-        const discard = (): void => {
-          this.kit_.core_.discard(this.handle_, seq);
-          this.kit_.touch_();
-        };
-        this.tell_('rejected', { document: this.id, seq, count, error, discard });
-        break;
-      }
-      case 24: {
-        const replica = r.hex();
-        const principal = r.text(r.u16());
-        const data = r.text(r.left);
-        const { peers_: peers } = this.presence;
-        if (!data) peers.delete(replica);
-        else peers.set(replica, { replica, principal, state: JSON.parse(data) as Json });
-        this.kit_.notify_(() => this.presence.changed_());
-        break;
-      }
-      case 25: {
-        const levels = ['none', 'read', 'write', 'admin'] as const;
-        this.permission = levels[r.byte()]!;
-        this.tell_('permission', this.permission);
-        break;
-      }
+    if (kind == 19) {
+      const field = this.byHandle_[r.uint(4)];
+      if (this.readable_) field?.patched_(() => r.raw(r.left), false);
+    } else if (kind == 21) {
+      if (this.readable_) this.kit_.afterwards_(() => this.changed_());
+    } else if (kind == 22) {
+      const state = (['saved', 'sent', 'durable'] as const)[r.byte() - 1]!;
+      const seq = r.uint(8);
+      if (state == 'durable') this.durable_ = seq;
+      this.tell_('change', { document: this.id, state, seq });
+    } else if (kind == 23) {
+      const low = r.uint(4);
+      const high = r.uint(4);
+      const count = r.uint(4);
+      const error = new SyncKitError(codeName(r.uint(4)), r.text(r.left));
+      const discard = (): void => {
+        const { core_: core } = this.kit_;
+        core.ok_(core.sk_.sk_discard?.(this.handle_, low, high, now()));
+        this.kit_.touch_();
+      };
+      const seq = low + high * 2 ** 32;
+      this.tell_('rejected', { document: this.id, seq, count, error, discard });
+    } else if (kind == 25) {
+      this.permission = (['none', 'read', 'write', 'admin'] as const)[r.byte()]!;
+      this.tell_('permission', this.permission);
     }
   }
   /** Tells the listeners of the document, then those of the kit. */
   private tell_<Name extends keyof DocumentEvents>(name: Name, event: DocumentEvents[Name]): void {
-    this.kit_.notify_(() => {
+    this.notify_(() => {
       this.emit_(name, event);
-      if (name == 'change' || name == 'rejected') this.kit_.emit_(name, event as never);
+      this.kit_.emit_(name as never, event as never);
     });
   }
 }

@@ -1,29 +1,16 @@
-// A field: what an application holds of a document. It keeps its view on this side, loaded when
-// it is first read and moved along by patches afterwards.
+// A field: what an application holds of a document. It keeps its view on this side, read when it
+// is first looked at and moved along by patches afterwards.
 //
 // Order. Patches are applied to all views before any subscriber runs, and subscribers run in the
-// order of the changes (Host.notify_), so that a subscriber may read and write anything.
+// order of the changes (`notify_`), so that a subscriber may read and write anything.
+//
+// Invariant: while there are subscribers there is a view, to compare with after a reset.
 
-import { decoder, type Json, type Writer } from './codec.js';
+import { isNode, Reader, type Json } from './codec.js';
+import type { Core } from './core.js';
+import type { BaseDocument } from './document.js';
+import { listen, type Unsubscribe } from './events.js';
 import { mapIntent } from './intents.js';
-import { MapView } from './views.js';
-
-/** What a field needs of its document; opaque to applications. */
-export interface Host {
-  /** @internal */
-  readonly readable_: boolean;
-  /** Applies an intent, and gives its patch back to `field.patched_`. @internal */
-  edit_(field: Field, intent: Writer): void;
-  /** JSON text of the field. @internal */
-  view_(field: Field): Uint8Array;
-  /** @internal */
-  writer_(): Writer;
-  /** @internal */
-  notify_(call: () => void): void;
-}
-
-/** Stops a subscription. */
-export type Unsubscribe = () => void;
 
 /** Where a change came from. */
 export interface Origin {
@@ -31,16 +18,23 @@ export interface Origin {
   local: boolean;
 }
 
+/** How many patches a view takes that nobody looks at, before it is cheaper to read it anew. */
+const maxUnread = 32;
+
 /** What all fields have in common. */
 // `any`: a field of whatever change is one that a document can hold.
-export abstract class Field<Change = any> {
+export abstract class Field<Change = any, View = any> {
   /** @internal */
   handle_ = 0;
-  protected readonly subscribers_ = new Set<(change: Change, origin: Origin) => void>();
+  /** @internal */
+  protected declare view_?: View | undefined;
+  private unread_ = 0;
+  private readonly subscribers_ = new Set<(change: Change, origin: Origin) => void>();
 
   /** @internal */
   constructor(
-    protected readonly host_: Host,
+    /** @internal */
+    protected readonly document_: BaseDocument<any>,
     /** The field's name. */
     readonly name: string,
     /** The field's CRDT type. */
@@ -53,28 +47,49 @@ export abstract class Field<Change = any> {
    * difference comes as one change.
    */
   subscribe(fn: (change: Change, origin: Origin) => void): Unsubscribe {
-    this.subscribers_.add(fn);
-    this.watched_();
-    return () => void this.subscribers_.delete(fn);
+    this.read_();
+    return listen(this.subscribers_, fn);
+  }
+
+  /** The view that JSON text stands for; '' is that of an empty field. @internal */
+  protected abstract parse_(json: string): View;
+  /** Moves `view_` by a patch; undefined when it changes nothing. @internal */
+  protected abstract move_(patch: Reader): Change | undefined;
+  /** @internal */
+  protected abstract difference_(from: View, to: View): Change | undefined;
+
+  /** @internal */
+  protected read_(): View {
+    this.unread_ = 0;
+    return (this.view_ ??= this.parse_(this.document_.view_(this)));
+  }
+  /** @internal */
+  protected writer_(): Core {
+    return this.document_.writer_();
+  }
+  /** Applies the intent of this length. @internal */
+  protected edit_(length: number): void {
+    this.document_.edit_(this, length);
+  }
+  /** @internal */
+  protected tell_(change: Change | undefined, local: boolean): void {
+    if (!change || !this.subscribers_.size) return;
+    this.document_.notify_(() => {
+      for (const fn of [...this.subscribers_]) fn(change, { local });
+    });
   }
 
   /** The view moves by a patch: borrowed bytes, fetched only when somebody looks. @internal */
-  abstract patched_(patch: () => Uint8Array, local: boolean): void;
+  patched_(patch: () => Uint8Array, local: boolean): void {
+    if (this.view_ === undefined) return;
+    if (!this.subscribers_.size && ++this.unread_ > maxUnread) this.view_ = undefined;
+    else this.tell_(this.move_(new Reader(patch())), local);
+  }
   /** The view is to be read again. @internal */
-  abstract reset_(): void;
-
-  protected watched_(): void {}
-  protected edit_(intent: Writer): void {
-    this.host_.edit_(this, intent);
-  }
-  protected json_(): string {
-    return decoder.decode(this.host_.view_(this));
-  }
-  protected tell_(change: Change, local: boolean): void {
-    if (!this.subscribers_.size) return;
-    this.host_.notify_(() => {
-      for (const fn of [...this.subscribers_]) fn(change, { local });
-    });
+  reset_(): void {
+    const old = this.view_;
+    this.view_ = undefined;
+    if (this.subscribers_.size) this.tell_(this.difference_(old!, this.read_()), false);
   }
 }
 
@@ -89,38 +104,65 @@ export interface MapChange {
  */
 export type Path = string | readonly string[];
 
-/** One object, so that `===` tells that nothing changed. */
-const empty: Json = {};
 const segments = (path: Path): readonly string[] => (typeof path == 'string' ? [path] : path);
 
-/** A map of JSON values; the last writer of a path wins. */
-export class MapField extends Field<MapChange> {
-  private view_: MapView | undefined;
+type Node = Record<string, Json>;
+const member = (value: Json | undefined, key: string): Json | undefined =>
+  isNode(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+
+/**
+ * A map of JSON values; the last writer of a path wins.
+ *
+ * What `get` handed out is never changed afterwards: a later patch copies the objects on its path
+ * first, once per hand-out, so that `===` tells whether something changed and a burst of writes
+ * does not copy.
+ */
+export class MapField extends Field<MapChange, Json> {
+  /** Objects that nobody else has seen. */
+  private owned_ = new WeakSet<object>();
 
   /** The value at a path, undefined when there is none. Not changed afterwards: copy to edit. */
   get(path: Path = []): Json | undefined {
-    if (!this.host_.readable_) return segments(path).length ? undefined : empty;
-    this.view_ ??= new MapView(JSON.parse(this.json_()) as Json);
-    return this.view_.get(segments(path));
+    let value: Json | undefined = this.read_();
+    for (const key of segments(path)) value = member(value, key);
+    if (value && typeof value == 'object') this.owned_ = new WeakSet();
+    return value;
   }
   /** Writes a value; undefined deletes. */
   set(path: Path, value: unknown): void {
-    this.edit_(mapIntent(this.host_.writer_(), segments(path), value));
+    this.edit_(mapIntent(this.writer_(), segments(path), value));
   }
   /** Deletes what is at a path; an absent one is fine. */
   delete(path: Path): void {
     this.set(path, undefined);
   }
 
-  /** @internal */
-  override patched_(patch: () => Uint8Array, local: boolean): void {
-    if (!this.view_ && !this.subscribers_.size) return;
-    const paths = (this.view_ ?? new MapView({})).patch(patch());
-    if (paths.length) this.tell_({ paths }, local);
+  private put_(old: Json | undefined, [key, ...rest]: string[], value: Json | undefined): Node {
+    let node: Node = isNode(old) ? (this.owned_.has(old) ? old : { ...old }) : {};
+    const next = rest.length ? this.put_(member(node, key!), rest, value) : value;
+    if (next === undefined) delete node[key!];
+    // It must become a member, not the prototype.
+    else if (key == '__proto__') node = { ...node, [key]: next };
+    else node[key!] = next;
+    this.owned_.add(node);
+    return node;
   }
   /** @internal */
-  override reset_(): void {
-    this.view_ = undefined;
-    this.tell_({ paths: [[]] }, false);
+  protected override parse_(json: string): Json {
+    return JSON.parse(json || '{}');
+  }
+  /** @internal */
+  protected override move_(r: Reader): MapChange | undefined {
+    const paths: string[][] = [];
+    while (r.left) {
+      const path = Array.from({ length: r.varint() }, () => r.text());
+      paths.push(path);
+      this.view_ = this.put_(this.view_, path, r.byte() == 1 ? JSON.parse(r.text()) : undefined);
+    }
+    return paths[0] && { paths };
+  }
+  /** @internal */
+  protected override difference_(): MapChange {
+    return { paths: [[]] };
   }
 }

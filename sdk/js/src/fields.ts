@@ -1,30 +1,25 @@
 // The fields beside the map: text, set, counter, and types that plugins bring.
 
-import { canonical, type Json } from './codec.js';
+import { canonical, utf8, type Json, type Reader } from './codec.js';
 import { fail } from './errors.js';
 import { Field } from './field.js';
-import { counterIntent, setIntent, spliceIntent } from './intents.js';
+import { counterIntent } from './intents.js';
 import {
   applyText,
   counterPatch,
-  SetView,
+  elements,
   textDiff,
   textPatch,
+  textSplice,
   type SetChange,
   type TextOp,
 } from './views.js';
-
-/** How many text patches may wait for the next read before reading anew is cheaper. */
-const maxWaiting = 32;
 
 /**
  * Collaborative text. All positions, counts and lengths are UTF-16 units, as in JS strings.
  * A position or an end inside a surrogate pair, or past the end, is a `malformed` error.
  */
-export class TextField extends Field<readonly TextOp[]> {
-  private text_: string | undefined;
-  private waiting_: (readonly TextOp[])[] = [];
-
+export class TextField extends Field<readonly TextOp[], string> {
   /** Inserts `text` at `position`. O(log n) of the engine. */
   insert(position: number, text: string): void {
     this.splice(position, 0, text);
@@ -35,131 +30,116 @@ export class TextField extends Field<readonly TextOp[]> {
   }
   /** Replaces `count` units from `position` on by `text`, as one change. */
   splice(position: number, count: number, text = ''): void {
-    if (text && /\p{Cs}/u.test(text)) fail('malformed', 'the text has half a surrogate pair');
-    this.edit_(spliceIntent(this.host_.writer_(), position, count, text));
+    const out = this.writer_();
+    out.varint_(2);
+    out.varint_(position);
+    out.varint_(count);
+    this.edit_(out.text_(text));
   }
   /** Makes the text equal to `text` by one splice of what differs; `caret` as for `textDiff`. */
   replace(text: string, caret?: number): void {
-    const ops = textDiff(this.toString(), text, caret);
-    let at = 0;
-    let gone = 0;
-    let come = '';
-    for (const op of ops) {
-      if ('retain' in op) at = op.retain;
-      else if ('delete' in op) gone = op.delete;
-      else come = op.insert;
-    }
-    if (gone || come) this.splice(at, gone, come);
+    const [position, count, come] = textSplice(this.read_(), text, caret);
+    if (count || come) this.splice(position, count, come);
   }
   /** The text. */
   override toString(): string {
-    if (!this.host_.readable_) return '';
-    if (this.text_ === undefined) {
-      this.text_ = JSON.parse(this.json_()) as string;
-    } else for (const ops of this.waiting_) this.text_ = applyText(this.text_, ops);
-    this.waiting_ = [];
-    return this.text_;
+    return this.read_();
   }
   /** Length in UTF-16 units. */
   get length(): number {
-    return this.toString().length;
+    return this.read_().length;
   }
 
-  protected override watched_(): void {
-    this.toString(); // from now on the old text is there to compare with after a reset
+  /** @internal */
+  protected override parse_(json: string): string {
+    return json && JSON.parse(json);
   }
   /** @internal */
-  override patched_(patch: () => Uint8Array, local: boolean): void {
-    const watched = this.subscribers_.size;
-    if (this.text_ === undefined && !watched) return;
-    const ops = textPatch(patch());
-    if (!ops.length) return;
-    if (this.text_ !== undefined && this.waiting_.push(ops) > maxWaiting) {
-      if (watched) this.toString();
-      else this.text_ = undefined;
-    }
-    this.tell_(ops, local);
+  protected override move_(patch: Reader): readonly TextOp[] | undefined {
+    const ops = textPatch(patch);
+    this.view_ = applyText(this.view_!, ops);
+    return ops[0] && ops;
   }
   /** @internal */
-  override reset_(): void {
-    let old = this.text_ ?? '';
-    for (const ops of this.waiting_) old = applyText(old, ops);
-    this.text_ = undefined;
-    this.waiting_ = [];
-    if (!this.subscribers_.size) return;
-    const ops = textDiff(old, this.toString());
-    if (ops.length) this.tell_(ops, false);
+  protected override difference_(from: string, to: string): readonly TextOp[] | undefined {
+    const ops = textDiff(from, to);
+    return ops[0] && ops;
   }
 }
 
-/** What an unread document shows. */
-const none = new SetView('[]');
+const setChange = (added: Json[], removed: Json[]): SetChange | undefined =>
+  added.length + removed.length ? { added, removed } : undefined;
 
 /** A set of JSON values; an add wins over a remove that has not seen it. */
-export class SetField<T = Json> extends Field<SetChange> {
-  private view_: SetView | undefined;
+export class SetField<T = Json> extends Field<SetChange, Map<string, Json>> {
+  private declare sorted_?: readonly T[] | undefined;
 
-  protected override watched_(): void {
-    this.read_();
-  }
-  private read_(): SetView {
-    if (!this.host_.readable_) return none;
-    return (this.view_ ??= new SetView(this.json_()));
+  private change_(op: number, json: string): void {
+    const out = this.writer_();
+    out.varint_(op);
+    this.edit_(out.text_(json));
   }
   /** Adds a value; values with equal JSON (object keys in any order) are one element. */
   add(value: T): void {
-    this.edit_(setIntent(this.host_.writer_(), 1, canonical(value)));
+    this.change_(1, canonical(value));
   }
   /** Removes a value; an absent one is fine. */
   delete(value: T): void {
-    this.edit_(setIntent(this.host_.writer_(), 2, canonical(value)));
+    this.change_(2, canonical(value));
   }
   /** Removes every value that is visible here. */
   clear(): void {
-    this.edit_(setIntent(this.host_.writer_(), 3, ''));
+    this.change_(3, '');
   }
   /** Whether a value is in the set. */
   has(value: T): boolean {
-    return this.read_().items.has(canonical(value));
+    return this.read_().has(canonical(value));
   }
   /** The values in an order that is the same everywhere; a new array after every change. */
   values(): readonly T[] {
-    return this.read_().values() as readonly T[];
+    const items = this.read_();
+    return (this.sorted_ ??= [...items.keys()].sort().map((key) => items.get(key) as T));
   }
   /** How many values there are. */
   get size(): number {
-    return this.read_().items.size;
+    return this.read_().size;
   }
 
   /** @internal */
-  override patched_(patch: () => Uint8Array, local: boolean): void {
-    if (!this.view_ && !this.subscribers_.size) return;
-    const change = (this.view_ ?? new SetView('[]')).patch(patch());
-    if (change.added.length + change.removed.length) this.tell_(change, local);
+  protected override parse_(json: string): Map<string, Json> {
+    this.sorted_ = undefined;
+    return new Map(elements(json).map((key) => [key, JSON.parse(key)]));
   }
   /** @internal */
-  override reset_(): void {
-    const old = this.view_?.items ?? new Map<string, Json>();
-    this.view_ = undefined;
-    if (!this.subscribers_.size) return;
-    const { items } = this.read_();
+  protected override move_(r: Reader): SetChange | undefined {
+    const changes: [Json[], Json[]] = [[], []];
+    this.sorted_ = undefined;
+    while (r.left) {
+      const isThere = r.byte() == 1;
+      const key = r.text();
+      const value = JSON.parse(key) as Json;
+      if (isThere) this.view_!.set(key, value);
+      else this.view_!.delete(key);
+      changes[isThere ? 0 : 1].push(value);
+    }
+    return setChange(...changes);
+  }
+  /** @internal */
+  protected override difference_(
+    from: Map<string, Json>,
+    to: Map<string, Json>,
+  ): SetChange | undefined {
     const without = (a: Map<string, Json>, b: Map<string, Json>): Json[] =>
       [...a].filter(([key]) => !b.has(key)).map(([, value]) => value);
-    const change = { added: without(items, old), removed: without(old, items) };
-    if (change.added.length + change.removed.length) this.tell_(change, false);
+    return setChange(without(to, from), without(from, to));
   }
 }
 
 /** A counter: increments of all replicas add up. Its range is 64 bits. */
-export class CounterField extends Field<{ by: bigint }> {
-  private value_: bigint | undefined;
-
-  protected override watched_(): void {
-    void this.bigValue;
-  }
+export class CounterField extends Field<{ by: bigint }, bigint> {
   /** Adds a whole number; beyond 2^53 as a bigint. `limit` when 64 bits overflow. */
   increment(by: number | bigint = 1): void {
-    this.edit_(counterIntent(this.host_.writer_(), by));
+    this.edit_(this.writer_().raw_(counterIntent(by)));
   }
   /** Subtracts a whole number. */
   decrement(by: number | bigint = 1): void {
@@ -167,28 +147,29 @@ export class CounterField extends Field<{ by: bigint }> {
   }
   /** The value; throws `limit` when a number cannot hold it exactly: then use `bigValue`. */
   get value(): number {
-    const value = Number(this.bigValue);
+    const value = Number(this.read_());
     return Number.isSafeInteger(value)
       ? value
-      : fail('limit', 'the counter is above 2^53: read bigValue');
+      : fail('limit', 'above 2^53: read bigValue');
   }
   /** The exact value. */
   get bigValue(): bigint {
-    return this.host_.readable_ ? (this.value_ ??= BigInt(this.json_())) : 0n;
+    return this.read_();
   }
 
   /** @internal */
-  override patched_(patch: () => Uint8Array, local: boolean): void {
-    if (this.value_ === undefined) return; // subscribing reads it
-    const by = counterPatch(patch());
-    this.value_ += by;
-    if (by) this.tell_({ by }, local);
+  protected override parse_(json: string): bigint {
+    return BigInt(json); // of '': 0
   }
   /** @internal */
-  override reset_(): void {
-    const by = -(this.value_ ?? 0n);
-    this.value_ = undefined;
-    if (this.subscribers_.size) this.tell_({ by: by + this.bigValue }, false);
+  protected override move_(patch: Reader): { by: bigint } | undefined {
+    const by = counterPatch(patch);
+    this.view_! += by;
+    return by ? { by } : undefined;
+  }
+  /** @internal */
+  protected override difference_(from: bigint, to: bigint): { by: bigint } | undefined {
+    return to == from ? undefined : { by: to - from };
   }
 }
 
@@ -196,22 +177,25 @@ export class CounterField extends Field<{ by: bigint }> {
  * A field of a type that a plugin brings: raw bytes in, raw bytes out. A change is the plugin's
  * patch, or undefined when the view is to be read anew.
  */
-export class CustomField extends Field<Uint8Array | undefined> {
+export class CustomField extends Field<Uint8Array | undefined, string> {
   /** Applies an intent, in the plugin's own format. */
   mutate(intent: Uint8Array): void {
-    this.edit_(this.host_.writer_().raw(intent));
+    this.edit_(this.writer_().raw_(intent));
   }
   /** The value as the plugin's JSON text, in UTF-8; empty before the document is ready. */
   view(): Uint8Array {
-    return this.host_.readable_ ? this.host_.view_(this).slice() : new Uint8Array();
+    this.view_ = undefined; // only the plugin knows how to move it
+    return utf8(this.read_());
+  }
+
+  /** @internal */
+  protected override parse_(json: string): string {
+    return json;
   }
   /** @internal */
-  override patched_(patch: () => Uint8Array, local: boolean): void {
-    const bytes = patch().slice();
-    if (bytes.length) this.tell_(bytes, local);
+  protected override move_(patch: Reader): Uint8Array | undefined {
+    return patch.left ? patch.raw(patch.left).slice() : undefined;
   }
   /** @internal */
-  override reset_(): void {
-    this.tell_(undefined, false);
-  }
+  protected override difference_(): undefined {}
 }

@@ -22,7 +22,7 @@ import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { Reader, Writer, decoder, utf8 } from './codec.js';
 import { SyncKitError, wrap } from './errors.js';
-import { RowTable, type Row, type StorageAdapter, type StoreOp } from './storage.js';
+import { MemoryStorage, type Row, type StorageAdapter, type StoreOp } from './storage.js';
 
 const magic = utf8('SKJRNL1\n');
 const opNames = ['put', 'put-newer', 'delete', 'delete-range'] as const;
@@ -48,19 +48,19 @@ const encodeOp = (out: Writer, op: StoreOp): void => {
   if ('last' in op) out.lengthBytes(op.last);
 };
 
-const decodeInto = (table: RowTable, payload: Uint8Array): void => {
-  for (const r = new Reader(payload); !r.done; ) {
+const decodeInto = (table: MemoryStorage, payload: Uint8Array): void => {
+  for (const r = new Reader(payload); r.left; ) {
     const code = r.byte();
-    const key = r.raw(r.varint());
+    const key = r.raw();
     if (code == registerOp) {
-      if (key.length) table.replicas.add(decoder.decode(key));
-      else table.replicas.clear();
+      if (key.length) table.replicas_.add(decoder.decode(key));
+      else table.replicas_.clear();
       continue;
     }
     const op = opNames[code - 1];
-    if (op == 'put' || op == 'put-newer') table.apply({ op, key, value: r.raw(r.varint()) });
-    else if (op == 'delete') table.apply({ op, key });
-    else if (op) table.apply({ op, key, last: r.raw(r.varint()) });
+    if (op == 'put' || op == 'put-newer') table.apply_({ op, key, value: r.raw() });
+    else if (op == 'delete') table.apply_({ op, key });
+    else if (op) table.apply_({ op, key, last: r.raw() });
     else throw new SyncKitError('unsupported', `journal operation ${code} is not known`);
   }
 };
@@ -98,7 +98,7 @@ const isAlive = (owner: string): boolean => {
 
 /** Keeps a kit's data in a directory. */
 export class FileStorage implements StorageAdapter {
-  private readonly table_ = new RowTable();
+  private readonly table_ = new MemoryStorage();
   private readonly locked_ = new Set<string>();
   private dir_ = '';
   private file_: fs.FileHandle | undefined;
@@ -190,7 +190,7 @@ export class FileStorage implements StorageAdapter {
   /** Decides at which size the journal is worth a rewrite: when half of it is dead by then. */
   private plan_(): void {
     let bytes = 0;
-    for (const [key, value] of this.table_.rows.values()) bytes += key.length + value.length + 8;
+    for (const [key, value] of this.table_.rows_.values()) bytes += key.length + value.length + 8;
     this.rewriteAt_ = Math.max(minRewriteBytes, 2 * bytes);
   }
 
@@ -235,9 +235,9 @@ export class FileStorage implements StorageAdapter {
   private async rewrite_(): Promise<void> {
     const out = new Writer();
     const parts: Uint8Array[] = [magic];
-    for (const replica of this.table_.replicas) out.byte(registerOp).lengthText(replica);
+    for (const replica of this.table_.replicas_) out.byte(registerOp).lengthText(replica);
     parts.push(frame(out.bytes()));
-    for (const [key, value] of this.table_.rows.values()) {
+    for (const [key, value] of this.table_.rows_.values()) {
       encodeOp(out.clear(), { op: 'put', key, value });
       parts.push(frame(out.bytes()));
     }
@@ -276,7 +276,7 @@ export class FileStorage implements StorageAdapter {
     return this.append_(out.bytes());
   }
   async replicas(): Promise<string[]> {
-    return [...this.table_.replicas];
+    return [...this.table_.replicas_];
   }
   register(replica: string): Promise<void> {
     return this.append_(new Writer().byte(registerOp).lengthText(replica).bytes());

@@ -1,14 +1,26 @@
 // `synckit`: four types, sync, offline queue, IndexedDB. The whole public surface is exported here.
 
-import type { Json } from './codec.js';
 import { BaseDocument } from './document.js';
+import { toJson, type Json, type Reader } from './codec.js';
 import { MapField, type Path } from './field.js';
 import { CounterField, CustomField, SetField, TextField } from './fields.js';
-import { browser } from './flavour.js';
-import { BaseKit, type KitOptions } from './kit.js';
+import { IndexedDbStorage } from './indexeddb.js';
+import type { KitOptions, Socket } from './kit.js';
+import { Presence } from './presence.js';
+import { MemoryStorage } from './storage.js';
+import { StoredKit } from './stored.js';
 
 /** One document of a kit. Its fields come into being by their first edit. */
 export class Document<T extends object = Record<string, Json>> extends BaseDocument<T> {
+  /** What others do in this document. */
+  readonly presence: Presence = new Presence((state) => {
+    const { core_: core } = this.kit_;
+    this.open_();
+    const length = core.put_(state == null ? '' : toJson(state));
+    core.ok_(core.sk_.sk_presence!(this.handle_, length));
+    this.kit_.touch_();
+  });
+
   /** A collaborative text; positions are UTF-16 units. */
   text(name: string): TextField {
     return this.field_(TextField, name, 'text');
@@ -35,22 +47,38 @@ export class Document<T extends object = Record<string, Json>> extends BaseDocum
   custom(name: string, type: string): CustomField {
     return this.field_(CustomField, name, type);
   }
-}
 
-const flavour = browser(Document, () => new URL('core.wasm', import.meta.url));
+  /** @internal */
+  override record_(kind: number, r: Reader): void {
+    if (kind != 24) return super.record_(kind, r);
+    this.presence.record_(r);
+    this.notify_(() => this.presence.tell_());
+  }
+}
 
 /**
  * A kit: one replica with its storage, its connection and its documents. Everything runs on the
  * thread that opened it; several kits, in one page or in many tabs, may share one `name`.
  */
-export class SyncKit extends BaseKit<Document> {
+export class SyncKit extends StoredKit<Document> {
   /**
    * Opens the local database, and starts to connect when there is a `url`.
    * @throws SyncKitError `unavailable` when the database or core.wasm cannot be had,
    *   `unsupported` for a plugin that does not fit
    */
   static open(options: KitOptions = {}): Promise<SyncKit> {
-    return BaseKit.open_(flavour, SyncKit, options);
+    const { storage, wasm } = options;
+    return StoredKit.open_(
+      SyncKit,
+      Document,
+      { WebSocket: globalThis.WebSocket as unknown as new (url: string) => Socket, ...options },
+      typeof storage == 'object'
+        ? storage
+        : storage == 'memory'
+          ? new MemoryStorage()
+          : new IndexedDbStorage(),
+      wasm ?? new URL('core.wasm', import.meta.url),
+    );
   }
   /** The document of that id (1 to 512 bytes); the same object while it is open. */
   document<T extends object = Record<string, Json>>(id: string): Document<T> {

@@ -1,38 +1,37 @@
 // Intents: what the user asked, in each type's bytes (plugins/*/FORMAT.md, "intent").
 
-import { canonical, Writer } from './codec.js';
+import { toJson, utf8 } from './codec.js';
+import type { Core } from './core.js';
 import { fail } from './errors.js';
 
-const index = (n: number, what: string): number =>
-  Number.isSafeInteger(n) && n >= 0 ? n : fail('malformed', `${what} must be a whole number >= 0`);
-
-/** text: replace `deleteCount` UTF-16 units at `position` by `text`. */
-export const spliceIntent = (
-  out: Writer,
-  position: number,
-  deleteCount: number,
-  text: string,
-): Writer =>
-  out.byte(2).varint(index(position, 'position')).varint(index(deleteCount, 'count')).text(text);
-
-/** lww: write (or, with value `undefined`, delete) the value at a path. */
-export const mapIntent = (out: Writer, path: readonly string[], value?: unknown): Writer => {
+/** lww: write (or, with value `undefined`, delete) the value at a path; gives the length. */
+export const mapIntent = (
+  out: Pick<Core, 'put_' | 'varint_' | 'raw_' | 'text_'>,
+  path: readonly string[],
+  value?: unknown,
+): number => {
   if (!path.length) fail('malformed', 'the path is empty');
-  out.byte(value === undefined ? 2 : 1).varint(path.length);
-  for (const segment of path) out.lengthText(segment);
-  return value === undefined ? out : out.text(canonical(value));
+  const json = value === undefined ? '' : toJson(value);
+  out.put_(); // a toJSON of the application may have edited meanwhile
+  out.varint_(json ? 1 : 2);
+  out.varint_(path.length);
+  for (const segment of path) {
+    const bytes = utf8(segment);
+    out.varint_(bytes.length);
+    out.raw_(bytes);
+  }
+  return out.text_(json);
 };
 
-/** set: 1 adds, 2 removes, 3 clears; `json` is canonical and empty for 3. */
-export const setIntent = (out: Writer, op: 1 | 2 | 3, json: string): Writer =>
-  out.byte(op).text(json);
-
 /** counter: add `amount`, a signed 64-bit integer. */
-export const counterIntent = (out: Writer, amount: number | bigint): Writer => {
+export const counterIntent = (amount: number | bigint): Uint8Array => {
   if (typeof amount == 'number' && !Number.isSafeInteger(amount)) {
-    fail('malformed', 'the amount must be a whole number within 2^53, or a bigint');
+    fail('malformed', 'not a whole number within 2^53, nor a bigint');
   }
   const exact = BigInt(amount);
-  if (BigInt.asIntN(64, exact) !== exact) fail('malformed', 'the amount is above 64 bits');
-  return out.zigzag(exact);
+  if (BigInt.asIntN(64, exact) != exact) fail('malformed', 'beyond 64 bits');
+  const bytes: number[] = [];
+  let rest = exact < 0 ? ~(exact << 1n) : exact << 1n;
+  for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
+  return Uint8Array.of(...bytes, Number(rest));
 };

@@ -1,20 +1,27 @@
-// `synckit/lite`: maps only, for the smallest bundle. The same storage, sync and offline queue; a
-// document that others fill with text, sets or counters keeps them, unread.
+// `synckit/lite`: maps only, in memory, for the smallest bundle. What a page writes is sent as soon
+// as there is a connection, and is gone with the page when there was none; a document that others
+// fill with text, sets or counters keeps them, unread.
 
 import type { Json } from './codec.js';
+import { createCore, randomId } from './core.js';
 import { BaseDocument } from './document.js';
-import { browser } from './flavour.js';
-import { BaseKit, type KitOptions } from './kit.js';
+import { BaseKit, type LiteOptions, type Socket } from './kit.js';
 
 export { BaseDocument as Document } from './document.js';
 
-const flavour = browser(BaseDocument, () => new URL('core-lite.wasm', import.meta.url));
-
-/** As SyncKit of the default package, with documents that are maps. */
+/** As SyncKit of the default package, with documents that are maps, and nothing stored. */
 export class SyncKit extends BaseKit {
-  /** Opens the local database, and starts to connect when there is a `url`. */
-  static open(options: Omit<KitOptions, 'types'> = {}): Promise<SyncKit> {
-    return BaseKit.open_(flavour, SyncKit, options);
+  /**
+   * Loads the engine, and starts to connect when there is a `url`.
+   * @throws SyncKitError `unavailable` when core-lite.wasm cannot be had
+   */
+  static async open(options: LiteOptions = {}): Promise<SyncKit> {
+    const wasm = options.wasm ?? new URL('core-lite.wasm', import.meta.url);
+    const replica = randomId();
+    return new SyncKit(await createCore(wasm, replica, 0), replica, BaseDocument, {
+      WebSocket: globalThis.WebSocket as unknown as new (url: string) => Socket,
+      ...options,
+    });
   }
   /** The document of that id (1 to 512 bytes); the same object while it is open. */
   document<T extends object = Record<string, Json>>(id: string): BaseDocument<T> {
@@ -22,4 +29,17 @@ export class SyncKit extends BaseKit {
   }
 }
 
-export * from './public.js';
+export type { Json } from './codec.js';
+export type { WasmSource } from './core.js';
+export type {
+  ChangeEvent,
+  ChangeState,
+  DocumentEvents,
+  Permission,
+  RejectedEvent,
+  Status,
+} from './document.js';
+export { SyncKitError, type ErrorCode } from './errors.js';
+export type { Unsubscribe } from './events.js';
+export type { MapChange, MapField, Origin, Path } from './field.js';
+export type { KitEvents, LiteOptions as KitOptions, Socket } from './kit.js';

@@ -7,10 +7,10 @@ import type { WasmSource } from './core.js';
 import { FileStorage } from './file.js';
 import { Document } from './index.js';
 import type { Json } from './codec.js';
-import { BaseKit, type Flavour, type KitOptions } from './kit.js';
-import { fail } from './errors.js';
+import type { KitOptions, Socket } from './kit.js';
 import { loadPlugin as load, type PluginType } from './plugin.js';
 import { MemoryStorage } from './storage.js';
+import { StoredKit } from './stored.js';
 
 // Node 18 has Web Crypto, but not under its global name.
 globalThis.crypto ??= webcrypto as Crypto;
@@ -29,27 +29,21 @@ export interface NodeKitOptions extends Omit<KitOptions, 'storage'> {
   storage?: string | Exclude<KitOptions['storage'], 'indexeddb'>;
 }
 
-const flavour: Flavour<Document> = {
-  document: Document,
-  wasm: () => fail('internal', 'core.wasm is read before'),
-  storage: () => new MemoryStorage(),
-  socket: async () =>
-    (globalThis.WebSocket ?? (await import('ws')).WebSocket) as unknown as KitOptions['WebSocket'],
-};
-
 /** SyncKit in Node: as in the default package, except for where data is kept. */
-export class SyncKit extends BaseKit<Document> {
+export class SyncKit extends StoredKit<Document> {
   /** Opens the store, and starts to connect when there is a `url`. */
   static async open(options: NodeKitOptions = {}): Promise<SyncKit> {
-    const { storage } = options;
+    const { storage: place = 'memory', ...rest } = options;
     const wasm = await fromFile(options.wasm ?? new URL('core.wasm', import.meta.url));
-    const isPath = typeof storage == 'string' && storage != 'memory';
-    const place = isPath ? new FileStorage(storage) : storage;
-    return BaseKit.open_(flavour, SyncKit, {
-      ...options,
-      wasm,
-      storage: (place ?? 'memory') as Exclude<KitOptions['storage'], undefined>,
-    });
+    const storage =
+      typeof place == 'object'
+        ? place
+        : place == 'memory'
+          ? new MemoryStorage()
+          : new FileStorage(place);
+    const WebSocket = (globalThis.WebSocket ??
+      (await import('ws')).WebSocket) as unknown as new (url: string) => Socket;
+    return StoredKit.open_(SyncKit, Document, { WebSocket, ...rest }, storage, wasm);
   }
   /** The document of that id (1 to 512 bytes); the same object while it is open. */
   document<T extends object = Record<string, Json>>(id: string): Document<T> {

@@ -11,10 +11,10 @@
 
 import { decoder } from './codec.js';
 import { fail, SyncKitError, wrap } from './errors.js';
-import type { WasmSource } from './core.js';
+import type { Core, WasmSource } from './core.js';
 
-/** Hands `bytes` back in an output slot. @internal */
-export type ExtOut = (slot: number, bytes: Uint8Array) => void;
+/** Hands `bytes` back in an output slot. */
+type ExtOut = (slot: number, bytes: Uint8Array) => void;
 
 /** A CRDT type that a plugin brings; made by `loadPlugin`, given to `SyncKit.open({ types })`. */
 export interface PluginType {
@@ -25,7 +25,15 @@ export interface PluginType {
   /** Oldest version that it reads. */
   readonly minFormat: number;
   /** Serves one call of `env.ext` (sdk/wasm/EXPORTS.md). @internal */
-  call(op: number, self: number, a: Uint8Array, b: Uint8Array, out: ExtOut): number;
+  call(
+    core: Core,
+    op: number,
+    self: number,
+    a: number,
+    aLength: number,
+    b: number,
+    bLength: number,
+  ): number;
 }
 
 const magic = 0x31504b53; // "SKP1"
@@ -284,9 +292,17 @@ export const loadPlugin = async (source: WasmSource): Promise<PluginType> => {
     type: plugin.string(plugin.u32(table + 16)),
     format: plugin.u32(table + 8),
     minFormat: plugin.u32(table + 12),
-    call(op, self, a, b, out) {
+    call(core, op, self, a, aLength, b, bLength) {
+      const out: ExtOut = (slot, bytes) => {
+        if (!bytes.length) return; // nothing to append; a null address would look like no memory
+        const at = core.sk_.sk_ext_out!(slot, bytes.length);
+        if (!at) fail('nomem', 'core.wasm is out of memory');
+        core.memory_().set(bytes, at);
+      };
+      const input = (from: number, length: number): Uint8Array =>
+        core.memory_().slice(from, from + length);
       try {
-        return plugin.serve(table, op, self, a, b, out);
+        return plugin.serve(table, op, self, input(a, aLength), input(b, bLength), out);
       } catch (error) {
         out(3, new TextEncoder().encode(`${id}: ${(error as Error).message}`));
         return internal;

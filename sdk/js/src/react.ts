@@ -1,7 +1,9 @@
 // `synckit/react`: hooks over useSyncExternalStore. They need no provider: pass what to show.
 
 import { useCallback, useSyncExternalStore } from 'react';
-import type { BaseDocument, Peer, Status } from './document.js';
+import type { BaseDocument, Status } from './document.js';
+import type { Document } from './index.js';
+import type { Peer } from './presence.js';
 import { read, watch, type Source, type ValueOf } from './watch.js';
 
 const useWatched = <V>(watched: object, on: (fn: () => void) => () => void, get: () => V): V => {
@@ -30,7 +32,7 @@ export const useStatus = (document: BaseDocument<any>): Status =>
   );
 
 /** Everybody else in a document. */
-export const usePresence = (document: BaseDocument<any>): readonly Peer[] =>
+export const usePresence = (document: Document<any>): readonly Peer[] =>
   useWatched(
     document,
     (fn) => document.presence.subscribe(fn),

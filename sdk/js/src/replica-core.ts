@@ -172,7 +172,7 @@ export class BaseReplica {
   version(): Record<string, number> {
     this.runtime_.version_(this.handle_());
     const seqs: Record<string, number> = {};
-    for (const r = new Reader(this.runtime_.data_()); !r.done; ) seqs[r.hex()] = r.u64();
+    for (const r = new Reader(this.runtime_.data_()); r.left; ) seqs[r.hex()] = r.uint(8);
     return seqs;
   }
 

@@ -51,72 +51,61 @@ export interface StorageAdapter {
   close(): Promise<void>;
 }
 
-/** Orders keys as bytes. */
-export const compareBytes = (a: Uint8Array, b: Uint8Array): number => {
-  const n = Math.min(a.length, b.length);
-  for (let i = 0; i < n; i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
-  return a.length - b.length;
+/** Bytes as a string of Latin-1: strings compare as their bytes do. */
+export const latin1 = (bytes: Iterable<number>): string => {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
 };
 
 /**
  * Whether a `put-newer` must leave what is stored alone: the first 8 bytes (the epoch) are equal,
  * and the next 8 (the position), compared as bytes, are not lower.
  */
-export const isStale = (stored: Uint8Array | undefined, value: Uint8Array): boolean =>
-  !!stored &&
-  stored.length > 15 &&
-  value.length > 15 &&
-  !compareBytes(stored.subarray(0, 8), value.subarray(0, 8)) &&
-  compareBytes(stored.subarray(8, 16), value.subarray(8, 16)) >= 0;
-
-/** A table in memory: what the memory and the file storage share. */
-export class RowTable {
-  /** By the key's bytes as Latin-1, which orders as the bytes do. */
-  readonly rows = new Map<string, Row>();
-  readonly replicas = new Set<string>();
-
-  private range_(first: Uint8Array, last: Uint8Array): [string, Row][] {
-    return [...this.rows]
-      .filter(([, [key]]) => compareBytes(first, key) <= 0 && compareBytes(key, last) <= 0)
-      .sort(([, [a]], [, [b]]) => compareBytes(a, b));
-  }
-  apply(op: StoreOp): void {
-    const name = String.fromCharCode(...op.key);
-    if (op.op == 'delete') this.rows.delete(name);
-    else if (op.op == 'delete-range') {
-      for (const [found] of this.range_(op.key, op.last)) this.rows.delete(found);
-    } else if (op.op == 'put' || !isStale(this.rows.get(name)?.[1], op.value)) {
-      this.rows.set(name, [op.key.slice(), op.value.slice()]);
-    }
-  }
-  load(first: Uint8Array, last: Uint8Array): Row[] {
-    return this.range_(first, last).map(([, row]) => row);
-  }
-  keys(): Uint8Array[] {
-    return [...this.rows.values()].map(([key]) => key);
-  }
-}
+export const isStale = (stored: Uint8Array | undefined, value: Uint8Array): boolean => {
+  const [old, now] = [stored ?? [], value].map((v) => latin1(v.slice(0, 16)));
+  return old!.length > 15 && old!.slice(0, 8) == now!.slice(0, 8) && old! >= now!;
+};
 
 /** Keeps everything in memory: gone with the page or process. For tests and throw-away kits. */
 export class MemoryStorage implements StorageAdapter {
-  private readonly table_ = new RowTable();
+  /** Rows by the key's bytes as Latin-1. @internal */
+  readonly rows_ = new Map<string, Row>();
+  /** @internal */
+  readonly replicas_ = new Set<string>();
   private readonly locks_ = new Set<string>();
+
+  /** The names of rows from `first` to `last`, ascending. */
+  private range_(first: Uint8Array, last: Uint8Array): string[] {
+    const [low, high] = [latin1(first), latin1(last)];
+    return [...this.rows_.keys()].filter((name) => low <= name && name <= high).sort();
+  }
+  /** @internal */
+  apply_(op: StoreOp): void {
+    const { rows_: rows } = this;
+    const name = latin1(op.key);
+    if ('last' in op) for (const found of this.range_(op.key, op.last)) rows.delete(found);
+    else if (op.op == 'delete') rows.delete(name);
+    else if (op.op == 'put' || !isStale(rows.get(name)?.[1], op.value)) {
+      rows.set(name, [op.key.slice(), op.value.slice()]);
+    }
+  }
 
   async open(): Promise<void> {}
   async load(first: Uint8Array, last: Uint8Array): Promise<Row[]> {
-    return this.table_.load(first, last);
+    return this.range_(first, last).map((name) => this.rows_.get(name)!);
   }
   async keys(): Promise<Uint8Array[]> {
-    return this.table_.keys();
+    return [...this.rows_.values()].map(([key]) => key);
   }
   async write(batch: readonly StoreOp[]): Promise<void> {
-    for (const op of batch) this.table_.apply(op);
+    for (const op of batch) this.apply_(op);
   }
   async replicas(): Promise<string[]> {
-    return [...this.table_.replicas];
+    return [...this.replicas_];
   }
   async register(replica: string): Promise<void> {
-    this.table_.replicas.add(replica);
+    this.replicas_.add(replica);
   }
   async lock(replica: string): Promise<(() => void) | undefined> {
     if (this.locks_.has(replica)) return undefined;

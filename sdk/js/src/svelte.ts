@@ -1,6 +1,8 @@
 // `synckit/svelte`: readable stores, by the store contract alone, so that it fits every Svelte.
 
-import type { BaseDocument, Peer, Status } from './document.js';
+import type { BaseDocument, Status } from './document.js';
+import type { Document } from './index.js';
+import type { Peer } from './presence.js';
 import { read, watch, type Source, type ValueOf } from './watch.js';
 
 /** Svelte's store contract. */
@@ -30,7 +32,7 @@ export const statusStore = (document: BaseDocument<any>): Store<Status> =>
   );
 
 /** Everybody else in a document. */
-export const presenceStore = (document: BaseDocument<any>): Store<readonly Peer[]> =>
+export const presenceStore = (document: Document<any>): Store<readonly Peer[]> =>
   store(
     () => document.presence.get(),
     (fn) => document.presence.subscribe(fn),

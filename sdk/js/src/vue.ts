@@ -2,7 +2,9 @@
 // stop with it.
 
 import { onScopeDispose, shallowRef, type ShallowRef } from 'vue';
-import type { BaseDocument, Peer, Status } from './document.js';
+import type { BaseDocument, Status } from './document.js';
+import type { Document } from './index.js';
+import type { Peer } from './presence.js';
 import { read, watch, type Source, type ValueOf } from './watch.js';
 
 const follow = <V>(get: () => V, on: (fn: () => void) => () => void): Readonly<ShallowRef<V>> => {
@@ -26,7 +28,7 @@ export const useStatus = (document: BaseDocument<any>): Readonly<ShallowRef<Stat
   );
 
 /** Everybody else in a document. */
-export const usePresence = (document: BaseDocument<any>): Readonly<ShallowRef<readonly Peer[]>> =>
+export const usePresence = (document: Document<any>): Readonly<ShallowRef<readonly Peer[]>> =>
   follow(
     () => document.presence.get(),
     (fn) => document.presence.subscribe(fn),

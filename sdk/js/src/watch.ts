@@ -1,7 +1,8 @@
 // What the framework adapters share: any part of a document as something to read and to watch.
 
 import type { BaseDocument } from './document.js';
-import type { MapField, Unsubscribe } from './field.js';
+import type { Unsubscribe } from './events.js';
+import type { MapField } from './field.js';
 import type { CounterField, SetField, TextField } from './fields.js';
 import type { Json } from './codec.js';
 

@@ -1,0 +1,28 @@
+// Listeners: by name, or just some.
+
+/** Stops a subscription. */
+export type Unsubscribe = () => void;
+
+type Listener = (...event: any[]) => void;
+
+/** Adds a listener. @internal */
+export const listen = <L extends Listener>(set: Set<L>, fn: L): Unsubscribe => {
+  set.add(fn);
+  return () => void set.delete(fn);
+};
+
+/** Events by name; listeners run in the order of their subscription. */
+export class Emitter<Events> {
+  private readonly listeners_: { [Name in keyof Events]?: Set<Listener> } = {};
+
+  /** Calls `fn` at every event of that name. */
+  on<Name extends keyof Events>(name: Name, fn: (event: Events[Name]) => void): Unsubscribe {
+    return listen((this.listeners_[name] ??= new Set()), fn);
+  }
+  /** Whether anybody listened. @internal */
+  emit_<Name extends keyof Events>(name: Name, event: Events[Name]): boolean {
+    const all = [...(this.listeners_[name] ?? [])];
+    for (const fn of all) fn(event);
+    return !!all.length;
+  }
+}
