@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import test from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { Host, load, scratch, sdk, until } from './support.mjs';
+import { Host, load, need, scratch, sdk, until } from './support.mjs';
 
 const { FileStorage, MemoryStorage, SyncKit, SyncKitError } = await load('node.js');
 
@@ -264,4 +264,40 @@ test('random edits, cuts and restarts of three kits converge', async (t) => {
   }
   for (const kit of kits) kit.goOnline();
   await agree(host, ...docs);
+});
+
+test('lite: maps in memory, and what was written offline is sent later', async (t) => {
+  const { readFileSync } = await import('node:fs');
+  const lite = await load('lite.js');
+  const { WebSocket } = need('ws');
+  const host = await Host.start(t);
+  const start = async () => {
+    const wasm = readFileSync(join(sdk, 'dist/core-lite.wasm'));
+    const kit = await lite.SyncKit.open({ url: host.url, wasm, WebSocket });
+    t.after(() => kit.close());
+    return { kit, doc: await ready(kit) };
+  };
+  const full = await ready(await open(t, host));
+  edit(full, 'full', 3); // texts, sets and counters are nothing that lite shows
+  const [a, b] = [await start(), await start()];
+  a.doc.set('by', 'a');
+  b.doc.set(['deep', 'er'], [1, null]);
+  await a.kit.flush({ timeout: 10_000 });
+  await until(() => b.doc.get('by') === 'a' && a.doc.get('deep'), 'they see each other');
+  a.kit.goOffline();
+  a.doc.set('away', true);
+  await a.kit.saved();
+  assert.equal(a.doc.pending, 1);
+  await assert.rejects(a.doc.close(), (e) => e instanceof lite.SyncKitError);
+  assert.equal(b.doc.get('away'), undefined);
+  a.kit.goOnline();
+  await a.kit.flush({ timeout: 10_000 });
+  await until(() => b.doc.get('away') && full.get('away') && !full.pending, 'the rest arrives');
+  assert.deepEqual(a.doc.get(), b.doc.get());
+  assert.deepEqual(a.doc.get(), full.get());
+  assert.deepEqual((await host.values('d')).lww, full.get());
+  assert.equal(`${full.text('t')}`.length > 0, true);
+  await a.doc.close();
+  await a.kit.close();
+  assert.throws(() => a.kit.document('d'), (e) => e.code === 'closed');
 });

@@ -122,8 +122,8 @@ export const createCore = async (
   let at = 0;
   let end = 0;
   const memory = (core.memory_ = () => {
-    const { buffer } = sk.memory;
-    if (bytes.buffer != buffer) {
+    if (!bytes.length) {
+      const { buffer } = sk.memory;
       bytes = new Uint8Array(buffer);
       words = new Uint32Array(buffer);
     }
@@ -134,7 +134,7 @@ export const createCore = async (
   const word = (core.word_ = (i) => (memory(), words[result + i]!));
   const slice = (i: number): Uint8Array => memory().subarray(word(i), word(i) + word(i + 1));
   core.data_ = () => slice(1);
-  core.seq_ = () => word(8) + word(9) * 2 ** 32;
+  core.seq_ = () => word(8) + words[result + 9]! * 2 ** 32;
   /** Makes room for n bytes more. */
   const room = (n: number): Uint8Array => {
     if (at + n > end) {
@@ -161,8 +161,10 @@ export const createCore = async (
   };
   core.text_ = (text) => {
     if (/\p{Cs}/u.test(text)) fail('malformed', 'half a surrogate pair');
-    const to = room(text.length * 3).subarray(at);
-    at += encoder.encodeInto(text, to).written;
+    const to = room(text.length * 3);
+    // A typed character: not worth the way through the encoder.
+    if (text.length == 1 && text < '\x80') to[at++] = text.charCodeAt(0);
+    else at += encoder.encodeInto(text, to.subarray(at)).written;
     return at - scratch;
   };
   core.raw_ = (part) => {
