@@ -70,12 +70,12 @@ base() {
 # In a subshell, for its own levels and objects.
 replica() (
   level=${SYNCKIT_REPLICA_O:--O2} type_level=${SYNCKIT_REPLICA_O:--O2} work=$work/replica
-  flags="$flags -DSYNCKIT_KEEP_TEXT ${SYNCKIT_C_EXTRA:-}"
+  flags="$flags -DSYNCKIT_KEEP_TEXT"
   mkdir "$work"
   base kernel/wire kernel/document
   for name in lww text set counter; do type $name; done
   compile "$level" replica "$here/replica.cpp"
-  emcc $level $link ${SYNCKIT_LINK_EXTRA:-} "$work"/*.o -o "$work/replica.wasm"
+  emcc $level $link "$work"/*.o -o "$work/replica.wasm"
   mv "$work/replica.wasm" "$out/replica.wasm"
 )
 

@@ -299,16 +299,19 @@ export class ReplicaText extends ReplicaField {
   }
 }
 
-/** A map from paths to JSON values. Of concurrent writes to one path the one with the later clock stays. */
+/**
+ * A map from paths to JSON values. Of concurrent writes to one path the one with the later clock
+ * stays.
+ */
 export class ReplicaMap extends ReplicaField {
   private path_(op: number, path: string | readonly string[]): number {
     const runtime = this.replica_.runtime_;
-    const start = runtime.byte_(0, op);
-    if (typeof path == 'string') return runtime.sized_(runtime.byte_(start, 1), path);
+    runtime.byte_(0, op);
+    if (typeof path == 'string') return runtime.sized_(runtime.byte_(1, 1), path);
     if (!path.length || path.length > 64) {
       fail(path.length ? 'limit' : 'malformed', 'a path has 1 to 64 segments');
     }
-    let at = runtime.byte_(start, path.length);
+    let at = runtime.byte_(1, path.length);
     for (const segment of path) at = runtime.sized_(at, segment);
     return at;
   }

@@ -11,8 +11,8 @@ import { codeName, fail, SyncKitError, wrap } from './errors.js';
 
 type Call = (...args: number[]) => number;
 
-/** Above this an update gets a buffer of its own. */
 const kSlabBytes = 65536;
+/** Above this an update gets a buffer of its own. */
 const kSmallUpdate = 1024;
 /** kKeptScratch of replica.cpp: after a larger input the scratch area is given back. */
 const kScratchBytes = 65536;
@@ -45,6 +45,7 @@ export class Runtime {
   private scratch_ = 0;
   private size_ = 0;
   private slab_ = new Uint32Array();
+  private slabBuffer_ = this.slab_.buffer; // `slab_.buffer` is a call
   private slabAt_ = 0; // words
   // Fields, not the exports object: a call through it costs as much again as the call.
   readonly new_: Call;
@@ -135,34 +136,29 @@ export class Runtime {
   sized_(at: number, text: string): number {
     const end = this.text_(at + 1, text);
     const size = end - at - 1;
-    if (size < 128) {
-      this.bytes_[this.scratch_ + at] = size;
-      return end;
-    }
-    const bytes = encoder.encode(text);
-    let head = at;
-    let rest = size;
-    for (; rest > 127; rest >>>= 7) head = this.byte_(head, (rest & 127) | 128);
-    return this.put_(this.byte_(head, rest), bytes);
+    return size < 128 ? this.byte_(at, size) + size : this.longer_(at, text, size);
+  }
+  private longer_(at: number, text: string, size: number): number {
+    for (; size > 127; size >>>= 7) at = this.byte_(at, (size & 127) | 128);
+    return this.put_(this.byte_(at, size), encoder.encode(text));
   }
 
   /** Writes canonical JSON (keys sorted, so that equal values are equal bytes); where it ends. */
   json_(at: number, value: unknown): number {
-    if (typeof value == 'number' && value >= 0 && value < 1e9 && (value | 0) === value) {
-      if (!Object.is(value, -0)) return this.digits_(at, value);
-    } else if (typeof value == 'string' && value.length <= kShortText) {
-      const end = this.quoted_(at, value);
-      if (end) return end;
-    }
-    return this.text_(at, canonical(value));
+    let end = 0;
+    if (typeof value == 'number') end = this.digits_(at, value);
+    else if (typeof value == 'string') end = this.quoted_(at, value);
+    return end || this.text_(at, canonical(value));
   }
 
+  /** A whole number from 0 to 2^30; 0 for any other. */
   private digits_(at: number, value: number): number {
+    if (!(value >= 0 && value < 1 << 30) || (value | 0) !== value) return 0; // -0 is 0 in JSON
     let end = at + 1;
     for (let rest = value; rest > 9; rest = (rest / 10) | 0) end++;
     this.room_(end);
     const bytes = this.bytes_;
-    for (let p = this.scratch_ + end, rest = value; p > this.scratch_ + at; ) {
+    for (let p = this.scratch_ + end, left = end - at, rest = value; left; left--) {
       const next = (rest / 10) | 0;
       bytes[--p] = 48 + rest - next * 10;
       rest = next;
@@ -170,19 +166,20 @@ export class Runtime {
     return end;
   }
 
-  /** A string without anything to escape; 0 when there is something. */
+  /** A short string without anything to escape; 0 for any other. */
   private quoted_(at: number, text: string): number {
     const n = text.length;
+    if (n > kShortText) return 0;
     this.room_(at + n + 2);
     const bytes = this.bytes_;
-    let p = this.scratch_ + at;
-    bytes[p++] = 34;
+    const from = this.scratch_ + at;
+    bytes[from] = 34;
     for (let i = 0; i < n; i++) {
       const unit = text.charCodeAt(i);
       if (unit < 32 || unit > 126 || unit == 34 || unit == 92) return 0;
-      bytes[p++] = unit;
+      bytes[from + 1 + i] = unit;
     }
-    bytes[p] = 34;
+    bytes[from + n + 1] = 34;
     return at + n + 2;
   }
 
@@ -233,6 +230,7 @@ export class Runtime {
     const count = (length + 3) >> 2;
     if (this.slabAt_ + count > this.slab_.length) {
       this.slab_ = new Uint32Array(kSlabBytes >> 2);
+      this.slabBuffer_ = this.slab_.buffer;
       this.slabAt_ = 0;
     }
     const slab = this.slab_;
@@ -240,6 +238,6 @@ export class Runtime {
     this.slabAt_ = to + count;
     const from = at >> 2; // the kernel's buffers begin at multiples of 8
     for (let i = 0; i < count; i++) slab[to + i] = words[from + i]!;
-    return new Uint8Array(slab.buffer, to << 2, length);
+    return new Uint8Array(this.slabBuffer_, to << 2, length);
   }
 }
