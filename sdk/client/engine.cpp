@@ -24,14 +24,10 @@ Status not_open() { return {SK_UNSUPPORTED, "no document is open under this hand
 
 }  // namespace
 
-Engine::Engine(const Registry& registry, const EngineConfig& config)
-    : registry_(registry),
-      limits_(config.limits),
-      replica_(config.replica),
-      random_(config.seed ^ config.replica),
-      persistent_(config.persistent),
-      max_transaction_bytes_(config.limits.max_transaction_bytes),
-      max_presence_bytes_(config.limits.max_presence_bytes) {
+void Engine::start(const EngineConfig& config) {
+  replica_ = config.replica;
+  random_ = config.seed ^ config.replica;
+  persistent_ = config.persistent;
   Writer(client_).raw(config.client);
 }
 

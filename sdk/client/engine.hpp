@@ -78,7 +78,16 @@ class Engine {
   static constexpr uint32_t kMaxDocuments = 1u << 14;
   static constexpr uint64_t kNever = UINT64_MAX;
 
-  Engine(const Registry& registry, const EngineConfig& config);
+  Engine(const Registry& registry, const EngineConfig& config) : Engine(registry, config.limits) {
+    start(config);
+  }
+  // In two steps, for an engine that lies in static memory: all that is constant needs no code.
+  constexpr explicit Engine(const Registry& registry, const EngineLimits& limits = {})
+      : registry_(registry),
+        limits_(limits),
+        max_transaction_bytes_(limits.max_transaction_bytes),
+        max_presence_bytes_(limits.max_presence_bytes) {}
+  void start(const EngineConfig& config);  // once, before all else; not its limits
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -239,9 +248,9 @@ class Engine {
 
   const Registry& registry_;
   EngineLimits limits_;
-  uint64_t replica_, random_;
-  bool persistent_;
-  Buffer client_, credential_;
+  uint64_t replica_ = 0, random_ = 0;
+  bool persistent_ = true;
+  Buffer client_;
 
   Vec<Doc*> docs_;  // by handle % kMaxDocuments; closed ones are null
   uint32_t open_docs_ = 0, generation_ = 0;

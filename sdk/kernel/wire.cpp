@@ -2,7 +2,9 @@
 // Nested messages are written in place and their length is put in front afterwards.
 #include "wire.hpp"
 
+#include <bit>
 #include <cstddef>
+#include <iterator>
 
 namespace synckit::wire {
 namespace {
@@ -30,6 +32,14 @@ constexpr uint8_t key_of(uint8_t number, Holds holds) {
   return static_cast<uint8_t>(number << 3 | type);
 }
 
+// Numbers are copied as their first bytes.
+static_assert(std::endian::native == std::endian::little);
+constexpr size_t number_size(Holds holds) {
+  return holds == Holds::flag ? sizeof(bool)
+         : holds == Holds::u32 ? sizeof(uint32_t)
+                               : sizeof(uint64_t);
+}
+
 struct Field {
   uint8_t key;  // number << 3 | wire type
   Holds holds;
@@ -53,6 +63,12 @@ struct Table {
 
 #define F(number, member, holds) \
   { key_of(number, Holds::holds), Holds::holds, static_cast<uint16_t>(offsetof(M, member)) }
+
+namespace dot {
+using M = Dot;
+SK_TABLE(kTable, M, Rule::none, nullptr, F(1, replica, fixed), F(2, seq, u64));
+}  // namespace dot
+constexpr const Table& kDot = dot::kTable;
 
 namespace change {
 using M = Change;
@@ -251,14 +267,11 @@ Status check(Rule rule, const void* message) {
 
 // ---- reading ------------------------------------------------------------------------------------
 
+Status read(const Table& table, Bytes bytes, void* out);
+
 Status read_dot(Bytes bytes, VersionVector& out) {
   Dot dot{};
-  Reader in(bytes);
-  for (Item item; next(in, item);) {
-    if (item.key == (1 << 3 | kFixed64)) dot.replica = item.number;
-    if (item.key == (2 << 3 | kVarint)) dot.seq = item.number;
-  }
-  SK_TRY(status_of(in));
+  SK_TRY(read(kDot, bytes, &dot));
   if (dot.replica == 0 || dot.seq == 0) {
     return Status::malformed("a version vector entry has no replica or no seq");
   }
@@ -283,27 +296,26 @@ Status read(const Table& table, Bytes bytes, void* out) {
     while (field != end && field->key != item.key) ++field;
     if (field == end) continue;
     uint8_t* at = static_cast<uint8_t*>(out) + field->offset;
-    switch (field->holds) {
-      case Holds::u32:
-        if (item.number >> 32) in.fail();
-        as<uint32_t>(at) = static_cast<uint32_t>(item.number);
-        break;
-      case Holds::u64:
-      case Holds::fixed: as<uint64_t>(at) = item.number; break;
-      case Holds::flag: as<bool>(at) = item.number != 0; break;
-      case Holds::optional: as<bool>(at + sizeof(Bytes)) = true; [[fallthrough]];
-      case Holds::bytes:
-      case Holds::item: as<Bytes>(at) = item.bytes; break;
-      case Holds::items: as<Vec<Bytes>>(at).push_back(item.bytes); break;
-      case Holds::version: SK_TRY(read_dot(item.bytes, as<VersionVector>(at))); break;
-      case Holds::maybe: as<bool>(at + table.part->size) = true; [[fallthrough]];
-      case Holds::part: SK_TRY(read(*table.part, item.bytes, at)); break;
-      case Holds::parts: {
-        void* part = as<VecBase>(at).extend(1, table.part->size);
-        std::memset(part, 0, table.part->size);
-        SK_TRY(read(*table.part, item.bytes, part));
-        break;
+    Holds holds = field->holds;
+    if (holds <= Holds::fixed) {
+      if (holds == Holds::u32 && item.number >> 32) in.fail();
+      if (holds == Holds::flag) item.number = item.number != 0;
+      std::memcpy(at, &item.number, number_size(holds));
+    } else if (holds <= Holds::optional) {
+      as<Bytes>(at) = item.bytes;
+      if (holds == Holds::optional) as<bool>(at + sizeof(Bytes)) = true;
+    } else if (holds == Holds::items) {
+      as<Vec<Bytes>>(at).push_back(item.bytes);
+    } else if (holds == Holds::version) {
+      SK_TRY(read_dot(item.bytes, as<VersionVector>(at)));
+    } else {
+      size_t size = table.part->size;
+      if (holds == Holds::parts) {
+        at = static_cast<uint8_t*>(as<VecBase>(at).extend(1, size));
+        std::memset(at, 0, size);
       }
+      if (holds == Holds::maybe) as<bool>(at + size) = true;
+      SK_TRY(read(*table.part, item.bytes, at));
     }
   }
   SK_TRY(status_of(in));
@@ -314,21 +326,15 @@ Status read(const Table& table, Bytes bytes, void* out) {
 void wipe(const Table& table, void* out) {
   for (const Field* field = table.fields; field != table.fields + table.count; ++field) {
     uint8_t* at = static_cast<uint8_t*>(out) + field->offset;
-    size_t size = 0;
-    switch (field->holds) {
-      case Holds::flag: size = sizeof(bool); break;
-      case Holds::u32: size = sizeof(uint32_t); break;
-      case Holds::u64:
-      case Holds::fixed: size = sizeof(uint64_t); break;
-      case Holds::bytes:
-      case Holds::item: size = sizeof(Bytes); break;
-      case Holds::optional: size = sizeof(Bytes) + sizeof(bool); break;
-      case Holds::part: size = table.part->size; break;
-      case Holds::maybe: size = table.part->size + sizeof(bool); break;
-      case Holds::items:
-      case Holds::version:
-      case Holds::parts: as<VecBase>(at).clear();
+    Holds holds = field->holds;
+    if (holds == Holds::items || holds == Holds::version || holds == Holds::parts) {
+      as<VecBase>(at).clear();
+      continue;
     }
+    size_t size = holds <= Holds::fixed      ? number_size(holds)
+                  : holds <= Holds::optional ? sizeof(Bytes)
+                                             : table.part->size;
+    if (holds == Holds::optional || holds == Holds::maybe) size += sizeof(bool);
     std::memset(at, 0, size);
   }
 }
@@ -348,41 +354,25 @@ class Out {
     for (const Field* field = table.fields; field != table.fields + table.count; ++field) {
       const uint8_t* at = static_cast<const uint8_t*>(message) + field->offset;
       key_ = field->key;
-      switch (field->holds) {
-        case Holds::u32: number(as<uint32_t>(at)); break;
-        case Holds::u64: number(as<uint64_t>(at)); break;
-        case Holds::flag: number(as<bool>(at)); break;
-        case Holds::fixed: fixed(as<uint64_t>(at)); break;
-        case Holds::bytes:
-          if (!as<Bytes>(at).empty()) item(as<Bytes>(at));
-          break;
-        case Holds::optional:
-          if (!as<bool>(at + sizeof(Bytes))) break;
-          [[fallthrough]];
-        case Holds::item: item(as<Bytes>(at)); break;
-        case Holds::items:
-          for (Bytes bytes : as<Vec<Bytes>>(at)) item(bytes);
-          break;
-        case Holds::version:
-          for (const Dot& dot : as<VersionVector>(at).dots()) {
-            size_t start = open(key_);
-            uint32_t key = key_;
-            key_ = 1 << 3 | kFixed64;
-            fixed(dot.replica);
-            key_ = 2 << 3 | kVarint;
-            number(dot.seq);
-            key_ = key;
-            close(start);
-          }
-          break;
-        case Holds::maybe:
-          if (!as<bool>(at + table.part->size)) break;
-          [[fallthrough]];
-        case Holds::part: part(*table.part, at, 1); break;
-        case Holds::parts: {
-          const Vec<uint8_t>& parts = as<Vec<uint8_t>>(at);
-          part(*table.part, parts.data(), parts.size());
-        }
+      Holds holds = field->holds;
+      if (holds <= Holds::fixed) {
+        uint64_t value = 0;
+        std::memcpy(&value, at, number_size(holds));
+        number(value);
+      } else if (holds <= Holds::optional) {
+        bool there = !as<Bytes>(at).empty() || holds == Holds::item;
+        if (holds == Holds::optional) there = as<bool>(at + sizeof(Bytes));
+        if (there) item(as<Bytes>(at));
+      } else if (holds == Holds::items) {
+        for (Bytes bytes : as<Vec<Bytes>>(at)) item(bytes);
+      } else if (holds == Holds::version) {
+        const Vec<Dot>& dots = as<VersionVector>(at).dots();
+        parts(kDot, dots.data(), dots.size());
+      } else if (holds == Holds::parts) {
+        const Vec<uint8_t>& items = as<Vec<uint8_t>>(at);
+        parts(*table.part, items.data(), items.size());
+      } else if (holds == Holds::part || as<bool>(at + table.part->size)) {
+        parts(*table.part, at, 1);
       }
     }
   }
@@ -408,19 +398,19 @@ class Out {
   void number(uint64_t value) {
     if (value == 0) return;
     writer_.varint(key_);
-    writer_.varint(value);
-  }
-  void fixed(uint64_t value) {
-    if (value == 0) return;
-    writer_.varint(key_);
-    writer_.fixed64(value);
+    if ((key_ & 7) == kFixed64) {
+      writer_.fixed64(value);
+    } else {
+      writer_.varint(value);
+    }
   }
   void item(Bytes value) {
     writer_.varint(key_);
     writer_.sized(value);
   }
-  void part(const Table& table, const uint8_t* at, size_t count) {
+  void parts(const Table& table, const void* items, size_t count) {
     uint32_t key = key_;
+    const uint8_t* at = static_cast<const uint8_t*>(items);
     for (; count; --count, at += table.size) {
       size_t start = open(key);
       write(table, at);

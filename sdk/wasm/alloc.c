@@ -28,13 +28,13 @@ static block* lists[kClasses];
 static uintptr_t top, end; /* first free byte; end of memory */
 
 /* Smallest class that holds `size` payload bytes. */
-static uint32_t class_of(size_t size) {
+__attribute__((noinline)) static uint32_t class_of(size_t size) {
   if (size <= 64) return size ? (uint32_t)((size - 1) >> 3) : 0;
   uint32_t bits = 31 - (uint32_t)__builtin_clz((uint32_t)(size - 1)); /* size - 1 in 2^bits .. */
   return 8 + (bits - 6) * 4 + (uint32_t)(((size - 1) >> (bits - 2)) & 3);
 }
 
-static size_t size_of(uint32_t size_class) {
+__attribute__((noinline)) static size_t size_of(uint32_t size_class) {
   if (size_class < 8) return (size_class + 1) * 8;
   uint32_t bits = (size_class - 8) / 4 + 6, quarter = (size_class - 8) % 4;
   return ((size_t)1 << bits) + ((size_t)(quarter + 1) << (bits - 2));
@@ -104,7 +104,7 @@ void* realloc(void* pointer, size_t size) {
   }
   void* moved = malloc(size);
   if (!moved) return NULL;
-  memcpy(moved, pointer, have);
+  __builtin_memcpy(moved, pointer, have);
   free(pointer);
   return moved;
 }

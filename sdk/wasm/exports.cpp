@@ -37,9 +37,10 @@ struct Result {
 static_assert(sizeof(Result) == 48);
 
 Result result;
-Registry* registry = nullptr;
-Engine* engine = nullptr;
-Buffer scratch, output;
+constinit Registry registry;
+constinit Engine instance(registry);
+Engine* const engine = &instance;
+constinit Buffer scratch, output;
 
 uint32_t address(const void* pointer) {
   return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(pointer));
@@ -65,19 +66,6 @@ int32_t done(Status status) {
   }
   return status.code();
 }
-Registry& types() {
-  if (!registry) {
-    registry = new Registry;
-    (void)registry->add(synckit_type_lww());
-#if !defined(SYNCKIT_LITE)
-    (void)registry->add(synckit_type_text());
-    (void)registry->add(synckit_type_set());
-    (void)registry->add(synckit_type_counter());
-#endif
-  }
-  return *registry;
-}
-
 }  // namespace
 
 // ---- memory and the engine ------------------------------------------------------------------
@@ -99,8 +87,15 @@ SK_WASM(sk_init)
   config.persistent = persistent != 0;
   config.client = input(0, client_len);
   if (config.replica == 0) return done(Status::malformed("the replica id must not be 0"));
-  delete engine;
-  engine = new Engine(types(), config);
+  for (auto type : {
+           synckit_type_lww,
+#if !defined(SYNCKIT_LITE)
+           synckit_type_text, synckit_type_set, synckit_type_counter,
+#endif
+       }) {
+    registry.add_builtin(type());
+  }
+  engine->start(config);
   return done({});
 }
 
@@ -109,7 +104,7 @@ SK_WASM(sk_register)
 (uint32_t index, uint32_t type_len, uint32_t format, uint32_t min_format)->int32_t {
   const sk_crdt_v1* table = nullptr;
   Status status = external_type(index, input(0, type_len), format, min_format, table);
-  if (status.ok()) status = types().add(table);
+  if (status.ok()) status = registry.add(table);
   return done(status);
 }
 #endif

@@ -92,7 +92,7 @@ struct Bytes {
 // An owning, growable sk_buf. Moves, never copies silently.
 class Buffer : public sk_buf {
  public:
-  Buffer() : sk_buf{nullptr, 0, 0, &Buffer::grow} {}
+  constexpr Buffer() : sk_buf{nullptr, 0, 0, &Buffer::grow} {}
   Buffer(Buffer&& other) noexcept : Buffer() { swap(other); }
   Buffer& operator=(Buffer&& other) noexcept {
     swap(other);
@@ -273,7 +273,7 @@ class VecBase {
   }
 
  protected:
-  VecBase() = default;
+  constexpr VecBase() = default;
   ~VecBase() { std::free(data_); }
   void swap(VecBase& other) noexcept {
     std::swap(data_, other.data_);
@@ -310,7 +310,7 @@ class Vec : public VecBase {
   static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
 
  public:
-  Vec() = default;
+  constexpr Vec() = default;
   Vec(Vec&& other) noexcept { swap(other); }
   Vec& operator=(Vec&& other) noexcept {
     swap(other);
