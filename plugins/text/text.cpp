@@ -62,7 +62,7 @@ Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
   if (splice.chars) {
     const uint8_t* text = splice.text.data;
     dots_.add(me, stamp.seq + (splice.erase ? 1 : 0), splice.chars);
-    chars_.store(lv, splice.chars, text, text + splice.text.len);
+    chars_.store(lv, splice.chars, text);
     tree_.insert({lv, lo, ro, splice.chars}, splice.wide);
   }
   tree_.erased.clear();

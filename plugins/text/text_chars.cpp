@@ -3,34 +3,17 @@
 
 namespace synckit::text {
 
-bool next_code_point(const uint8_t*& at, const uint8_t* end, uint32_t& code) {
-  code = *at++;
-  if (code < 0x80) return true;
-  uint32_t lead = code;
-  if (lead < 0xc2 || lead > 0xf4) return false;
-  int more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-  code &= 0x3fu >> more;
-  for (int i = 0; i < more; ++i) {
-    if (at == end || (*at & 0xc0) != 0x80) return false;
-    code = code << 6 | (*at++ & 0x3fu);
-  }
-  if (more == 1) return true;
-  return code >= (more == 2 ? 0x800u : 0x10000u) && code <= 0x10ffff && (code >> 11) != 0x1b;
-}
-
 uint32_t scan(const uint8_t*& at, const uint8_t* end, uint32_t most, uint32_t& wide) {
-  uint32_t count = 0, code;
+  uint32_t count = 0;
   wide = 0;
   for (; count < most && at != end; ++count) {
-    if (*at < 0x80) {
-      ++at;
-      continue;
-    }
-    if (!next_code_point(at, end, code)) {
+    size_t length = *at < 0x80 ? 1 : utf8_length(at, end);
+    if (!length) {
       wide = kBadText;
       break;
     }
-    wide += code > 0xffff;
+    wide += length == 4;
+    at += length;
   }
   return count;
 }
@@ -46,8 +29,8 @@ void CharLog::widen(Page*& page, uint16_t shift) {
   page = wider;
 }
 
-uint32_t CharLog::store(uint32_t lv, uint32_t count, const uint8_t*& at, const uint8_t* end) {
-  uint32_t sum = 0, code;
+uint32_t CharLog::store(uint32_t lv, uint32_t count, const uint8_t*& at) {
+  uint32_t sum = 0;
   for (; count; --count, ++lv) {
     uint32_t p = lv / kPageAtoms;
     if (p >= pages_.size()) pages_.resize(p + 1);
@@ -56,7 +39,11 @@ uint32_t CharLog::store(uint32_t lv, uint32_t count, const uint8_t*& at, const u
       *page->at(lv % kPageAtoms) = *at++;
       continue;
     }
-    if (!next_code_point(at, end, code)) break;  // never: the text was checked
+    uint32_t code = *at++;
+    if (code >= 0x80) {
+      int more = code < 0xe0 ? 1 : code < 0xf0 ? 2 : 3;
+      for (code &= 0x3fu >> more; more--;) code = code << 6 | (*at++ & 0x3fu);
+    }
     uint16_t shift = code < 0x100 ? 0 : code < 0x10000 ? 1 : 2;
     if (!page || page->shift < shift) widen(page, shift);
     page->put(lv % kPageAtoms, code);

@@ -11,16 +11,13 @@
 // Threads: as the document that owns it.
 #pragma once
 
-#include <synckit/bytes.hpp>
+#include <synckit/json.hpp>
 
 #include <bit>
 
 namespace synckit::text {
 
 static_assert(std::endian::native == std::endian::little, "pages hold little endian numbers");
-
-// Reads one code point at `at` (at < end) and advances. False: not strict UTF-8 (RFC 3629).
-bool next_code_point(const uint8_t*& at, const uint8_t* end, uint32_t& code);
 
 // Moves over at most `most` code points; returns how many there were until the end. `wide` gets
 // the number of those above U+FFFF, kBadText when the bytes are not strict UTF-8.
@@ -40,7 +37,7 @@ class CharLog {
 
   // Stores the first `count` code points of strict UTF-8 as the atoms lv, lv + 1 ... and moves
   // `at` behind them. Returns how many of them are above U+FFFF.
-  uint32_t store(uint32_t lv, uint32_t count, const uint8_t*& at, const uint8_t* end);
+  uint32_t store(uint32_t lv, uint32_t count, const uint8_t*& at);
   // How many of the visible atoms [lv, lv + count) are above U+FFFF. Whole pages cost one step.
   uint32_t wide(uint32_t lv, uint32_t count) const;
   // Appends the atoms [lv, lv + count) as UTF-8; with `json`, escaped for a JSON string.

@@ -198,8 +198,8 @@ void Delta::read_runs(Vec<Segment>* carried) {
 // Which author's next atoms get the next numbers.
 void Delta::read_turns(Vec<Segment>& runs) {
   for (uint32_t g = 0; g < atoms;) {
-    uint64_t who = runs[0].author, count = atoms;
-    if (who != runs.back().author) who = in_.varint(), count = in_.varint();
+    uint64_t who = 0, count = atoms;
+    if (authors.size() > 1) who = in_.varint(), count = in_.varint();
     if (who >= authors.size()) count = 0;
     if (count - 1 >= atoms - g) return fail(SK_TEXT("text delta: turns that do not add up"));
     uint32_t& at = authors[static_cast<size_t>(who)].run;

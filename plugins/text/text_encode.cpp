@@ -56,7 +56,10 @@ class Encoder {
   void write_starts(Writer& out);
   void write_origin(Writer& out, uint32_t g, uint32_t atom);
 
-  [[gnu::noinline]] uint32_t replica_of(uint32_t lv) const { return dots_.runs()[dots_.run_of(lv)].replica; }
+  // Not inlined: for the browser's bytes.
+  [[gnu::noinline]] uint32_t replica_of(uint32_t lv) const {
+    return dots_.runs()[dots_.run_of(lv)].replica;
+  }
   [[gnu::noinline]] uint32_t canonical(uint32_t lv) const {
     uint32_t r = dots_.run_of(lv);
     return parts_[r].c + (lv - dots_.runs()[r].lv);
@@ -283,10 +286,8 @@ void Encoder::run(const Version& since, Writer& out) {
     out.varint(source.max - source.base);
   }
   write_runs(out, false);
-  bool many = false;
-  for (const Keyed& turn : turns_) many = many || turn.key != turns_[0].key;
   for (const Keyed& turn : turns_) {
-    if (!many) break;
+    if (listed < 2) break;
     out.varint(sources_[turn.key].listed);
     out.varint(turn.value);
   }

@@ -109,7 +109,7 @@ void Text::put(const Piece& piece, uint32_t before, bool loads) {
     if (lv >= before) {
       uint32_t ro = atom(piece.ro);
       if (!dead) {
-        wide = chars_.store(lv, count, text, end);
+        wide = chars_.store(lv, count, text);
         fresh_.push_back({lv, count});
       }
       if (!loads) tree_.seek_place(lo, ro, lv);

@@ -51,10 +51,15 @@ inline std::string utf8(const std::u32string& text) {
 
 inline std::u32string utf32(Bytes text) {
   std::u32string out;
-  const uint8_t* at = text.data;
-  uint32_t code = 0;
-  while (at != text.data + text.len) {
-    if (!next_code_point(at, text.data + text.len, code)) ADD_FAILURE() << "not UTF-8";
+  for (size_t at = 0, length; at < text.len; at += length) {
+    const uint8_t* c = text.data + at;
+    length = utf8_length(c, text.data + text.len);
+    if (!length) {
+      ADD_FAILURE() << "not UTF-8";
+      break;
+    }
+    uint32_t code = length == 1 ? *c : *c & 0x7fu >> length;
+    for (size_t i = 1; i < length; ++i) code = code << 6 | (c[i] & 0x3fu);
     out += static_cast<char32_t>(code);
   }
   return out;
