@@ -154,6 +154,7 @@ test('the browser is killed (-9) in the middle of typing: all that was saved is 
   const typed = [...shown.text].filter((c) => c === 'x').length;
   assert.ok(typed >= saved, `${typed} of ${saved} saved characters`);
   assert.equal(shown.counter, 6);
+  await context.close(); // before its profile is removed
 });
 
 test('the host is killed and restarted while both pages edit', async (t) => {

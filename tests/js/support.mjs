@@ -32,7 +32,9 @@ export const check = (property) => {
 /** An empty folder that goes when the test ends. */
 export const scratch = (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'synckit-test-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  // A process that was killed a moment ago may still be writing there.
+  const options = { recursive: true, force: true, maxRetries: 20, retryDelay: 100 };
+  t.after(() => rmSync(folder, options));
   return folder;
 };
 
