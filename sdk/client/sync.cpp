@@ -233,6 +233,7 @@ void Engine::send_history_again(Doc& doc, uint64_t at_host) {
   doc.own_dirty = true;
   wire::Transaction& transaction = messages_.read;
   for (Kept& kept : doc.history) {
+    if (!kHasStore) break;  // then nothing is kept
     Bytes encoded(kept.bytes, kept.len);
     if (kept.seq > doc.last_seq && wire::decode(encoded, transaction).ok()) {
       fill_gap(doc, kept.seq - 1);

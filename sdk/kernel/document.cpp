@@ -17,6 +17,10 @@ Status of_code(sk_status code) {
   }
 }
 
+constexpr const char* kTooManyFields = "the document has reached max_fields";
+constexpr const char* kTooManyReplicas = "the document has reached 65536 replicas";
+constexpr const char* kBroken = "the document is broken: reload it from its snapshot";
+
 int compare(Bytes a, Bytes b) { return a.text().compare(b.text()); }
 
 void json_string(Writer& out, Bytes text) {
@@ -116,7 +120,7 @@ Status Document::obtain(Bytes field, Bytes type, Field*& out) {
   const sk_crdt_v1* table = registry_.find(type);
   if (!table) return {SK_UNSUPPORTED, "the document has a field of a type that is not loaded here"};
   if (fields_.size() >= limits_.max_fields) {
-    return Status::limit("the document has reached max_fields");
+    return Status::limit(kTooManyFields);
   }
   Field made{};
   SK_TRY(of_code(table->create(&made.doc, nullptr)));
@@ -150,7 +154,7 @@ void Document::drop_field(Field* field) {
 Status Document::mutate(Bytes field, Bytes type, const Stamp& stamp, Bytes intent, Buffer& delta,
                         uint32_t& count, PatchSink* sink) {
   count = 0;
-  if (broken_) return {SK_INTERNAL, "the document is broken: reload it from its snapshot"};
+  if (broken_) return {SK_INTERNAL, kBroken};
   if (field.len > wire::kMaxFieldBytes) {
     return Status::limit("a field name is longer than 256 bytes");
   }
@@ -224,13 +228,13 @@ Status Document::inspect(const Registry& registry, const wire::Transaction& tran
     SK_TRY(of_code(type->inspect(change.delta.data, change.delta.len, &summary,
                                  deps ? &raw : nullptr, nullptr)));
     if (summary.authors != 1 || summary.replica != transaction.replica) {
-      return Status::malformed("a delta's author is not its transaction's replica");
+      return Status::malformed(SK_TEXT("a delta's author is not its transaction's replica"));
     }
     if (summary.seq_lo != seq || summary.seq_hi != seq + change.count - 1) {
-      return Status::malformed("a delta's dots are not the ones that its transaction gives it");
+      return Status::malformed(SK_TEXT("a delta's dots are not the ones that its transaction gives it"));
     }
     if (summary.max_hlc > transaction.hlc) {
-      return Status::malformed("a delta's clock is ahead of its transaction's");
+      return Status::malformed(SK_TEXT("a delta's clock is ahead of its transaction's"));
     }
     if (deps) add_deps(raw, transaction.replica, *deps);
     if (ops) *ops += summary.ops;
@@ -244,24 +248,24 @@ bool Document::ready(const wire::Transaction& transaction, const VersionVector& 
 }
 
 Status Document::merge(const wire::Transaction& transaction, Merged& outcome, PatchSink* sink) {
-  if (broken_) return {SK_INTERNAL, "the document is broken: reload it from its snapshot"};
+  if (broken_) return {SK_INTERNAL, kBroken};
   uint64_t have = version_[transaction.replica];
   if (transaction.last_seq() <= have) {
     outcome = Merged::duplicate;
     return {};
   }
   if (transaction.seq <= have) {
-    return Status::malformed("a transaction overlaps one of its author's that is known");
+    return Status::malformed(SK_TEXT("a transaction overlaps one of its author's that is known"));
   }
   VersionVector deps;
-  SK_TRY(inspect(registry_, transaction, true, &deps, nullptr));
+  if (kUnordered) SK_TRY(inspect(registry_, transaction, true, &deps, nullptr));
   if (!ready(transaction, deps)) {
     outcome = Merged::parked;
-    return park(transaction);
+    return kUnordered ? park(transaction) : of_code(SK_MISSING_DEPS);
   }
   outcome = Merged::applied;
   SK_TRY(apply(transaction, sink));
-  return parked_.empty() ? Status{} : drain(sink);
+  return drain(sink);
 }
 
 // Deltas or states of several fields, `parts` as they lie in a Transaction or a Snapshot.
@@ -281,7 +285,7 @@ Status Document::merge_parts(const Vec<wire::Change>& parts, bool states, PatchS
     SK_TRY(of_code(type->inspect(part.delta.data, part.delta.len, &summary, nullptr, nullptr)));
   }
   if (fields_.size() + fresh > limits_.max_fields) {
-    return Status::limit("the document would exceed max_fields");
+    return Status::limit(kTooManyFields);
   }
   Buffer patch;
   bool changed = false;
@@ -318,7 +322,7 @@ Status Document::merge_parts(const Vec<wire::Change>& parts, bool states, PatchS
 
 Status Document::apply(const wire::Transaction& transaction, PatchSink* sink) {
   if (version_[transaction.replica] == 0 && version_.size() >= VersionVector::kMaxReplicas) {
-    return Status::limit("the document has reached 65536 replicas");
+    return Status::limit(kTooManyReplicas);
   }
   SK_TRY(merge_parts(transaction.changes, false, sink));
   commit_local(transaction.replica, transaction.last_seq(), transaction.hlc);
@@ -342,6 +346,7 @@ Status Document::park(const wire::Transaction& transaction) {
 }
 
 Status Document::drain(PatchSink* sink) {
+  if (!kUnordered || parked_.empty()) return {};
   wire::Transaction transaction;
   for (bool progress = true; progress && !parked_.empty();) {
     progress = false;
@@ -373,21 +378,21 @@ Status Document::drain(PatchSink* sink) {
 // ---- snapshots ----------------------------------------------------------------------------------
 
 Status Document::merge_snapshot(const wire::Snapshot& snapshot, PatchSink* sink) {
-  if (broken_) return {SK_INTERNAL, "the document is broken: reload it from its snapshot"};
+  if (broken_) return {SK_INTERNAL, kBroken};
   size_t replicas = version_.size();
   for (const Dot& dot : snapshot.version.dots()) replicas += version_[dot.replica] == 0;
   if (replicas > VersionVector::kMaxReplicas) {
-    return Status::limit("the document would exceed 65536 replicas");
+    return Status::limit(kTooManyReplicas);
   }
   SK_TRY(merge_parts(snapshot.fields, true, sink));
   version_.join(snapshot.version);
   if (snapshot.max_hlc > max_hlc_) max_hlc_ = snapshot.max_hlc;
-  return parked_.empty() ? Status{} : drain(sink);
+  return drain(sink);
 }
 
 Status Document::each_field_state(Status (*each)(void* context, const wire::FieldState& field),
                                   void* context) const {
-  if (broken_) return {SK_INTERNAL, "the document is broken: reload it from its snapshot"};
+  if (broken_) return {SK_INTERNAL, kBroken};
   Buffer state;
   sk_version nothing{};
   for (const Field& field : fields_) {

@@ -33,6 +33,14 @@ class Registry {
   Vec<const sk_crdt_v1*> types_;
 };
 
+// Whether transactions may come in any order, and from anyone. core-lite.wasm takes them only from
+// the host, whose log is inspected and in causal order.
+#if defined(SYNCKIT_LITE)
+inline constexpr bool kUnordered = false;
+#else
+inline constexpr bool kUnordered = true;
+#endif
+
 struct DocumentLimits {
   uint32_t max_fields = 4096;
   uint32_t max_parked_transactions = 1024;

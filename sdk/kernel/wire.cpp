@@ -230,21 +230,21 @@ bool next(Reader& in, Item& out) {
 }
 
 Status status_of(const Reader& in) {
-  return in.ok() ? Status{} : Status::malformed("the message is not valid protobuf");
+  return in.ok() ? Status{} : Status::malformed(SK_TEXT("the message is not valid protobuf"));
 }
 
 Status check_document(Bytes id) {
-  if (id.empty()) return Status::malformed("the message names no document");
+  if (id.empty()) return Status::malformed(SK_TEXT("the message names no document"));
   if (id.len > kMaxDocumentIdBytes) {
-    return Status::limit("a document id is longer than 512 bytes");
+    return Status::limit(SK_TEXT("a document id is longer than 512 bytes"));
   }
   return {};
 }
 
 Status check_name(Bytes field, Bytes type) {
-  if (field.len > kMaxFieldBytes) return Status::limit("a field name is longer than 256 bytes");
-  if (type.empty()) return Status::malformed("a change names no type");
-  if (type.len > kMaxTypeBytes) return Status::limit("a type name is longer than 64 bytes");
+  if (field.len > kMaxFieldBytes) return Status::limit(SK_TEXT("a field name is longer than 256 bytes"));
+  if (type.empty()) return Status::malformed(SK_TEXT("a change names no type"));
+  if (type.len > kMaxTypeBytes) return Status::limit(SK_TEXT("a type name is longer than 64 bytes"));
   return {};
 }
 
@@ -256,11 +256,11 @@ Status check(Rule rule, const void* message) {
       for (Bytes id : as<Vec<Bytes>>(message)) SK_TRY(check_document(id));
       break;
     case Rule::change:
-      if (as<Change>(message).count == 0) return Status::malformed("a change uses no dot");
+      if (as<Change>(message).count == 0) return Status::malformed(SK_TEXT("a change uses no dot"));
       [[fallthrough]];
     case Rule::state: return check_name(as<Change>(message).field, as<Change>(message).type);
     case Rule::hello:
-      if (as<Hello>(message).replica == 0) return Status::malformed("Hello has no replica");
+      if (as<Hello>(message).replica == 0) return Status::malformed(SK_TEXT("Hello has no replica"));
   }
   return {};
 }
@@ -273,14 +273,14 @@ Status read_dot(Bytes bytes, VersionVector& out) {
   Dot dot{};
   SK_TRY(read(kDot, bytes, &dot));
   if (dot.replica == 0 || dot.seq == 0) {
-    return Status::malformed("a version vector entry has no replica or no seq");
+    return Status::malformed(SK_TEXT("a version vector entry has no replica or no seq"));
   }
   const Vec<Dot>& dots = out.dots();
   if (!dots.empty() && dots.back().replica >= dot.replica) {
-    return Status::malformed("a version vector does not ascend by replica");
+    return Status::malformed(SK_TEXT("a version vector does not ascend by replica"));
   }
   if (dots.size() >= VersionVector::kMaxReplicas) {
-    return Status::limit("a version vector has more than 65536 replicas");
+    return Status::limit(SK_TEXT("a version vector has more than 65536 replicas"));
   }
   out.raise(dot.replica, dot.seq);
   return {};
@@ -448,16 +448,16 @@ Status decode(Bytes frame, Frame& out) {
 Status decode(Bytes body, Transaction& out) {
   out.raw = body;
   SK_TRY(read_new(transaction::kTable, body, &out));
-  if (out.replica == 0) return Status::malformed("a transaction has no replica");
-  if (out.seq == 0 || out.count == 0) return Status::malformed("a transaction has no dots");
+  if (out.replica == 0) return Status::malformed(SK_TEXT("a transaction has no replica"));
+  if (out.seq == 0 || out.count == 0) return Status::malformed(SK_TEXT("a transaction has no dots"));
   if (out.seq > UINT64_MAX - out.count) {
-    return Status::malformed("a transaction's sequence numbers overflow");
+    return Status::malformed(SK_TEXT("a transaction's sequence numbers overflow"));
   }
   if (out.changes.empty()) return {};
   uint64_t used = 0;
   for (const Change& change : out.changes) used += change.count;
   if (used != out.count) {
-    return Status::malformed("a transaction's count is not the sum of its changes' counts");
+    return Status::malformed(SK_TEXT("a transaction's count is not the sum of its changes' counts"));
   }
   return {};
 }

@@ -61,7 +61,11 @@ type() {
 
 # base SOURCE...: the parts of the SDK that a module needs, the runtime and the allocator.
 base() {
-  for source in "$@"; do compile "$level" "base-$(basename "$source")" "$root/sdk/$source.cpp"; done
+  for source in "$@"; do
+    # What only a defective host can cause is told in one sentence, not in forty.
+    compile "$level" "base-$(basename "$source")" "$root/sdk/$source.cpp" \
+      '-DSK_TEXT(literal)="the bytes break the format of wire.proto"'
+  done
   compile -Oz base-runtime "$here/runtime.cpp" -fno-builtin
   emcc -Oz -flto -mbulk-memory -msign-ext -fno-builtin -Wall -Wextra -c "$here/alloc.c" \
     -o "$work/base-alloc.o"
