@@ -11,15 +11,15 @@ namespace {
 
 const sk_crdt_v1* type() { return Counter::crdt_interface(); }
 
-std::string record(uint64_t replica, uint64_t seq, uint64_t inc, uint64_t dec) {
-  return fixed64(replica) + varint(seq) + varint(inc) + varint(dec);
+std::string op(uint64_t replica, uint64_t seq, int64_t amount) {
+  return "\x11\x01" + fixed64(replica) + varint(seq) + counter_add(amount);
 }
-std::string op(uint64_t replica, uint64_t seq, uint64_t inc, uint64_t dec) {
-  return "\x11" + record(replica, seq, inc, dec);
+std::string state(uint64_t replica, uint64_t seq, int64_t sum) {
+  return "\x12" + op(replica, seq, sum).substr(1);
 }
-
-std::string state(uint64_t replica, uint64_t seq, uint64_t inc, uint64_t dec) {
-  return "\x12\x01" + record(replica, seq, inc, dec);
+std::string two(uint64_t a, int64_t sum_a, uint64_t b, int64_t sum_b) {  // their seqs are 1
+  return "\x12\x02" + fixed64(a) + "\1" + fixed64(b) + "\1" + counter_add(sum_a) +
+         counter_add(sum_b);
 }
 
 TEST(Counter, a_void_operation_leaves_no_trace_in_later_ones) {
@@ -49,8 +49,8 @@ TEST(Counter, golden_bytes) {
   Doc a(type());
   a.mutate({0x0807060504030201, 1, 0}, counter_add(300));
   Outcome second = a.mutate({0x0807060504030201, 9, 0}, counter_add(-1));
-  EXPECT_EQ(second.delta, std::string("\x11\1\2\3\4\5\6\7\x08\x09\x00\x01", 12));
-  EXPECT_EQ(a.snapshot(), std::string("\x12\x01\1\2\3\4\5\6\7\x08\x09\xac\x02\x01", 14));
+  EXPECT_EQ(second.delta, std::string("\x11\x01\1\2\3\4\5\6\7\x08\x09\x01", 12));
+  EXPECT_EQ(a.snapshot(), std::string("\x12\x01\1\2\3\4\5\6\7\x08\x09\xd6\x04", 13));
   EXPECT_EQ(Doc(type()).snapshot(), std::string("\x12\0", 2));
 }
 
@@ -70,9 +70,9 @@ TEST(Counter, concurrent_changes_add_up_in_any_order) {
 TEST(Counter, catch_up_sends_only_what_is_new) {
   Doc a(type()), b(type());
   a.mutate({1, 1, 0}, counter_add(1));
-  a.merge(op(2, 5, 7, 0));
+  a.merge(op(2, 5, 7));
   Outcome slice = a.encode({{1, 1}});
-  EXPECT_EQ(slice.delta, "\x12\x01" + record(2, 5, 7, 0));
+  EXPECT_EQ(slice.delta, state(2, 5, 7));
   EXPECT_EQ(a.encode({{1, 1}, {2, 5}}).delta, std::string("\x12\0", 2));
 }
 
@@ -88,67 +88,52 @@ TEST(Counter, refuses_to_leave_64_bits) {
   EXPECT_EQ(a.mutate({1, 4, 0}, counter_add(-1)).status, SK_LIMIT);
 }
 
-TEST(Counter, a_replicas_sums_stay_in_64_bits_although_the_value_would) {
+TEST(Counter, what_others_claim_wraps_and_comes_back_exactly) {
   Doc a(type());
-  EXPECT_TRUE(a.merge(op(1, 1, UINT64_MAX, UINT64_MAX)).ok());
+  a.merge(op(1, 1, INT64_MAX));
+  Outcome over = a.merge(op(2, 1, 2));
+  EXPECT_EQ(a.view(), "-9223372036854775807");
+  EXPECT_EQ(over.patch, counter_add(2));  // whoever adds it with wrap-around gets the view
+  Outcome far = a.merge(two(3, INT64_MIN, 4, -1));
   EXPECT_EQ(a.view(), "0");
-  EXPECT_EQ(a.mutate({1, 2, 0}, counter_add(1)).status, SK_LIMIT);
-  EXPECT_EQ(a.mutate({1, 2, 0}, counter_add(-1)).status, SK_LIMIT);
-  EXPECT_TRUE(a.mutate({2, 1, 0}, counter_add(1)).ok());
+  EXPECT_EQ(far.patch, counter_add(INT64_MAX));
+  EXPECT_TRUE(a.mutate({1, 2, 0}, counter_add(INT64_MAX)).ok());  // its own sum wraps too
+  Doc b(type());
+  EXPECT_TRUE(b.merge(a.snapshot()).ok());
+  EXPECT_EQ(b.view(), "9223372036854775807");
 }
 
-TEST(Counter, saturates_on_what_others_claim_and_comes_back_exactly) {
+TEST(Counter, of_two_states_the_newer_counts) {
   Doc a(type());
-  a.merge(op(1, 1, UINT64_MAX, 0));
-  a.merge(op(2, 1, UINT64_MAX, 0));
-  EXPECT_EQ(a.view(), "9223372036854775807");
-  EXPECT_EQ(a.merge(op(4, 1, 0, 1)).patch, "");  // still far above: nothing visible changes
-  a.merge(op(3, 1, 0, UINT64_MAX));
-  a.merge(op(5, 1, 0, UINT64_MAX));
-  EXPECT_EQ(a.view(), "-1");
-}
-
-TEST(Counter, patches_wrap_when_one_merge_moves_more_than_half_of_the_range) {
-  Doc a(type());
-  a.merge(op(1, 1, UINT64_MAX, 0));
-  Outcome out = a.merge("\x12\x02" + record(2, 1, 0, UINT64_MAX) + record(3, 1, 0, UINT64_MAX));
-  ASSERT_TRUE(out.ok()) << out.error;
-  EXPECT_EQ(a.view(), "-9223372036854775808");
-  uint64_t change = static_cast<uint64_t>(Reader(Bytes(out.patch)).zigzag());
-  EXPECT_EQ(static_cast<uint64_t>(INT64_MAX) + change, static_cast<uint64_t>(INT64_MIN));
-}
-
-TEST(Counter, sums_never_go_backwards) {
-  Doc a(type());
-  a.merge(op(1, 5, 10, 4));
+  a.merge(op(1, 5, 6));
+  EXPECT_EQ(a.merge(state(1, 6, 4)).patch, counter_add(-2));
   std::string before = a.snapshot();
-  EXPECT_EQ(a.merge(state(1, 6, 9, 4)).status, SK_MALFORMED);
-  EXPECT_EQ(a.merge(state(1, 6, 10, 3)).status, SK_MALFORMED);
-  EXPECT_EQ(a.merge(op(1, 6, UINT64_MAX, 0)).status, SK_MALFORMED);
-  EXPECT_EQ(a.merge("\x12\x02" + record(1, 6, 9, 9) + record(2, 1, 1, 0)).status, SK_MALFORMED);
-  EXPECT_EQ(a.snapshot(), before);
-  EXPECT_EQ(a.merge(op(1, 4, 1, 0)).patch, "");  // older than what is known: nothing to do
+  EXPECT_EQ(a.merge(op(1, 4, 1)).patch, "");  // older than what is known: nothing to do
+  EXPECT_EQ(a.merge(state(1, 6, 9)).patch, "");
+  EXPECT_EQ(a.merge(state(1, 5, 6)).patch, "");
   EXPECT_EQ(a.snapshot(), before);
 }
 
 TEST(Counter, refuses_malformed_bytes) {
   Doc a(type());
   const std::string bad[] = {"",
-                             "\x13" + record(1, 1, 1, 0),
-                             op(0, 1, 1, 0),
-                             op(1, 0, 1, 0),
-                             op(1, 1, 0, 0),
-                             op(1, 1, 1, 0) + "x",
-                             op(1, 1, 1, 0).substr(0, 10),
-                             "\x12\x02" + record(2, 1, 1, 0) + record(1, 1, 1, 0),
-                             "\x12\x02" + record(1, 1, 1, 0) + record(1, 2, 1, 0),
-                             "\x12\x02" + record(1, 1, 1, 0),
-                             "\x11" + fixed64(1) + "\x81" + std::string("\0\1\0", 3)};
+                             "\x13" + op(1, 1, 1).substr(1),
+                             op(0, 1, 1),
+                             op(1, 0, 1),
+                             op(1, 1, 1) + "x",
+                             op(1, 1, 1).substr(0, 11),
+                             op(1, 1, 1).substr(0, 9),
+                             two(2, 1, 1, 1),
+                             two(1, 1, 1, 1),
+                             "\x11" + two(1, 1, 2, 1).substr(1),  // an operation of two authors
+                             std::string("\x11\0", 2),
+                             "\x12\x02" + fixed64(1) + "\1",
+                             "\x11\x01" + fixed64(1) + std::string("\x81\0\2", 3)};
   for (const std::string& delta : bad) {
     EXPECT_EQ(inspect(type(), delta).status, SK_MALFORMED);
     EXPECT_EQ(a.merge(delta).status, SK_MALFORMED);
   }
-  EXPECT_EQ(a.merge("\x21" + record(1, 1, 1, 0)).status, SK_UNSUPPORTED);
+  EXPECT_EQ(a.merge("\x21" + op(1, 1, 1).substr(1)).status, SK_UNSUPPORTED);
   EXPECT_EQ(a.mutate({1, 1, 0}, "").status, SK_MALFORMED);
   EXPECT_EQ(a.mutate({1, 1, 0}, counter_add(1) + "x").status, SK_MALFORMED);
   EXPECT_EQ(a.mutate({0, 1, 0}, counter_add(1)).status, SK_MALFORMED);
@@ -164,15 +149,14 @@ TEST(Counter, a_used_seq_is_a_conflict) {
 }
 
 TEST(Counter, inspect_tells_author_and_dots) {
-  Inspected one = inspect(type(), op(7, 9, 1, 2));
+  Inspected one = inspect(type(), op(7, 9, -1));
   EXPECT_EQ(one.summary.authors, 1u);
   EXPECT_EQ(one.summary.replica, 7u);
   EXPECT_EQ(one.summary.seq_lo, 9u);
   EXPECT_EQ(one.summary.seq_hi, 9u);
   EXPECT_EQ(one.summary.max_hlc, 0u);
   EXPECT_TRUE(one.deps.empty());
-  EXPECT_EQ(inspect(type(), "\x12\x02" + record(1, 1, 1, 0) + record(2, 2, 1, 0)).summary.authors,
-            2u);
+  EXPECT_EQ(inspect(type(), two(1, 1, 2, 1)).summary.authors, 2u);
 }
 
 TEST(Counter, a_million_increments_are_one_record) {

@@ -12,22 +12,24 @@
 // needs no history, no context and no log.
 //
 // Structure: a tree of nodes, one per path prefix in use; (parent, name) -> node in one hash
-// index. A write or read of a flat key is one probe.
+// index. A write or read of a flat key is a few probes. Node 0 is nobody's: what is not there.
 //
 // Invariants, outside a call: clocks rise strictly from an entry to any entry below it; every
 // node but the root has an entry or a child; `live` counts the set entries in a subtree, its
 // root included; the journal is empty.
 //
-// Failure: each replaced entry waits in the journal until the call has written its output;
-// Change puts all of them back when it did not get that far.
+// One way in: mutate and restamp write their delta first and then merge it, so that an author does
+// what everybody else will do.
+//
+// Failure: a delta is applied row by row while it is read. Each replaced entry waits in the
+// journal until the call has written its output; Change puts all of them back when it did not get
+// that far.
 //
 // Threads: as crdt.hpp says: calls on one instance never overlap, inspect is reentrant.
 #pragma once
 
 #include <synckit/delta.hpp>
 #include <synckit/intern.hpp>
-#include <synckit/json.hpp>
-#include <synckit/order.hpp>
 
 namespace synckit {
 
@@ -46,18 +48,14 @@ class Lww : public Crdt<Lww> {
 
   // intent: byte op (1 set, 2 delete), the path, for set the JSON value. O(path) while nothing
   // stands below the path, plus the subtree where something does.
-  Status mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs) {
-    return status_of(edit(stamp, intent, delta, patch, seqs));
-  }
-  Status merge(Bytes delta, Writer& patch) { return status_of(take(delta, patch)); }
+  Status mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs);
+  Status merge(Bytes delta, Writer& patch) { return refused_delta(apply(delta, patch)); }
   Status encode(const Version& since, Writer& delta) const;
   Status view(Writer& json) const;
   static Status inspect(Bytes delta, Summary& summary, Deps&) {
-    return status_of(examine(delta, summary));
+    return refused_delta(scan(delta, summary, nullptr, nullptr));
   }
-  Status restamp(const Stamp& stamp, Bytes delta, Writer& out) {
-    return status_of(rewrite(stamp, delta, out));
-  }
+  Status restamp(const Stamp& stamp, Bytes delta, Writer& out);
   Status sample(uint64_t random, Writer& intent) const;
 
   // The visible value at a path (varint segment count, then each segment: varint length, bytes).
@@ -66,88 +64,67 @@ class Lww : public Crdt<Lww> {
   size_t entries() const { return entries_; }
 
  private:
-  enum : uint8_t { kNone = 0, kSet = 1, kDelete = 2, kDead = 3 };
+  enum : uint8_t { kSet = 1, kDelete = 2 };
+  enum : uint32_t { kRoot = 1 };
 
-  // Segments as ranges of one run of bytes; left uninitialised on purpose.
-  struct Path {
-    const uint8_t* base;
-    unsigned count;
-    uint32_t at[kMaxPathSegments], len[kMaxPathSegments];
-
-    Bytes operator[](unsigned i) const { return {base + at[i], len[i]}; }
-  };
-  struct Edit {
-    uint64_t hlc, replica, seq;
-    Bytes value;
-    uint8_t kind;
-    bool sorted;  // the value's bytes are what the view shows, see JsonChecker::sorted
-  };
+  // One write; without a value (which is never empty) a delete. What the map keeps is an
+  // allocation that begins with an Entry and goes on with its value.
   struct Entry {
-    uint64_t hlc, replica, seq;
-    Blob value;
-    uint8_t kind;
-    bool sorted;
+    uint64_t hlc;
+    Dot dot;
+    Bytes value;
+
+    bool is_set() const { return value.len != 0; }
   };
   struct Node {
-    Entry entry;
+    Entry* entry;
     uint32_t child, next, previous;  // first child; siblings
     uint32_t live;
+    mutable bool told;  // scratch of emit: the object above has a member of this name
   };
   struct Undo {
     uint32_t node;
-    Entry entry;
+    Entry* entry;
   };
-  // A position in the view: a node (or kNoId) and the value that its subtree overlays (no data:
-  // nothing).
+  // A position in the view: a node and the value that its subtree overlays (empty: nothing).
   struct Place {
     uint32_t node;
     Bytes base;
-    bool sorted;
   };
-  struct Member {
-    JsonKey key;
-    Place place;
-  };
-  class Rows;
-  class RowWriter;
   class Change;
+  class RowsIn;
+  class RowsOut;
 
-  Verdict edit(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs);
-  Verdict take(Bytes delta, Writer& patch);
-  Verdict rewrite(const Stamp& stamp, Bytes delta, Writer& out);
-  static Verdict examine(Bytes delta, Summary& summary);
-  static Verdict read_path(Reader& reader, Path& path);
-  static Verdict read_edit(Reader& reader, Path& path, Edit& edit);
-  static Verdict read_op(Bytes delta, Path& path, Edit& edit);
-  static bool beats(const Entry& entry, const Edit& edit);
+  // Paths inside are runs of segments (each varint length, then bytes) without their number.
+  static Status check_path(Bytes path);
+  static Status scan(Bytes delta, Summary& summary, Lww* map, Writer* patch);
+  static bool beats(const Entry& entry, const Entry& edit);
 
-  void write(const Path& path, const Edit& edit, Writer& patch);
-  void write_patch(const Path& path, uint32_t node, unsigned objects, Writer& patch) const;
-  void put(uint32_t node, const Edit& edit);
-  void drop_older(uint32_t parent, const Edit& edit);
-  void count(uint32_t node, uint8_t kind, uint32_t step);
+  Status apply(Bytes delta, Writer& patch);
+  Status publish(const Bytes& path, const Entry& edit, size_t limit, Writer& delta,
+                 Writer& patch);
+  void write(const Bytes& path, const Entry& edit, Writer& patch);
+  void tell(const Bytes& path, uint64_t depth, Writer& patch) const;
+  void put(uint32_t node, const Entry* edit);
+  void replace(uint32_t node, Entry* entry);
+  void drop_older(uint32_t parent, const Entry& edit);
   void settle(bool commit);
-  void retire(Blob& value);
-  uint32_t make_node(uint32_t parent, Bytes name);
+  uint32_t obtain(uint32_t parent, Bytes name);
   void prune(uint32_t node);
-  uint32_t find(const Path& path) const;
 
   uint32_t below(uint32_t node) const;
   bool is_object(const Place& place) const;
   bool is_visible(const Place& place) const;
-  bool nothing_at(const Path& path) const;
-  bool is_plain(const Place& place) const;
-  Place place_of(uint32_t node, const Place& parent_member) const;
-  Place step(const Place& place, Bytes name) const;
-  unsigned objects_on(const Path& path, Place& last) const;
+  Place step(const Place& place, const Bytes& name) const;
+  Place descend(const Bytes& path, uint64_t& depth) const;
   void emit(Writer& json, const Place& place) const;
-  void emit_object(Writer& json, const Place& place) const;
   void sorted_children(uint32_t node, Vec<uint32_t>& ids) const;
+  void write_rows(uint32_t parent, const Version& since, Buffer& path, RowsOut& rows) const;
 
   Intern names_;  // scope: the parent's id
   Vec<Node> nodes_;
   Vec<Undo> journal_;
-  Blob spare_{};  // the largest allocation that a replaced value left behind
+  Buffer scratch_;  // the delta of a local edit
   size_t entries_ = 0;
 };
 

@@ -170,6 +170,8 @@ void World::show(Replica& self, const std::string& patch) {
     std::string next;
     try {
       next = subject_.apply_patch(self.shown, patch);
+      // A view may be written in another order than the applier's.
+      if (next != view && next == subject_.apply_patch(view, {})) next = view;
     } catch (const std::exception& e) {
       next = std::string("a patch that does not fit: ") + e.what();
     }

@@ -44,39 +44,39 @@ TEST(Json, depth_is_limited) {
   EXPECT_FALSE(json_check(std::string(1'000'000, '[')).ok());
 }
 
-TEST(Json, sorted_means_as_the_view_shows_it) {
-  auto sorted = [](const char* text) {
-    bool answer = false;
-    EXPECT_TRUE(json_check(text, &answer).ok());
-    return answer;
-  };
-  EXPECT_TRUE(sorted("{\"a\":{\"b\":1,\"c\":\"x y\"},\"b\":[1,2]}"));
-  for (const char* other : {" 1", "1 ", "[1, 2]", "{\"b\":1,\"a\":1}", "{\"a\":1,\"a\":1}",
-                            "{\"\\u0061\":1}", "[{\"b\":1,\"a\":1}]"}) {
-    EXPECT_FALSE(sorted(other)) << other;
-  }
-}
-
-TEST(Json, items_and_keys) {
-  std::string text = "{ \"a\\\"b\" : \"}\\\\\" , \"c\":[1,{\"d\":2}] ,\"e\":-1.5e3}";
+TEST(Json, items_have_decoded_names_and_values_as_written) {
+  std::string text = " { \"a\\\"b\" : \"}\\\\\" , \"\":[1,{\"d\":2}] ,\"e\":-1.5e3}";
   JsonItems items{Bytes(text)};
   ASSERT_TRUE(items.next());
-  EXPECT_EQ(JsonKey::member(items.name).compare({"a\"b", false}), 0);
+  EXPECT_EQ(items.name.str(), "a\"b");
   EXPECT_EQ(items.value.str(), "\"}\\\\\"");
+  EXPECT_EQ(items.written.str(), "\"a\\\"b\"");
   ASSERT_TRUE(items.next());
+  EXPECT_EQ(items.name.str(), "");
   EXPECT_EQ(items.value.str(), "[1,{\"d\":2}]");
   ASSERT_TRUE(items.next());
   EXPECT_EQ(items.value.str(), "-1.5e3");
   EXPECT_FALSE(items.next());
+  EXPECT_FALSE(items.next());
+  for (const char* none : {"{ }", "[ ]", "[{\"a\":1}]", "1", ""}) {
+    EXPECT_FALSE(JsonItems{Bytes(none)}.next()) << none;
+  }
+  JsonItems escaped{"{\"\\u0001\\/\\\\\\\"\\u00e9\\u20AC\\ud83d\\uDE00\\b\\f\\n\\r\\t\\u0041\":0}"};
+  ASSERT_TRUE(escaped.next());
+  EXPECT_EQ(escaped.name.str(), "\x01/\\\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\b\f\n\r\tA");
+}
 
-  JsonItems array{Bytes("[ ]")};
-  EXPECT_FALSE(array.next());
+TEST(Json, strings_are_escaped_only_where_they_must_be) {
   Buffer out;
   Writer writer(out);
-  JsonKey::member("\\u0001\\/\\\\\\\"\\u00e9\\u20ac\\ud83d\\ude00").write(writer);
-  EXPECT_EQ(out.str(), "\"\\u0001/\\\\\\\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
-  EXPECT_LT(JsonKey::member("\\u0061").compare({"b", false}), 0);
-  EXPECT_GT(JsonKey::member("\\u0061a").compare({"a", false}), 0);
+  json_string(writer, "\x01/\\\"\xc3\xa9\b\f\n\r\t\x0b\x1f\x7f");
+  EXPECT_EQ(out.str(), "\"\\u0001/\\\\\\\"\xc3\xa9\\b\\f\\n\\r\\t\\u000b\\u001f\x7f\"");
+}
+
+TEST(Json, at_signs_and_backquotes_are_no_hexadecimal_digits) {
+  EXPECT_FALSE(json_check("\"\\u000@\"").ok());
+  EXPECT_FALSE(json_check("\"\\u`000\"").ok());
+  EXPECT_FALSE(json_check("\"\\uG000\"").ok());
 }
 
 TEST(Intern, behaves_like_a_map) {
@@ -109,34 +109,40 @@ TEST(Intern, behaves_like_a_map) {
   EXPECT_LE(intern.slots(), 3u * 40 * 20);
 }
 
-TEST(Order, sort_ids_is_a_stable_sort) {
+TEST(Intern, sorts_by_bytes) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
   for (size_t count = 0; count < 200; ++count) {
-    std::vector<unsigned> values(count);
-    for (unsigned& value : values) value = static_cast<unsigned>(random() % 30);
+    Intern intern;
     Vec<uint32_t> ids;
     std::vector<uint32_t> model;
-    for (uint32_t i = 0; i < count; ++i) ids.push_back(i), model.push_back(i);
-    sort_ids(ids, [&](uint32_t a, uint32_t b) { return values[a] < values[b]; });
+    for (uint32_t i = 0; i < count; ++i) {  // the same bytes in several scopes: ties
+      std::string bytes(random() % 3, static_cast<char>('a' + random() % 26));
+      uint32_t id = intern.add(i, Bytes(bytes));
+      ids.push_back(id), model.push_back(id);
+    }
+    intern.sort(ids);
     std::stable_sort(model.begin(), model.end(),
-                     [&](uint32_t a, uint32_t b) { return values[a] < values[b]; });
+                     [&](uint32_t a, uint32_t b) { return intern.bytes(a) < intern.bytes(b); });
     ASSERT_TRUE(std::equal(ids.begin(), ids.end(), model.begin(), model.end()));
   }
 }
 
-TEST(Order, replica_map_keeps_order) {
-  struct Item {
-    uint64_t replica, value;
-  };
-  ReplicaMap<Item> map;
-  for (uint64_t replica : {5, 1, 9, 5, 3, 1}) map.at(replica).value += replica;
-  ASSERT_EQ(map.items().size(), 4u);
-  EXPECT_TRUE(std::is_sorted(map.items().begin(), map.items().end(),
-                             [](const Item& a, const Item& b) { return a.replica < b.replica; }));
-  EXPECT_EQ(map.find(5)->value, 10u);
-  EXPECT_EQ(map.find(4), nullptr);
+TEST(Order, dots_keep_order_and_the_highest_seq) {
+  Dots dots;
+  for (uint64_t replica : {5, 1, 9, 5, 3, 1}) dots.raise({replica, 10 - replica + dots.size()});
+  ASSERT_EQ(dots.size(), 4u);
+  EXPECT_TRUE(std::is_sorted(dots.begin(), dots.end(),
+                             [](const Dot& a, const Dot& b) { return a.replica < b.replica; }));
+  EXPECT_EQ(dots.seq(5), 8u);
+  EXPECT_EQ(dots.seq(1), 13u);
+  EXPECT_EQ(dots.seq(4), 0u);
+  EXPECT_EQ(dots.seq(10), 0u);
+  EXPECT_TRUE(dots.has({5, 8}));
+  EXPECT_FALSE(dots.has({5, 9}));
+  dots.raise({5, 2});
+  EXPECT_EQ(dots.seq(5), 8u);
 }
 
 }  // namespace

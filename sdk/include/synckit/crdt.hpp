@@ -37,6 +37,20 @@ struct TypeInfo {
   uint32_t min_format = 1;
 };
 
+// Index of the first dot, ascending by replica, whose replica is not below. O(log n).
+inline size_t dot_position(const Dot* dots, size_t len, uint64_t replica) {
+  size_t low = 0;
+  while (low < len) {
+    size_t middle = (low + len) / 2;
+    if (dots[middle].replica < replica) {
+      low = middle + 1;
+    } else {
+      len = middle;
+    }
+  }
+  return low;
+}
+
 // A borrowed version vector.
 class Version {
  public:
@@ -45,16 +59,8 @@ class Version {
   bool empty() const { return v_.len == 0; }
   // Highest contiguous seq seen of `replica`, 0 when none. O(log n).
   uint64_t operator[](uint64_t replica) const {
-    size_t lo = 0, hi = v_.len;
-    while (lo < hi) {
-      size_t mid = (lo + hi) / 2;
-      if (v_.dots[mid].replica < replica) {
-        lo = mid + 1;
-      } else {
-        hi = mid;
-      }
-    }
-    return lo < v_.len && v_.dots[lo].replica == replica ? v_.dots[lo].seq : 0;
+    size_t at = dot_position(v_.dots, v_.len, replica);
+    return at < v_.len && v_.dots[at].replica == replica ? v_.dots[at].seq : 0;
   }
   bool has(Dot dot) const { return dot.seq <= (*this)[dot.replica]; }
 
@@ -100,33 +106,38 @@ inline void set_error(sk_error* error, sk_status code, const char* text) {
   error->text[n] = '\0';
 }
 
+// How a thunk ends: the error of the call, or of the first output that could not grow.
+[[gnu::noinline]] inline sk_status report(sk_error* error, Status status) {
+  if (!status.ok()) set_error(error, status.code(), status.text());
+  return status.code();
+}
+[[gnu::noinline]] inline Status with_output(Status status, const Writer& out) {
+  return status.ok() ? out.status() : status;
+}
+
 // Runs `call` (returning Status) behind the ABI: no exception leaves, errors get their text.
 template <class Call>
 sk_status guarded(sk_error* error, Call&& call) noexcept {
 #if defined(__cpp_exceptions)
   try {
-#endif
-    Status status = call();
-    if (!status.ok()) set_error(error, status.code(), status.text());
-    return status.code();
-#if defined(__cpp_exceptions)
+    return report(error, call());
   } catch (const std::bad_alloc&) {
-    set_error(error, SK_NOMEM, "out of memory");
-    return SK_NOMEM;
+    return report(error, {SK_NOMEM, "out of memory"});
   } catch (const std::exception& e) {
     set_error(error, SK_INTERNAL, e.what());
     return SK_INTERNAL;
   } catch (...) {
-    set_error(error, SK_INTERNAL, "the plugin threw something that is not a std::exception");
-    return SK_INTERNAL;
+    return report(error, {SK_INTERNAL, "the plugin threw something that is not a std::exception"});
   }
+#else
+  return report(error, call());
 #endif
 }
 
 template <class T>
 struct Crdt {
   static const sk_crdt_v1* crdt_interface() {
-    static const sk_crdt_v1 table = make_table();
+    static constexpr sk_crdt_v1 table = make_table();
     return &table;
   }
 
@@ -142,7 +153,7 @@ struct Crdt {
  private:
   static T& self(void* doc) { return *static_cast<T*>(doc); }
 
-  static sk_crdt_v1 make_table() {
+  static constexpr sk_crdt_v1 make_table() {
     sk_crdt_v1 t{};
     t.size = sizeof t;
     t.format = T::kInfo.format;
@@ -160,30 +171,26 @@ struct Crdt {
       return guarded(error, [&] {
         Writer d(delta), p(patch);
         *seqs = 0;
-        SK_TRY(self(doc).mutate(*stamp, Bytes(intent, len), d, p, *seqs));
-        SK_TRY(d.status());
-        return p.status();
+        Status status = self(doc).mutate(*stamp, Bytes(intent, len), d, p, *seqs);
+        return with_output(with_output(status, d), p);
       });
     };
     t.merge = [](void* doc, const uint8_t* delta, size_t len, sk_buf* patch, sk_error* error) {
       return guarded(error, [&] {
         Writer p(patch);
-        SK_TRY(self(doc).merge(Bytes(delta, len), p));
-        return p.status();
+        return with_output(self(doc).merge(Bytes(delta, len), p), p);
       });
     };
     t.encode = [](void* doc, const sk_version* since, sk_buf* delta, sk_error* error) {
       return guarded(error, [&] {
         Writer d(delta);
-        SK_TRY(self(doc).encode(Version(since), d));
-        return d.status();
+        return with_output(self(doc).encode(Version(since), d), d);
       });
     };
     t.view = [](void* doc, sk_buf* json, sk_error* error) {
       return guarded(error, [&] {
         Writer j(json);
-        SK_TRY(self(doc).view(j));
-        return j.status();
+        return with_output(self(doc).view(j), j);
       });
     };
     t.inspect = [](const uint8_t* delta, size_t len, sk_summary* summary, sk_buf* deps,
@@ -206,8 +213,7 @@ struct Crdt {
                      sk_buf* out, sk_error* error) {
         return guarded(error, [&] {
           Writer w(out);
-          SK_TRY(self(doc).restamp(*stamp, Bytes(delta, len), w));
-          return w.status();
+          return with_output(self(doc).restamp(*stamp, Bytes(delta, len), w), w);
         });
       };
     }
@@ -217,8 +223,7 @@ struct Crdt {
   static sk_status sample(void* doc, uint64_t random, sk_buf* intent, sk_error* error) {
     return guarded(error, [&] {
       Writer w(intent);
-      SK_TRY(self(doc).sample(random, w));
-      return w.status();
+      return with_output(self(doc).sample(random, w), w);
     });
   }
 };

@@ -1,69 +1,47 @@
 // synckit/delta.hpp: what the deltas of the built-in map, set and counter have in common; any
 // type may use it.
 //
-// The first byte of a delta is format << 4 | kind. An op delta is what one mutate call wrote. A
-// state delta is what encode wrote: many authors, and a snapshot when it was made for nobody's
-// version. Lists of byte strings that come in order are front coded: each gives how many bytes
-// it shares with the one before it (at most kMaxShared, which bounds how much memory a byte of
-// input can cost), then the rest.
+// The first byte of a delta is format << 4 | kind, then follow the dots that it is about. A delta
+// of rows goes on with them until it ends: each is a byte string (front coded: it tells how many
+// bytes it shares with the one before, at most kMaxShared, which bounds how much memory a byte of
+// input can cost), a dot below or at one of those above, one bit, and whatever the type adds.
 //
-// Threads: pure functions.
+// Threads: pure functions and independent objects.
 #pragma once
 
 #include <synckit/crdt.hpp>
 #include <synckit/json.hpp>
+#include <synckit/order.hpp>
 
 namespace synckit {
 
 inline constexpr uint8_t kOpDelta = 0x11, kStateDelta = 0x12;
-inline constexpr size_t kMaxShared = 31;
+inline constexpr size_t kMaxShared = 63;
 
-// Why a call is refused; a null pointer when it is not. Functions that ship to browsers return this
-// one word to each other, and a Status (three) only to the outside.
-struct Problem {
-  sk_status code;
-  const char* text;
-};
-using Verdict = const Problem*;
+inline Status malformed_delta() { return Status::malformed(SK_TEXT("malformed delta")); }
+inline Status malformed_intent() { return Status::malformed(SK_TEXT("malformed intent")); }
 
-inline Status status_of(Verdict wrong) {
-  return wrong ? Status{wrong->code, wrong->text} : Status{};
+// What a merge answers to a delta that no mutate writes: malformed, also where an intent would
+// have met a limit.
+inline Status refused_delta(Status status) {
+  return status.code() == SK_LIMIT ? malformed_delta() : status;
 }
 
-inline constexpr Problem kNewerFormat{SK_UNSUPPORTED, "the delta has a newer format: update"};
-inline constexpr Problem kMalformedDelta{SK_MALFORMED, "malformed delta"};
-inline constexpr Problem kMalformedIntent{SK_MALFORMED, "malformed intent"};
-inline constexpr Problem kMalformedStamp{SK_MALFORMED, "malformed stamp: replica or seq is 0"};
-inline constexpr Problem kMalformedJson{
-    SK_MALFORMED, "malformed JSON: not one value of RFC 8259, or nested too deep"};
-inline constexpr Problem kUsedSeq{SK_CONFLICT, "this seq was already used"};
-
-// Is the first byte one that format 1 knows?
-inline Verdict check_delta_kind(Bytes delta) {
-  if (delta.empty()) return &kMalformedDelta;
-  if (delta.data[0] >> 4 != 1) return &kNewerFormat;
-  return delta.data[0] == kOpDelta || delta.data[0] == kStateDelta ? nullptr : &kMalformedDelta;
+inline Status check_stamp(const Stamp& stamp) {
+  return stamp.replica && stamp.seq
+             ? Status{}
+             : Status::malformed(SK_TEXT("malformed stamp: replica or seq is 0"));
 }
 
-inline Verdict check_stamp(const Stamp& stamp) {
-  return stamp.replica == 0 || stamp.seq == 0 ? &kMalformedStamp : nullptr;
-}
+inline Status used_seq() { return {SK_CONFLICT, SK_TEXT("this seq was already used")}; }
 
-inline Verdict check_json(Bytes value, bool* sorted = nullptr) {
-  JsonChecker checker(value);
-  if (!checker.run()) return &kMalformedJson;
-  if (sorted) *sorted = checker.sorted();
-  return nullptr;
-}
-
-// How many bytes `bytes` takes over from `previous` when front coded.
-inline size_t shared_prefix(Bytes previous, Bytes bytes) {
-  size_t n = 0;
-  while (n < previous.len && n < bytes.len && n < kMaxShared &&
-         previous.data[n] == bytes.data[n]) {
-    ++n;
-  }
-  return n;
+// Who wrote a delta that is about these dots, and, of one author, up to which of them.
+inline void summarize(Summary& summary, const Dots& dots) {
+  summary.authors = static_cast<uint32_t>(dots.size());
+  if (dots.size() != 1) return;
+  summary.replica = dots[0].replica;
+  if (summary.seq_lo == 0) summary.seq_lo = dots[0].seq;
+  summary.seq_hi = dots[0].seq;
 }
 
 // A column of numbers that stay close to one another: each is written as the signed difference
@@ -78,19 +56,107 @@ struct Difference {
   uint64_t read(Reader& in) { return last += static_cast<uint64_t>(in.zigzag()); }
 };
 
-// Folds the dots that a delta carries into its summary.
-struct DotRange {
-  uint64_t low = UINT64_MAX, high = 0;
+// Reads the kind, which is at most `last_kind`, and the dots.
+inline Status read_head(Reader& in, uint8_t last_kind, Dots& dots) {
+  uint8_t kind = in.byte();
+  if (kind >> 4 > 1) {
+    return {SK_UNSUPPORTED, SK_TEXT("the delta has a newer format: update")};
+  }
+  if (kind < kOpDelta || kind > last_kind) return malformed_delta();
+  dots.clear();
+  uint64_t previous = 0;
+  for (uint64_t left = in.varint(); left; --left) {
+    Dot dot{in.fixed64(), 0};
+    dot.seq = in.varint();
+    if (dot.replica <= previous || dot.seq == 0) return malformed_delta();  // also at the end
+    previous = dot.replica;
+    dots.push_back(dot);
+  }
+  return in.ok() ? Status{} : malformed_delta();
+}
 
-  void add(uint64_t seq) {
-    if (seq < low) low = seq;
-    if (seq > high) high = seq;
+inline void write_head(Writer& out, uint8_t kind, const Dots& dots) {
+  out.byte(kind);
+  out.varint(dots.size());
+  for (const Dot& dot : dots) {
+    out.fixed64(dot.replica);
+    out.varint(dot.seq);
   }
-  void report(Summary& summary, uint64_t replica) const {
-    summary.replica = replica;
-    summary.seq_lo = low;
-    summary.seq_hi = high;
+}
+
+// The head byte of a row: how much is shared, and
+inline constexpr uint8_t kRowSameAuthor = 0x40, kRowFlag = 0x80;
+
+class RowReader {
+ public:
+  RowReader(Reader& in, const Dots& dots) : in_(in), dots_(dots) {
+    if (!dots.empty()) seq_.last = dots[0].seq;
   }
+
+  bool flag = false;
+  bool ascends = false;  // are the bytes above those of the row before?
+  Dot dot{};
+
+  Bytes bytes() const { return {bytes_.data(), bytes_.size()}; }
+
+  // Of a row with its flag the bytes stay as they are where `flag_repeats`.
+  bool next(bool flag_repeats) {
+    uint8_t head = in_.byte();
+    size_t shared = head & kMaxShared;
+    flag = head & kRowFlag;
+    if (!(head & kRowSameAuthor)) author_ = in_.varint();
+    dot.seq = seq_.read(in_);
+    if (author_ >= dots_.size() || dot.seq - 1 >= dots_[static_cast<size_t>(author_)].seq) {
+      return false;
+    }
+    dot.replica = dots_[static_cast<size_t>(author_)].replica;
+    if (flag && flag_repeats) return !shared;
+    Bytes fresh = in_.sized();
+    if (shared > bytes_.size()) return false;
+    ascends = Bytes(bytes_.data() + shared, bytes_.size() - shared) < fresh;
+    bytes_.truncate(shared);
+    bytes_.append(fresh.data, fresh.len);
+    return true;
+  }
+
+ private:
+  Reader& in_;
+  const Dots& dots_;
+  uint64_t author_ = 0;
+  Difference seq_;
+  Vec<uint8_t> bytes_;
+};
+
+class RowWriter {
+ public:
+  RowWriter(Writer& out, const Dots& dots) : out_(out), dots_(dots) {
+    if (!dots.empty()) seq_.last = dots[0].seq;
+  }
+
+  void row(bool flag, bool flag_repeats, Dot dot, Bytes bytes) {
+    size_t author = dots_.position(dot.replica), shared = 0;
+    bool repeats = flag && flag_repeats;
+    while (!repeats && shared < last_.size() && shared < bytes.len &&
+           last_[shared] == bytes.data[shared]) {
+      ++shared;
+    }
+    out_.byte(static_cast<uint8_t>(shared | (author == author_ ? kRowSameAuthor : 0) |
+                                   (flag ? kRowFlag : 0)));
+    if (author != author_) out_.varint(author);
+    author_ = author;
+    seq_.write(out_, dot.seq);
+    if (repeats) return;
+    out_.sized({bytes.data + shared, bytes.len - shared});
+    last_.clear();
+    last_.append(bytes.data, bytes.len < kMaxShared ? bytes.len : kMaxShared);
+  }
+
+ private:
+  Writer& out_;
+  const Dots& dots_;
+  size_t author_ = 0;
+  Difference seq_;
+  Vec<uint8_t> last_;  // as much of it as can be shared
 };
 
 }  // namespace synckit

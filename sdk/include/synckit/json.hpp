@@ -1,14 +1,14 @@
 // synckit/json.hpp: just enough JSON for a type that stores values as the bytes it was given.
 //
-// - json_check: a strict RFC 8259 validator (one value, UTF-8, depth at most kMaxJsonDepth), which
-//   also tells whether the bytes are already in the form that a sorted view wants;
-// - JsonItems: walks the members of an object or the elements of an array, without decoding;
-// - JsonKey: a member name that compares and prints by its decoded bytes, escaped or not.
+// - JsonScanner, json_check: a strict RFC 8259 validator (one value, UTF-8, depth at most
+//   kMaxJsonDepth);
+// - JsonItems: the members of an object, their names decoded, by the same scanner;
+// - json_string: bytes as a JSON string.
 //
 // Choices where the RFC leaves one: an escaped lone surrogate is refused (it is no Unicode text and
 // other parsers choke on it); repeated member names pass, and whoever looks a name up takes the
-// last one, as JSON.parse does; numbers may be of any length. No allocation anywhere. Everything
-// but json_check expects bytes that json_check accepted.
+// last one, as JSON.parse does; numbers may be of any length. Nothing is allocated but room for a
+// decoded name that has escapes.
 //
 // Threads: pure functions and independent objects.
 #pragma once
@@ -45,64 +45,66 @@ inline bool utf8_valid(Bytes text) {
   return true;
 }
 
-inline bool json_space(uint8_t c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
-
-// One pass over untrusted bytes. Use it through json_check.
-class JsonChecker {
+// Goes over untrusted bytes, token by token. What does not fit gives false, and the scanner is of
+// no further use.
+class JsonScanner {
  public:
-  explicit JsonChecker(Bytes text) : begin_(text.data), at_(begin_), end_(begin_ + text.len) {}
+  explicit JsonScanner(Bytes text) : at_(text.data), end_(at_ + text.len) {}
 
-  bool run() {
-    space();
-    if (!value(0)) return false;
-    space();
-    return at_ == end_;
-  }
-  const char* error() const {
-    return too_deep_ ? "JSON is nested deeper than kMaxJsonDepth (64) levels"
-                     : "malformed JSON: not one value of RFC 8259 in valid UTF-8";
-  }
-  size_t offset() const { return static_cast<size_t>(at_ - begin_); }  // where it went wrong
-  // No space between tokens; names of each object ascending, distinct and without escapes.
-  bool sorted() const { return sorted_; }
+  const uint8_t* at() const { return at_; }
 
- private:
-  void space() {
-    while (at_ != end_ && json_space(*at_)) ++at_, sorted_ = false;
+  // The next byte that is no space, left there; 0 at the end.
+  uint8_t peek() {
+    for (; at_ != end_; ++at_) {
+      if (*at_ > ' ' || !(0x100002600u >> *at_ & 1)) return *at_;  // space, \t, \n, \r
+    }
+    return 0;
   }
-  bool take(uint8_t c) { return at_ != end_ && *at_ == c && (++at_, true); }
-  bool digits() {
-    const uint8_t* first = at_;
-    while (at_ != end_ && *at_ >= '0' && *at_ <= '9') ++at_;
-    return at_ != first;
-  }
+  // The next byte, when it is `c`; with space before it.
+  bool token(uint8_t c) { return peek() == c && take(c); }
 
   bool value(unsigned depth) {
-    if (at_ == end_) return false;
-    switch (*at_) {
-      case '{':
-      case '[':
-        if (depth == kMaxJsonDepth) return too_deep_ = true, false;
-        return container(depth);
-      case '"': {
-        Bytes ignored;
-        bool escaped;
-        return string(ignored, escaped);
-      }
-      case 't':
-        return literal("true");
-      case 'f':
-        return literal("false");
-      case 'n':
-        return literal("null");
-      default:
-        return number();
+    uint8_t c = peek();
+    if (c == '"') return string(nullptr);
+    if (c == '{' || c == '[') return depth < kMaxJsonDepth && container(depth + 1);
+    for (const char* word : {"true", "false", "null"}) {
+      if (c != static_cast<uint8_t>(*word)) continue;
+      while (*word && take(static_cast<uint8_t>(*word))) ++word;
+      return !*word;
     }
+    return number();
   }
 
-  bool literal(const char* word) {
-    while (*word && take(static_cast<uint8_t>(*word))) ++word;
-    return !*word;
+  // A string; what it stands for is appended to `decoded` where it is wanted.
+  bool string(Vec<uint8_t>* decoded) {
+    if (!token('"')) return false;
+    while (at_ != end_ && *at_ >= 0x20) {
+      if (take('"')) return true;
+      size_t len = 1;
+      if (*at_ == '\\') {
+        ++at_;
+        uint32_t code = escape();
+        if (code > 0x10ffff) return false;
+        if (decoded) append(*decoded, code);
+        continue;
+      }
+      if (*at_ >= 0x80) len = utf8_length(at_, end_);
+      if (len == 0) return false;
+      if (decoded) decoded->append(at_, len);
+      at_ += len;
+    }
+    return false;
+  }
+
+ private:
+  static constexpr uint32_t kNone = 0x200000;
+
+  bool take(uint8_t c) { return at_ != end_ && *at_ == c && (++at_, true); }
+
+  bool digits() {
+    const uint8_t* first = at_;
+    while (at_ != end_ && *at_ - unsigned{'0'} < 10) ++at_;
+    return at_ != first;
   }
 
   bool number() {
@@ -116,245 +118,116 @@ class JsonChecker {
     return good;
   }
 
-  // The four hexadecimal digits of an escape; above 0xffff when they are not.
-  unsigned unit() {
-    unsigned value = 0;
+  // The four hexadecimal digits of an escape; kNone when they are not.
+  uint32_t unit() {
+    uint32_t value = 0;
     for (int i = 0; i < 4; ++i) {
-      unsigned c = at_ == end_ ? 0 : *at_++, digit = c - '0';
-      if (digit > 9) digit = (c | 0x20) - 'a' < 6 ? (c | 0x20) - 'a' + 10 : 0x10000;
+      uint32_t c = at_ == end_ ? 0 : *at_++, digit = c - '0';
+      if (digit > 9) {
+        digit = (c | 0x20) - 'a' + 10;
+        if (digit - 10 > 5) return kNone;
+      }
       value = value << 4 | digit;
     }
     return value;
   }
 
-  bool escape() {
+  // The code point of an escape, after its backslash; above all code points when it is none.
+  uint32_t escape() {
     if (take('u')) {
-      unsigned high = unit();
-      if (high - 0xd800 >= 0x800) return high < 0x10000;
-      return high < 0xdc00 && take('\\') && take('u') && unit() - 0xdc00 < 0x400;
+      uint32_t high = unit();
+      if (high - 0xd800 >= 0x800) return high;
+      if (high >= 0xdc00 || !take('\\') || !take('u')) return kNone;
+      uint32_t low = unit() - 0xdc00;
+      return low < 0x400 ? 0x10000 + ((high - 0xd800) << 10) + low : kNone;
     }
-    for (const char* known = "\"\\/bfnrt"; *known; ++known) {
-      if (take(static_cast<uint8_t>(*known))) return true;
+    for (const char* known = "\"\"\\\\//b\bf\fn\nr\rt\t"; *known; known += 2) {
+      if (take(static_cast<uint8_t>(*known))) return static_cast<uint8_t>(known[1]);
     }
-    return false;
+    return kNone;
   }
 
-  bool string(Bytes& inner, bool& escaped) {
-    escaped = false;
-    const uint8_t* first = ++at_;
-    while (at_ != end_ && *at_ >= 0x20) {
-      if (*at_ == '"') {
-        inner = {first, static_cast<size_t>(at_ - first)};
-        ++at_;
-        return true;
-      }
-      if (take('\\')) {
-        escaped = true;
-        if (!escape()) return false;
-      } else {
-        size_t len = utf8_length(at_, end_);
-        if (len == 0) return false;
-        at_ += len;
-      }
-    }
-    return false;
+  static void append(Vec<uint8_t>& out, uint32_t code) {
+    int more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+    out.push_back(static_cast<uint8_t>((more ? 0xff00 >> (more + 1) : 0) | code >> 6 * more));
+    while (more--) out.push_back(static_cast<uint8_t>(0x80 | (code >> 6 * more & 0x3f)));
   }
 
   bool container(unsigned depth) {
     bool object = *at_++ == '{';
     uint8_t close = object ? '}' : ']';
-    space();
-    if (take(close)) return true;
-    Bytes previous{};
-    for (bool first = true;; first = false) {
-      space();
-      if (object) {
-        if (at_ == end_ || *at_ != '"') return false;
-        Bytes name;
-        bool escaped;
-        if (!string(name, escaped)) return false;
-        if (escaped || (!first && !(previous < name))) sorted_ = false;
-        previous = name;
-        space();
-        if (!take(':')) return false;
-        space();
-      }
-      if (!value(depth + 1)) return false;
-      space();
-      if (take(close)) return true;
-      if (!take(',')) return false;
-    }
+    if (token(close)) return true;
+    do {
+      if (object && !(string(nullptr) && token(':'))) return false;
+      if (!value(depth)) return false;
+    } while (token(','));
+    return token(close);
   }
 
-  const uint8_t *begin_, *at_, *end_;
-  bool sorted_ = true, too_deep_ = false;
+  const uint8_t *at_, *end_;
 };
 
-// Is `text` exactly one JSON value? `sorted` (may be null): see JsonChecker::sorted.
-inline Status json_check(Bytes text, bool* sorted = nullptr) {
-  JsonChecker checker(text);
-  if (!checker.run()) return Status::malformed(checker.error());
-  if (sorted) *sorted = checker.sorted();
-  return {};
+inline bool json_valid(Bytes text) {
+  JsonScanner scanner(text);
+  return scanner.value(0) && scanner.peek() == 0 && scanner.at() == text.data + text.len;
 }
 
-// The value without the space around it.
-inline Bytes json_trim(Bytes value) {
-  while (value.len && json_space(*value.data)) ++value.data, --value.len;
-  while (value.len && json_space(value.data[value.len - 1])) --value.len;
-  return value;
+// Is `text` exactly one JSON value?
+inline Status json_check(Bytes text) {
+  return json_valid(text) ? Status{}
+                          : Status::malformed(SK_TEXT(
+                                "malformed JSON: not one value of RFC 8259, or nested too deep"));
 }
 
-// Walks one object or array, given trimmed. `name` is what stands between the quotes.
+inline bool json_is_object(Bytes value) { return JsonScanner(value).peek() == '{'; }
+
+// Walks the members of a value that json_check accepted; of anything but an object there are none.
+// What it gives holds until the next step.
 class JsonItems {
  public:
-  explicit JsonItems(Bytes container)
-      : at_(container.data + 1), object_(container.data[0] == '{') {}
+  explicit JsonItems(Bytes object) : scanner_(object) {}
 
-  Bytes name, value;
+  Bytes name, value;  // the name decoded
+  Bytes written;      // the name as it is written, quotes included
 
   bool next() {
-    while (json_space(*at_) || *at_ == ',') ++at_;
-    if (*at_ == '}' || *at_ == ']') return false;
-    if (object_) {
-      const uint8_t* first = at_ + 1;
-      skip_string();
-      name = {first, static_cast<size_t>(at_ - first) - 1};
-      while (*at_ != ':') ++at_;
-      for (++at_; json_space(*at_);) ++at_;
-    }
-    const uint8_t* first = at_;
-    skip_value();
-    value = {first, static_cast<size_t>(at_ - first)};
+    if (!scanner_.token(written.data ? ',' : '{') || scanner_.peek() != '"') return false;
+    const uint8_t* from = scanner_.at();
+    decoded_.clear();
+    scanner_.string(&decoded_);
+    name = {decoded_.data(), decoded_.size()};
+    written = {from, static_cast<size_t>(scanner_.at() - from)};
+    scanner_.token(':');
+    scanner_.peek();
+    const uint8_t* at = scanner_.at();
+    scanner_.value(0);
+    value = {at, static_cast<size_t>(scanner_.at() - at)};
     return true;
   }
 
  private:
-  void skip_string() {
-    for (++at_; *at_ != '"'; ++at_) at_ += *at_ == '\\';
-    ++at_;
-  }
-  void skip_value() {
-    size_t depth = 0;
-    do {
-      uint8_t c = *at_;
-      if (c == '"') {
-        skip_string();
-        continue;
-      }
-      ++at_;
-      if (c == '{' || c == '[') {
-        ++depth;
-      } else if (c == '}' || c == ']') {
-        --depth;
-      } else if (depth == 0) {  // a number or a word ends at the first byte that is not its own
-        while (*at_ > ' ' && *at_ != ',' && *at_ != '}' && *at_ != ']') ++at_;
-      }
-    } while (depth != 0);
-  }
-
-  const uint8_t* at_;
-  bool object_;
+  JsonScanner scanner_;
+  Vec<uint8_t> decoded_;
 };
 
-// A member name: raw UTF-8, or (escaped) the inside of a JSON string.
-struct JsonKey {
-  Bytes raw;
-  bool escaped = false;
-
-  // The name of a member, as JsonItems gives it.
-  static JsonKey member(Bytes name) {
-    return {name, name.len && std::memchr(name.data, '\\', name.len)};
-  }
-
-  // Yields the decoded bytes one by one, then -1.
-  class Cursor {
-   public:
-    explicit Cursor(const JsonKey& key)
-        : at_(key.raw.data), end_(at_ + key.raw.len), escaped_(key.escaped) {}
-    int next() {
-      if (pending_) {
-        int byte = static_cast<int>(0x80 | ((code_ >> (6 * --pending_)) & 0x3f));
-        return byte;
-      }
-      if (at_ == end_) return -1;
-      uint8_t c = *at_++;
-      if (!escaped_ || c != '\\') return c;
-      c = *at_++;
-      switch (c) {
-        case 'b':
-          return '\b';
-        case 'f':
-          return '\f';
-        case 'n':
-          return '\n';
-        case 'r':
-          return '\r';
-        case 't':
-          return '\t';
-        case 'u':
-          break;
-        default:
-          return c;
-      }
-      code_ = unit();
-      if (code_ < 0x80) return static_cast<int>(code_);
-      if (code_ >= 0xd800 && code_ < 0xdc00) {
-        at_ += 2;
-        code_ = 0x10000 + ((code_ - 0xd800) << 10) + (unit() - 0xdc00);
-      }
-      pending_ = code_ < 0x800 ? 1 : code_ < 0x10000 ? 2 : 3;
-      constexpr unsigned kLead[] = {0, 0xc0, 0xe0, 0xf0};
-      return static_cast<int>(kLead[pending_] | code_ >> (6 * pending_));
-    }
-
-   private:
-    unsigned unit() {
-      unsigned value = 0;
-      for (int i = 0; i < 4; ++i) {
-        unsigned c = *at_++;
-        value = value << 4 | (c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-      }
-      return value;
-    }
-    const uint8_t *at_, *end_;
-    bool escaped_;
-    unsigned pending_ = 0, code_ = 0;
-  };
-
-  // < 0, 0 or > 0, by decoded bytes.
-  int compare(const JsonKey& other) const {
-    if (!escaped && !other.escaped) return raw.text().compare(other.raw.text());
-    Cursor a(*this), b(other);
-    for (;;) {
-      int x = a.next(), y = b.next();
-      if (x != y) return x - y;
-      if (x < 0) return 0;
-    }
-  }
-
-  // As a JSON string, escaped as JSON.stringify does it: only what must be, in its short form.
-  void write(Writer& out) const {
-    out.byte('"');
-    Cursor cursor(*this);
-    for (int c; (c = cursor.next()) >= 0;) {
-      uint8_t text[] = {'\\', static_cast<uint8_t>(c), '0', '0', '0', 0};
-      size_t len = 2;
-      if (c >= 8 && c <= 13 && c != 11) {
-        text[1] = static_cast<uint8_t>("btn.fr"[c - 8]);
+// As JSON.stringify writes it: only what must be is escaped, in its short form.
+inline void json_string(Writer& out, Bytes text) {
+  out.byte('"');
+  for (size_t i = 0; i < text.len; ++i) {
+    uint8_t c = text.data[i];
+    if (c < 0x20 || c == '"' || c == '\\') {
+      out.byte('\\');
+      if (c - 8u < 6 && c != 11) {
+        c = static_cast<uint8_t>("btn.fr"[c - 8]);
       } else if (c < 0x20) {
-        text[1] = 'u';
-        text[4] = static_cast<uint8_t>('0' + (c >> 4));
-        text[5] = static_cast<uint8_t>("0123456789abcdef"[c & 15]);
-        len = 6;
-      } else if (c != '"' && c != '\\') {
-        text[0] = static_cast<uint8_t>(c);
-        len = 1;
+        out.raw("u00", 3);
+        out.byte(static_cast<uint8_t>('0' + (c >> 4)));
+        c = static_cast<uint8_t>("0123456789abcdef"[c & 15]);
       }
-      out.raw(text, len);
     }
-    out.byte('"');
+    out.byte(c);
   }
-};
+  out.byte('"');
+}
 
 }  // namespace synckit
