@@ -11,8 +11,9 @@
 // So there is one way in, and mutate takes it too: it writes its delta and then merges it.
 //
 // Whatever was seen here cannot come (back) to life. Whether an operation takes effect never
-// depends on what else a replica has seen, because one that names dots which never existed must not split
-// replicas. So a dot that comes after its removal (the kernel prevents it) is dead on arrival.
+// depends on what else a replica has seen, because one that names dots which never existed must
+// not split replicas. So a dot that comes after its removal (the kernel prevents it) is dead on
+// arrival.
 //
 // Invariants, outside a call: an element is interned while, and only while, it has a live dot; at
 // most one live dot per element and replica (a newer add has seen the older one); every live dot
