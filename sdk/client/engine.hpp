@@ -202,6 +202,7 @@ class Engine {
   uint64_t backoff(uint32_t attempt);
   void schedule_connect(uint64_t now_ms);
   void drop(Bytes why);
+  void give_up(Bytes why);
   void send_hello(Bytes credential);
   void subscribe(Doc* only);
   void request_sync(Doc& doc, uint64_t now_ms);

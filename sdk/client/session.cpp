@@ -74,6 +74,12 @@ void Engine::drop(Bytes why) {
   out_.end();
 }
 
+void Engine::give_up(Bytes why) {
+  wanted_ = false;
+  emit_error(0, SK_UNSUPPORTED, true, why);
+  drop(why);
+}
+
 void Engine::connected(Bytes credential, uint64_t now_ms) {
   if (session_ != Session::opening) return;
   session_ = Session::hello;
@@ -220,9 +226,7 @@ Status Engine::on_welcome(Bytes body, uint64_t now_ms) {
   wire::Welcome& welcome = messages_.welcome;
   SK_TRY(wire::decode(body, welcome));
   if (welcome.protocol != wire::kProtocol) {
-    wanted_ = false;
-    emit_error(0, SK_UNSUPPORTED, true, "the host speaks another protocol version");
-    drop("the host speaks another protocol version");
+    give_up("the host speaks another protocol version");
     return {};
   }
   bool renewed = session_ == Session::open;

@@ -60,7 +60,7 @@ Status Engine::confirm(Doc& doc, uint64_t position, Bytes encoded) {
   SK_TRY(wire::decode(encoded, transaction));
   uint64_t through = transaction.last_seq();
   bool own = transaction.replica == replica_;
-  if (own && through > doc.acked && doc.size() &&
+  if (kHasStore && own && through > doc.acked && doc.size() &&
       !(doc.at(0).seq == transaction.seq && doc.at(0).view() == encoded)) {
     // The host holds other changes under the numbers of ours: this replica's store was set back
     // or copied. What is queued cannot be sent as it is; it is kept as dead letters.
@@ -186,10 +186,11 @@ void Engine::finish_sync(Doc& doc, uint64_t now_ms) {
     out_.u64(doc.acked);
     out_.u64(at_host);
     out_.end();
+    if (!kHasStore) return give_up("the host has lost changes that it had acknowledged");
     send_history_again(doc, at_host);
   }
   if (doc.rebuilding) finish_rebuild(doc);
-  if (doc.restarted && !doc.rebuilding) {
+  if (kHasStore && doc.restarted && !doc.rebuilding) {
     for (const Dot& dot : doc.document->version().dots()) {
       if (dot.replica != replica_ && doc.confirmed[dot.replica] < dot.seq) doc.diverged = true;
     }
@@ -210,7 +211,7 @@ void Engine::finish_sync(Doc& doc, uint64_t now_ms) {
 void Engine::settle(Doc& doc, uint64_t now_ms) {
   if (doc.sync != Doc::Sync::live) return;
   // What the host has lost for good must not live on here alone.
-  if (doc.diverged && doc.size() == 0) doc.rebuild_wanted = true;
+  if (kHasStore && doc.diverged && doc.size() == 0) doc.rebuild_wanted = true;
   if (doc.rebuild_wanted) doc.sent = doc.sent_bytes = 0;
   if (doc.rebuild_wanted || doc.announced > doc.position) {
     request_sync(doc, now_ms);

@@ -153,18 +153,6 @@ SK_WASM(sk_view)(uint32_t doc, uint32_t field)->int32_t {
   return done(status);
 }
 #if !defined(SYNCKIT_LITE)
-SK_WASM(sk_view_all)(uint32_t doc)->int32_t {
-  output.clear();
-  Status status = engine->view_all(doc, output);
-  give(output);
-  return done(status);
-}
-SK_WASM(sk_snapshot)(uint32_t doc)->int32_t {
-  output.clear();
-  Status status = engine->snapshot(doc, output);
-  give(output);
-  return done(status);
-}
 SK_WASM(sk_version)(uint32_t doc)->int32_t {
   output.clear();
   VersionVector version;
@@ -173,13 +161,13 @@ SK_WASM(sk_version)(uint32_t doc)->int32_t {
   give(output);
   return done(status);
 }
-#endif
 SK_WASM(sk_digest)(uint32_t doc)->int32_t {
   uint64_t digest = 0;
   Status status = engine->digest(doc, digest);
   number(0, digest);
   return done(status);
 }
+#endif
 // value[0..1] = own last seq, value[2..3] = position; count = pending transactions.
 SK_WASM(sk_info)(uint32_t doc)->int32_t {
   number(0, engine->last_seq(doc));
@@ -206,7 +194,6 @@ SK_WASM(sk_online)(uint32_t wanted, double now)->void { engine->online(wanted !=
 SK_WASM(sk_connected)(uint32_t credential_len, double now)->void {
   engine->connected(input(0, credential_len), ms(now));
 }
-SK_WASM(sk_renew)(uint32_t credential_len)->void { engine->renew(input(0, credential_len)); }
 SK_WASM(sk_disconnected)(double now)->void { engine->disconnected(ms(now)); }
 SK_WASM(sk_receive)(uint32_t frame_len, double now)->int32_t {
   return done(engine->receive(input(0, frame_len), ms(now)));
@@ -216,7 +203,6 @@ SK_WASM(sk_next_timer)()->double {
   uint64_t at = engine->next_timer_ms();
   return at == Engine::kNever ? -1 : static_cast<double>(at);
 }
-SK_WASM(sk_overall)()->uint32_t { return static_cast<uint32_t>(engine->overall()); }
 
 // ---- output -----------------------------------------------------------------------------------
 

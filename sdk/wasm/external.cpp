@@ -21,13 +21,12 @@ struct Instance {
 
 constexpr size_t kSlots = 4;
 sk_buf* slots[kSlots];
-Buffer scalar, error_text;
+Buffer scalar, error_text;  // the kernel asks for no error text: what a type says is dropped
 
 const Instance& self(void* doc) { return *static_cast<Instance*>(doc); }
 
 // Runs one call with its outputs in place; a NULL output is collected and forgotten.
-sk_status call(uint32_t op, const Instance& at, Bytes a, Bytes b, sk_buf* out0, sk_buf* out1,
-               sk_error* error) {
+sk_status call(uint32_t op, const Instance& at, Bytes a, Bytes b, sk_buf* out0, sk_buf* out1) {
   Buffer unwanted;
   scalar.clear();
   error_text.clear();
@@ -36,18 +35,12 @@ sk_status call(uint32_t op, const Instance& at, Bytes a, Bytes b, sk_buf* out0, 
   std::memcpy(slots, outputs, sizeof slots);
   sk_status code = sk_ext(op, at.type, at.number, a.data, a.len, b.data, b.len);
   std::memset(slots, 0, sizeof slots);
-  if (code != SK_OK && error && error->size >= sizeof(sk_error)) {
-    size_t n = error_text.len < sizeof error->text - 1 ? error_text.len : sizeof error->text - 1;
-    if (n) std::memcpy(error->text, error_text.data, n);
-    error->text[n] = '\0';
-    error->code = code;
-  }
   return code;
 }
 
-sk_status create(uint32_t type, void** doc, sk_error* error) {
+sk_status create(uint32_t type, void** doc) {
   Buffer number;
-  sk_status code = call(kCreate, {type, 0}, {}, {}, &number, nullptr, error);
+  sk_status code = call(kCreate, {type, 0}, {}, {}, &number, nullptr);
   if (code != SK_OK) return code;
   if (number.len != sizeof(uint32_t)) return SK_INTERNAL;
   auto* made = static_cast<Instance*>(std::malloc(sizeof(Instance)));
@@ -59,7 +52,7 @@ sk_status create(uint32_t type, void** doc, sk_error* error) {
 }
 
 void destroy(void* doc) {
-  (void)call(kDestroy, self(doc), {}, {}, nullptr, nullptr, nullptr);
+  (void)call(kDestroy, self(doc), {}, {}, nullptr, nullptr);
   std::free(doc);
 }
 
@@ -71,30 +64,30 @@ Bytes raw(const sk_version* version) {
 }
 
 sk_status mutate(void* doc, const sk_stamp* stamp, const uint8_t* intent, size_t len, sk_buf* delta,
-                 sk_buf* patch, uint32_t* seqs, sk_error* error) {
+                 sk_buf* patch, uint32_t* seqs, sk_error*) {
   *seqs = 0;
-  sk_status code = call(kMutate, self(doc), {intent, len}, raw(stamp), delta, patch, error);
+  sk_status code = call(kMutate, self(doc), {intent, len}, raw(stamp), delta, patch);
   if (code != SK_OK) return code;
   if (scalar.len != sizeof *seqs) return SK_INTERNAL;
   std::memcpy(seqs, scalar.data, sizeof *seqs);
   return SK_OK;
 }
 
-sk_status merge(void* doc, const uint8_t* delta, size_t len, sk_buf* patch, sk_error* error) {
-  return call(kMerge, self(doc), {delta, len}, {}, nullptr, patch, error);
+sk_status merge(void* doc, const uint8_t* delta, size_t len, sk_buf* patch, sk_error*) {
+  return call(kMerge, self(doc), {delta, len}, {}, nullptr, patch);
 }
 
-sk_status encode(void* doc, const sk_version* since, sk_buf* delta, sk_error* error) {
-  return call(kEncode, self(doc), {}, raw(since), delta, nullptr, error);
+sk_status encode(void* doc, const sk_version* since, sk_buf* delta, sk_error*) {
+  return call(kEncode, self(doc), {}, raw(since), delta, nullptr);
 }
 
-sk_status view(void* doc, sk_buf* json, sk_error* error) {
-  return call(kView, self(doc), {}, {}, json, nullptr, error);
+sk_status view(void* doc, sk_buf* json, sk_error*) {
+  return call(kView, self(doc), {}, {}, json, nullptr);
 }
 
 sk_status inspect(uint32_t type, const uint8_t* delta, size_t len, sk_summary* summary,
-                  sk_buf* deps, sk_error* error) {
-  sk_status code = call(kInspect, {type, 0}, {delta, len}, {}, nullptr, deps, error);
+                  sk_buf* deps) {
+  sk_status code = call(kInspect, {type, 0}, {delta, len}, {}, nullptr, deps);
   if (code != SK_OK) return code;
   uint32_t size = summary->size;
   if (scalar.len != sizeof *summary || size != sizeof *summary) return SK_INTERNAL;
@@ -103,15 +96,15 @@ sk_status inspect(uint32_t type, const uint8_t* delta, size_t len, sk_summary* s
   return SK_OK;
 }
 
-sk_status compact(void* doc, const sk_version* stable, sk_error* error) {
-  return call(kCompact, self(doc), {}, raw(stable), nullptr, nullptr, error);
+sk_status compact(void* doc, const sk_version* stable, sk_error*) {
+  return call(kCompact, self(doc), {}, raw(stable), nullptr, nullptr);
 }
 
 // A type without a clock answers SK_UNSUPPORTED, which leaves the delta as it is.
 sk_status restamp(void* doc, const sk_stamp* stamp, const uint8_t* delta, size_t len, sk_buf* out,
-                  sk_error* error) {
+                  sk_error*) {
   size_t before = out->len;
-  sk_status code = call(kRestamp, self(doc), {delta, len}, raw(stamp), out, nullptr, error);
+  sk_status code = call(kRestamp, self(doc), {delta, len}, raw(stamp), out, nullptr);
   if (code != SK_UNSUPPORTED) return code;
   out->len = before;
   Writer w(out);
@@ -120,13 +113,13 @@ sk_status restamp(void* doc, const sk_stamp* stamp, const uint8_t* delta, size_t
 }
 
 template <uint32_t I>
-sk_status create_of(void** doc, sk_error* error) {
-  return create(I, doc, error);
+sk_status create_of(void** doc, sk_error*) {
+  return create(I, doc);
 }
 template <uint32_t I>
 sk_status inspect_of(const uint8_t* delta, size_t len, sk_summary* summary, sk_buf* deps,
-                     sk_error* error) {
-  return inspect(I, delta, len, summary, deps, error);
+                     sk_error*) {
+  return inspect(I, delta, len, summary, deps);
 }
 
 using Create = sk_status (*)(void**, sk_error*);

@@ -13,13 +13,14 @@
 // Invariants
 //   - All edits of an unspilled batch have one clock, as a Transaction demands.
 //   - The document's version does not cover the open batch, unless a snapshot was taken of it.
-//   - A catch-up says what it builds on (`since`); it waits, as transactions do, until that is there.
+//   - A catch-up says what it builds on (`since`), and waits, as transactions do, until that is
+//     there.
 //
 // Threads: one. Scratch and result hold still until the next call; memory may grow in any call.
 #include <kernel/document.hpp>
 
-// Kept out of its callers: code that is hot, small and alone is compiled well and early, and what is
-// rare is not compiled at all.
+// Kept out of its callers: code that is hot, small and alone is compiled well and early, and what
+// is rare is not compiled at all.
 #define SK_OUTLINE __attribute__((noinline))
 #define SK_WASM(name) extern "C" __attribute__((export_name(#name), used)) auto name
 
@@ -490,8 +491,8 @@ SK_WASM(sk_replica_field)
   return field;
 }
 
-// The time for the edits that follow; called before the first edit after anything else. A batch that
-// was not interrupted keeps its clock.
+// The time for the edits that follow; called before the first edit after anything else. A batch
+// that was not interrupted keeps its clock.
 SK_WASM(sk_replica_clock)(Replica* replica, double now)->void {
   if (replica->open() && !replica->interrupted) return;
   replica->interrupted = false;
