@@ -106,15 +106,20 @@ test('counters: numbers and bigints up to 64 bits', async (t) => {
   const counter = (await make(t)).counter('c');
   assert.equal(counter.value, 0);
   let sum = 0n;
-  for (const by of [1, -1, 5, 2 ** 31, -(2 ** 31), 2 ** 32, -(2 ** 32) - 1, 2 ** 53 - 1, -(2 ** 53) + 1,
-    0, 1n << 62n, -(1n << 61n), 0xffffffffn]) {
+  const steps = [
+    1, -1, 5, 2 ** 31, -(2 ** 31), 2 ** 32, -(2 ** 32) - 1, 2 ** 53 - 1, -(2 ** 53) + 1, 0,
+    1n << 62n, -(1n << 61n), 0xffffffffn,
+  ];
+  for (const by of steps) {
     counter.increment(by);
     sum += BigInt(by);
     assert.equal(counter.bigValue, sum, String(by));
   }
   fails('limit', () => counter.value);
   fails('limit', () => counter.increment((1n << 63n) - 1n));
-  for (const bad of [0.5, NaN, 2 ** 53, 1n << 63n]) fails('malformed', () => counter.increment(bad));
+  for (const bad of [0.5, NaN, 2 ** 53, 1n << 63n]) {
+    fails('malformed', () => counter.increment(bad));
+  }
   assert.equal(counter.bigValue, sum);
 });
 
@@ -126,8 +131,9 @@ test('a destroyed replica is closed, and others live on', async (t) => {
   stays.text('t').insert(0, 'y');
   gone.destroy();
   gone.destroy();
-  const uses = [() => text.insert(0, 'x'), () => String(text), () => text.length, () => gone.commit(),
-    () => gone.apply(new Uint8Array([9])), () => gone.snapshot(), () => gone.digest(),
+  const uses = [() => text.insert(0, 'x'), () => String(text), () => text.length,
+    () => gone.commit(), () => gone.apply(new Uint8Array([9])), () => gone.snapshot(),
+    () => gone.digest(),
     () => gone.version(), () => gone.counter('c'), () => gone.set('a', 1), () => gone.get()];
   for (const use of uses) fails('closed', use);
   assert.equal(String(stays.text('t')), 'y');
@@ -386,14 +392,18 @@ const action = fc.oneof(
     op: fc.constant('set'), key: fc.constantFrom('x', 'y', ['p', 'q'], ['p'], ['p', 'r', 's']),
     value: fc.oneof(fc.nat(), fc.string({ maxLength: 60 }), fc.jsonValue({ maxDepth: 2 })),
   }) },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant('unset'), key: fc.constantFrom('x', ['p']) }) },
+  { weight: 1, arbitrary: fc.record({
+    op: fc.constant('unset'), key: fc.constantFrom('x', ['p']),
+  }) },
   { weight: 3, arbitrary: fc.record({
     op: fc.constantFrom('add', 'remove'), value: fc.constantFrom(1, '1', 'z', [0]),
   }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constantFrom('clear', 'snapshot') }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant('count'), by: fc.integer() }) },
   { weight: 6, arbitrary: fc.record({ op: fc.constant('commit') }) },
-  { weight: 6, arbitrary: fc.record({ op: fc.constant('receive'), from: fc.nat(), which: fc.nat() }) },
+  { weight: 6, arbitrary: fc.record({
+    op: fc.constant('receive'), from: fc.nat(), which: fc.nat(),
+  }) },
 );
 
 test('replicas converge, whatever the order in which updates come', async (t) => {

@@ -132,8 +132,8 @@ export class BaseReplica {
    * that were interrupted by `apply` or `snapshot`, come as a catch-up: what they made of the
    * document, without what they overwrote. Both are for `apply`; a host takes transactions only.
    *
-   * Small updates are views into a shared `buffer` of 64 KiB: copy one (`slice`) before you transfer
-   * it or keep it alone for long.
+   * Small updates are views into a shared `buffer` of 64 KiB: copy one (`slice`) before you
+   * transfer it or keep it alone for long.
    */
   commit(): Uint8Array {
     this.open_ = false;
@@ -168,7 +168,7 @@ export class BaseReplica {
     return this.runtime_.data_().slice();
   }
 
-  /** The highest seq of each replica (16 hex digits) that is in here, and committed if it is own. */
+  /** The highest seq of each replica (16 hex digits) that is in here; of own edits, committed. */
   version(): Record<string, number> {
     this.runtime_.version_(this.handle_());
     const seqs: Record<string, number> = {};

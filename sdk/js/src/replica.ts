@@ -17,8 +17,8 @@ export class Replica extends BaseReplica {
     return BaseReplica.create_(Replica, obtain(options.wasm), options);
   }
   /**
-   * One that begins with a snapshot. To go on as the replica that made it (after a restart), give its
-   * id, and make sure that nothing was committed after the snapshot: otherwise take a new one.
+   * One that begins with a snapshot. To go on as the replica that made it (after a restart), give
+   * its id, and make sure that nothing was committed after the snapshot: otherwise take a new one.
    */
   static load(snapshot: Uint8Array, options: ReplicaOptions = {}): Promise<Replica> {
     return BaseReplica.create_(Replica, obtain(options.wasm), options, snapshot);
