@@ -91,9 +91,11 @@ Result<> read_snapshot(Bytes bytes, wire::Snapshot& out, uint64_t* position) {
   if (!stored) return stored.failure();
   const store::Snapshot* snapshot = (*stored)->root_as_Snapshot();
   if (!snapshot) return Failure{SK_MALFORMED, "a saved snapshot holds something else"};
-  // The verifier aligns a vector's length (4 bytes), but not its elements (8 here).
+  // The verifier aligns a vector's length (4 bytes), but not its elements (8 here). An empty one has
+  // none, and is not aligned by those who write it.
   const auto* version = snapshot->version();
-  if (version && reinterpret_cast<uintptr_t>(version->Data()) % alignof(store::Dot) != 0) {
+  if (version && version->size() > 0 &&
+      reinterpret_cast<uintptr_t>(version->Data()) % alignof(store::Dot) != 0) {
     return Failure{SK_MALFORMED, "a saved snapshot is damaged: its version is not aligned"};
   }
   out.version.clear();
