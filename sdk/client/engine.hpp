@@ -48,8 +48,8 @@ struct EngineLimits {
   uint32_t max_peers = 1024;         // presence entries per document
   uint32_t max_presence_bytes = 4096;
   uint32_t history_bytes = 64u << 10;  // own acknowledged transactions kept to send again
-  uint32_t snapshot_records = 200;     // local log records until a snapshot replaces them
-  uint32_t snapshot_bytes = 64u << 10;
+  uint32_t snapshot_records = 200;  // local log records, or their bytes, until the host is asked
+  uint32_t snapshot_bytes = 64u << 10;  // for a snapshot to replace them
   DocumentLimits document;
 };
 
@@ -190,7 +190,7 @@ class Engine {
   void put_dead(Doc& doc, const Pending& pending, uint32_t code, Bytes message);
   void put_log(Doc& doc, uint64_t position, Bytes transaction);
   void put_snapshot(Doc& doc, uint64_t position, Bytes snapshot);
-  void maybe_snapshot(Doc& doc);
+  bool wants_snapshot(const Doc& doc) const;
   void seal_batch();
   Status load_snapshot(Doc& doc, Bytes value);
   Status load_log(Doc& doc, uint64_t position, Bytes value);
@@ -205,7 +205,7 @@ class Engine {
   void give_up(Bytes why);
   void send_hello(Bytes credential);
   void subscribe(Doc* only);
-  void request_sync(Doc& doc, uint64_t now_ms);
+  void request_sync(Doc& doc, uint64_t now_ms, bool refresh = false);
   void retry_later(Doc& doc, uint64_t now_ms);
   void leave(Doc& doc);
   void pump(Doc& doc);

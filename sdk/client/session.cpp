@@ -308,15 +308,17 @@ void Engine::subscribe(Doc* only) {
 }
 
 // One request at a time per document, so that answers need no correlation.
-void Engine::request_sync(Doc& doc, uint64_t now_ms) {
+void Engine::request_sync(Doc& doc, uint64_t now_ms, bool refresh) {
   if (session_ != Session::open || !doc.ready || doc.sync == Doc::Sync::requested) return;
   doc.rebuilding = doc.rebuild_wanted;
+  doc.refreshing = refresh;
+  bool whole = doc.rebuilding || refresh;
   wire::SyncRequest& request = messages_.request;
   request.document = doc.id;
   request.version.clear();
-  if (!doc.rebuilding) request.version = doc.confirmed;
-  request.position = doc.rebuilding ? 0 : doc.position;
-  request.epoch = doc.rebuilding ? 0 : doc.epoch;
+  if (!whole) request.version = doc.confirmed;
+  request.position = whole ? 0 : doc.position;
+  request.epoch = whole ? 0 : doc.epoch;
   send(request);
   doc.sync = Doc::Sync::requested;
   doc.first_page = true;

@@ -106,6 +106,8 @@ struct Engine::DocState {
   // What the host's log has confirmed: the local snapshot and log hold exactly this.
   uint64_t position, epoch;
   size_t log_bytes, snapshot_bytes;
+  size_t refresh_bytes;        // size of the log from which asking for a snapshot is worth it again
+  uint64_t snapshot_position;  // of the stored one
   uint32_t log_records, dead;
 
   // Sync.
@@ -118,6 +120,7 @@ struct Engine::DocState {
   bool first_page;      // the answer has not begun: positions may be of another log
   bool rebuild_wanted;  // replace the document by the host's state and the queue
   bool rebuilding;      // the request on its way is for that
+  bool refreshing;      // the request on its way is for a newer snapshot to store
   bool skipping;        // its answer cannot be placed: wait for its end, then rebuild
   bool restarted;       // its answer is of another log than the one we knew
   bool diverged;        // it holds what the host has lost

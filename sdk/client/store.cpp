@@ -99,36 +99,18 @@ void Engine::put_snapshot(Doc& doc, uint64_t position, Bytes snapshot) {
   big(out, position);
   put(StoreOp::put_snapshot, key(doc, kSnapshotRecord), head, snapshot);
   doc.snapshot_bytes = snapshot.len;
+  doc.snapshot_position = position;
+  doc.refresh_bytes = 0;
 }
 
-// Folds the local log into a snapshot when it has grown, and when the document is exactly what
-// the host confirmed: nothing pending, nothing of other replicas' queues.
-void Engine::maybe_snapshot(Doc& doc) {
-  if (!persistent() || doc.size() || !doc.changes.empty() || doc.fresh || doc.rebuild_wanted) return;
-  if (doc.log_records < limits_.snapshot_records && doc.log_bytes < limits_.snapshot_bytes) return;
-  if (doc.log_bytes * 8 < doc.snapshot_bytes) return;  // its cost is paid by what it replaces
-  Document& document = *doc.document;
-  if (document.parked() || document.has_unknown_types() || document.broken() ||
-      !(document.version() == doc.confirmed)) {
-    return;
-  }
-  // The head is ours: the document's own max_hlc may still know a clock that was re-stamped.
-  wire::Snapshot head;
-  head.version = doc.confirmed;
-  head.max_hlc = doc.seen_hlc;
-  scratch_.clear();
-  wire::encode(head, scratch_);
-  Status status = document.each_field_state(
-      [](void* out, const wire::FieldState& field) -> Status {
-        wire::Snapshot piece;
-        piece.fields.push_back(field);
-        wire::encode(piece, *static_cast<Buffer*>(out));
-        return {};
-      },
-      &scratch_);
-  if (!status.ok()) return;
-  put_snapshot(doc, doc.position, scratch_);
-  erase_log(doc, doc.position);
+// A grown local log is replaced by the host's snapshot: the host makes them anyway, and what makes
+// them need not be shipped. The log is at least as long as the last one, so that at most as much is
+// asked for as has come in.
+bool Engine::wants_snapshot(const Doc& doc) const {
+  return persistent() && doc.size() == 0 && doc.changes.empty() &&
+         (doc.log_records >= limits_.snapshot_records ||
+          doc.log_bytes >= limits_.snapshot_bytes) &&
+         doc.log_bytes >= doc.snapshot_bytes && doc.log_bytes >= doc.refresh_bytes;
 }
 
 void Engine::seal_batch() {
@@ -207,6 +189,7 @@ Status Engine::load_snapshot(Doc& doc, Bytes value) {
   doc.epoch = epoch;
   doc.position = position;
   doc.snapshot_bytes = value.len;
+  doc.snapshot_position = position;
   return {};
 }
 

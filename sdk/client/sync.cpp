@@ -94,7 +94,8 @@ Status Engine::confirm(Doc& doc, uint64_t position, Bytes encoded) {
 void Engine::forget_confirmed(Doc& doc) {
   doc.confirmed.clear();
   doc.position = 0;
-  doc.snapshot_bytes = 0;
+  doc.snapshot_bytes = doc.refresh_bytes = 0;
+  doc.snapshot_position = 0;
   erase_log(doc, UINT64_MAX);
   erase(doc, kSnapshotRecord);
 }
@@ -143,12 +144,17 @@ Status Engine::place(Doc& doc, const wire::SyncResponse& page, bool& again) {
   if (first) {
     if (doc.rebuilding) doc.fresh = new Document(registry_, limits_.document);
     bool other_log = doc.epoch != 0 && page.epoch != doc.epoch;
-    bool set_back = doc.position != 0 && base < doc.position;
+    bool set_back = doc.position != 0 && base < doc.position && !doc.refreshing;
     doc.restarted = other_log || set_back;
     if (doc.rebuilding || doc.restarted) forget_confirmed(doc);
     doc.epoch = page.epoch;
   }
-  if (page.has_snapshot) {
+  if (page.has_snapshot && doc.refreshing && base <= doc.position) {
+    if (base > doc.snapshot_position) {
+      erase_log(doc, base);
+      put_snapshot(doc, base, page.snapshot);
+    }
+  } else if (page.has_snapshot) {
     wire::Snapshot& snapshot = messages_.snapshot;
     SK_TRY(wire::decode(page.snapshot, snapshot));
     Patches patches(*this, doc);
@@ -195,7 +201,7 @@ void Engine::finish_sync(Doc& doc, uint64_t now_ms) {
       if (dot.replica != replica_ && doc.confirmed[dot.replica] < dot.seq) doc.diverged = true;
     }
   }
-  doc.rebuilding = doc.restarted = false;
+  doc.rebuilding = doc.restarted = doc.refreshing = false;
   doc.sync = Doc::Sync::live;
   if (doc.rebuild_wanted || doc.announced > doc.position) {
     request_sync(doc, now_ms);
@@ -217,7 +223,11 @@ void Engine::settle(Doc& doc, uint64_t now_ms) {
     request_sync(doc, now_ms);
     return;
   }
-  maybe_snapshot(doc);
+  if (wants_snapshot(doc)) {
+    doc.refresh_bytes = 2 * doc.log_bytes;
+    request_sync(doc, now_ms, true);
+    return;
+  }
   pump(doc);
 }
 

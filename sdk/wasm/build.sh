@@ -88,7 +88,7 @@ engine="kernel/wire kernel/document client/engine client/output client/session c
 
 # The map alone; the engine leaves out what SYNCKIT_LITE says.
 lite() (
-  work=$work/lite flags="$flags -DSYNCKIT_LITE"
+  work=$work/lite flags="$flags -DSYNCKIT_LITE -DSYNCKIT_CLIENT_ONLY"
   mkdir "$work"
   base $engine
   type lww
@@ -98,7 +98,7 @@ lite() (
 )
 
 core() (
-  work=$work/core
+  work=$work/core flags="$flags -DSYNCKIT_CLIENT_ONLY"
   mkdir "$work"
   base $engine
   for name in lww text set counter; do type $name; done

@@ -179,27 +179,34 @@ TEST_F(SyncTest, a_newcomer_gets_snapshot_and_log_in_pages) {
   EXPECT_EQ(again.engine.position(doc), 30u);
 }
 
-TEST_F(SyncTest, the_local_log_is_folded_into_a_snapshot) {
+TEST_F(SyncTest, the_hosts_snapshot_replaces_a_grown_local_log) {
   EngineLimits limits;
   limits.snapshot_records = 10;
   Side c(0xc, host, limits);
   c.link.connect();
   settle({&c});
-  for (int i = 0; i < 25; ++i) {
-    c.set("k", std::to_string(i));
-    settle({&c});
+  auto records = [&](uint8_t kind) {
+    size_t found = 0;
+    for (const auto& [key, value] : c.disk.of("doc")) found += key[5] == static_cast<char>(kind);
+    return found;
+  };
+  for (int i = 0; i < 12; ++i) c.set("k", std::to_string(i)), settle({&c});
+  EXPECT_EQ(records(1), 0u) << "the host has none yet";
+  EXPECT_EQ(records(2), 12u);
+  for (int i = 12; i < 60; ++i) {
+    if (i % 8 == 0) host.compact("doc");
+    c.set("k", std::to_string(i)), settle({&c});
   }
-  size_t logs = 0;
-  for (const auto& [key, value] : c.disk.of("doc")) logs += key[5] == 2;
-  EXPECT_EQ(logs, 5u);
+  EXPECT_EQ(records(1), 1u);
+  EXPECT_LT(records(2), 40u);
   ClientModel again(0xc, 5, c.disk);
   DocHandle doc = again.open("doc", host.now_ms);
   EXPECT_EQ(again.view(doc), c.view());
-  EXPECT_EQ(again.engine.position(doc), 25u);
-  EXPECT_EQ(again.engine.last_seq(doc), 25u);
+  EXPECT_EQ(again.engine.position(doc), 60u);
+  EXPECT_EQ(again.engine.last_seq(doc), 60u);
 }
 
-TEST_F(SyncTest, what_only_another_tabs_queue_holds_is_not_folded_into_the_shared_snapshot) {
+TEST_F(SyncTest, what_only_another_tabs_queue_holds_is_not_in_the_shared_snapshot) {
   EngineLimits limits;
   limits.snapshot_records = 3;
   Side tab(0xd, host, limits);  // offline: its queue stays on the disk that both tabs share
@@ -212,18 +219,20 @@ TEST_F(SyncTest, what_only_another_tabs_queue_holds_is_not_folded_into_the_share
   link.connect();
   link.settle();
   connect();
-  for (int i = 0; i < 8; ++i) b.add(1), settle({&b}), link.settle();
-  EXPECT_EQ(other.engine.position(doc), 8u);
-  for (const auto& [key, value] : tab.disk.of("doc")) EXPECT_NE(key[5], 1) << "a snapshot";
+  std::string snapshot;
+  for (int i = 0; i < 30; ++i) {
+    if (i % 4 == 0 && i) host.compact("doc");
+    b.add(1), settle({&b}), link.settle();
+  }
+  for (const auto& [key, value] : tab.disk.of("doc")) {
+    if (key[5] == 1) snapshot = value;
+  }
+  EXPECT_FALSE(snapshot.empty());
+  EXPECT_EQ(snapshot.find("queued"), std::string::npos);
+  EXPECT_EQ(other.engine.position(doc), 30u);
   tab.link.connect();
   settle({&tab, &b});
   link.settle();
-  b.add(1);
-  settle({&tab, &b});
-  link.settle();
-  bool snapshot = false;
-  for (const auto& [key, value] : tab.disk.of("doc")) snapshot = snapshot || key[5] == 1;
-  EXPECT_TRUE(snapshot);
   EXPECT_EQ(other.view(doc), b.view());
 }
 

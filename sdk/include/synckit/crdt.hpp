@@ -181,12 +181,19 @@ struct Crdt {
         return with_output(self(doc).merge(Bytes(delta, len), p), p);
       });
     };
+#if !defined(SYNCKIT_CLIENT_ONLY)  // core.wasm stores the host's snapshots: it makes none
     t.encode = [](void* doc, const sk_version* since, sk_buf* delta, sk_error* error) {
       return guarded(error, [&] {
         Writer d(delta);
         return with_output(self(doc).encode(Version(since), d), d);
       });
     };
+    if constexpr (requires(T & x, const Version& v) { x.compact(v); }) {
+      t.compact = [](void* doc, const sk_version* stable, sk_error* error) {
+        return guarded(error, [&] { return self(doc).compact(Version(stable)); });
+      };
+    }
+#endif
     t.view = [](void* doc, sk_buf* json, sk_error* error) {
       return guarded(error, [&] {
         Writer j(json);
@@ -203,11 +210,6 @@ struct Crdt {
         return T::inspect(Bytes(delta, len), *summary, d);
       });
     };
-    if constexpr (requires(T & x, const Version& v) { x.compact(v); }) {
-      t.compact = [](void* doc, const sk_version* stable, sk_error* error) {
-        return guarded(error, [&] { return self(doc).compact(Version(stable)); });
-      };
-    }
     if constexpr (requires(T & x, const Stamp& s, Bytes b, Writer& w) { x.restamp(s, b, w); }) {
       t.restamp = [](void* doc, const sk_stamp* stamp, const uint8_t* delta, size_t len,
                      sk_buf* out, sk_error* error) {
