@@ -276,7 +276,7 @@ Status Document::merge_parts(const Vec<wire::Change>& parts, bool states, PatchS
     const sk_crdt_v1* type = registry_.find(part.type);
     if (!type) continue;
     if (!find(part.field, part.type)) ++fresh;
-    if (!states) continue;
+    if (!states || !kUnordered) continue;
     if (part.count < type->min_format || part.count > type->format) {
       return {SK_UNSUPPORTED, "a field's state has a format that this build does not read"};
     }

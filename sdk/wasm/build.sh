@@ -33,11 +33,11 @@ level=${SYNCKIT_WASM_O:--Oz}        # of the engine
 type_level=${SYNCKIT_WASM_TYPE_O:--Oz}  # of the types, whose loops are hot
 # INLINING_LIMIT: at -Oz emcc forbids to inline even one-line constructors, which costs a tenth.
 flags="-sINLINING_LIMIT=0 -std=c++20 -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-c++-static-destructors
-  -fvisibility=hidden -flto -mbulk-memory -msign-ext -DNDEBUG
+  -fvisibility=hidden -flto -mbulk-memory -msign-ext -mnontrapping-fptoint -DNDEBUG
   -I$root/sdk -I$root/sdk/include -Wall -Wextra"
 link="--no-entry -sSTANDALONE_WASM=0 -sFILESYSTEM=0 -sALLOW_MEMORY_GROWTH -sMAXIMUM_MEMORY=2GB
   -sINITIAL_MEMORY=1MB -sTOTAL_STACK=128KB -sMALLOC=none -sERROR_ON_UNDEFINED_SYMBOLS=0
-  -sEXPORTED_FUNCTIONS=_malloc,_free -flto -fno-exceptions -mbulk-memory -msign-ext"
+  -sEXPORTED_FUNCTIONS=_malloc,_free -flto -fno-exceptions -mbulk-memory -msign-ext -mnontrapping-fptoint"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

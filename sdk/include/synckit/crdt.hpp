@@ -200,6 +200,7 @@ struct Crdt {
         return with_output(self(doc).view(j), j);
       });
     };
+#if !defined(SYNCKIT_LITE)  // which takes changes from the host alone
     t.inspect = [](const uint8_t* delta, size_t len, sk_summary* summary, sk_buf* deps,
                    sk_error* error) {
       return guarded(error, [&] {
@@ -210,6 +211,7 @@ struct Crdt {
         return T::inspect(Bytes(delta, len), *summary, d);
       });
     };
+#endif
     if constexpr (requires(T & x, const Stamp& s, Bytes b, Writer& w) { x.restamp(s, b, w); }) {
       t.restamp = [](void* doc, const sk_stamp* stamp, const uint8_t* delta, size_t len,
                      sk_buf* out, sk_error* error) {
