@@ -92,18 +92,18 @@ class OutputReader {
 class OutputBuffer : public Buffer {
  public:
   // A record is what lies between begin and end; records do not nest.
-  void begin(Out kind) {
+  [[gnu::noinline]] void begin(Out kind) {
     number(static_cast<uint64_t>(kind), 1);
     mark_ = len;
     number(0, 4);
   }
-  void begin(Out kind, uint32_t doc) {
+  [[gnu::noinline]] void begin(Out kind, uint32_t doc) {
     begin(kind);
     number(doc, 4);
   }
-  void end() {
-    size_t size = len - mark_ - 4;
-    for (size_t i = 0; i < 4; ++i) data[mark_ + i] = static_cast<uint8_t>(size >> (8 * i));
+  [[gnu::noinline]] void end() {
+    uint32_t size = static_cast<uint32_t>(len - mark_ - 4);
+    std::memcpy(data + mark_, &size, 4);
   }
 
   void u8(uint32_t value) { number(value, 1); }
@@ -111,9 +111,7 @@ class OutputBuffer : public Buffer {
   void u32(size_t value) { number(value, 4); }
   void u64(uint64_t value) { number(value, 8); }
   [[gnu::noinline]] void number(uint64_t value, size_t size) {
-    uint8_t bytes[8];
-    for (size_t i = 0; i < 8; ++i) bytes[i] = static_cast<uint8_t>(value >> (8 * i));
-    raw(Bytes(bytes, size));
+    Writer(*this).raw(&value, size);
   }
   [[gnu::noinline]] void raw(Bytes bytes) { Writer(*this).raw(bytes); }
   void sized(Bytes bytes) {  // u16 length, then the bytes

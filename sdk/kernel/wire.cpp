@@ -40,6 +40,10 @@ constexpr size_t number_size(Holds holds) {
                                : sizeof(uint64_t);
 }
 
+constexpr bool is_vec(Holds holds) {
+  return holds == Holds::items || holds == Holds::version || holds == Holds::parts;
+}
+
 struct Field {
   uint8_t key;  // number << 3 | wire type
   Holds holds;
@@ -322,20 +326,17 @@ Status read(const Table& table, Bytes bytes, void* out) {
   return check(table.rule, out);
 }
 
-// Back to the initial state; Vecs keep their memory.
+// Back to the initial state; Vecs keep their memory. Tables list fields in the order of the struct.
 void wipe(const Table& table, void* out) {
-  for (const Field* field = table.fields; field != table.fields + table.count; ++field) {
-    uint8_t* at = static_cast<uint8_t*>(out) + field->offset;
-    Holds holds = field->holds;
-    if (holds == Holds::items || holds == Holds::version || holds == Holds::parts) {
+  for (size_t i = 0; i < table.count; ++i) {
+    const Field& field = table.fields[i];
+    uint8_t* at = static_cast<uint8_t*>(out) + field.offset;
+    size_t end = i + 1 < table.count ? table.fields[i + 1].offset : table.size;
+    if (is_vec(field.holds)) {
       as<VecBase>(at).clear();
-      continue;
+    } else {
+      std::memset(at, 0, end - field.offset);
     }
-    size_t size = holds <= Holds::fixed      ? number_size(holds)
-                  : holds <= Holds::optional ? sizeof(Bytes)
-                                             : table.part->size;
-    if (holds == Holds::optional || holds == Holds::maybe) size += sizeof(bool);
-    std::memset(at, 0, size);
   }
 }
 
@@ -446,8 +447,8 @@ Status decode(Bytes frame, Frame& out) {
 }
 
 Status decode(Bytes body, Transaction& out) {
-  out.raw = body;
   SK_TRY(read_new(transaction::kTable, body, &out));
+  out.raw = body;
   if (out.replica == 0) return Status::malformed(SK_TEXT("a transaction has no replica"));
   if (out.seq == 0 || out.count == 0) return Status::malformed(SK_TEXT("a transaction has no dots"));
   if (out.seq > UINT64_MAX - out.count) {

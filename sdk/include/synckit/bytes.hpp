@@ -6,6 +6,7 @@
 //
 // Encodings (all little endian): varint = unsigned LEB128, at most 10 bytes, of which a reader
 // accepts only the shortest form; zigzag = varint of (n << 1) ^ (n >> 63); fixed64 = 8 bytes.
+// Machines are little endian too.
 #pragma once
 
 #include <synckit/abi.h>
@@ -19,6 +20,8 @@
 #include <utility>
 
 namespace synckit {
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 
 // Out of memory: an exception where there are some (the ABI thunks turn it into SK_NOMEM),
 // a trap where there are none.
@@ -160,11 +163,7 @@ class Writer {
   void zigzag(int64_t value) {
     varint((static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63));
   }
-  void fixed64(uint64_t value) {
-    uint8_t tmp[8];
-    for (int i = 0; i < 8; ++i) tmp[i] = static_cast<uint8_t>(value >> (8 * i));
-    raw(tmp, 8);
-  }
+  void fixed64(uint64_t value) { raw(&value, 8); }
   void sized(Bytes bytes) {  // varint length, then the bytes
     varint(bytes.len);
     raw(bytes);
@@ -229,8 +228,8 @@ class Reader {
   }
   uint64_t fixed64() {
     if (left() < 8) return fail(), 0;
-    uint64_t value = 0;
-    for (int i = 0; i < 8; ++i) value |= static_cast<uint64_t>(at_[i]) << (8 * i);
+    uint64_t value;
+    std::memcpy(&value, at_, 8);
     at_ += 8;
     return value;
   }

@@ -106,7 +106,9 @@ class JsonScanner {
         if (decoded) append(*decoded, code);
         continue;
       }
+#if !defined(SYNCKIT_LITE)
       if (*at_ >= 0x80) len = utf8_length(at_, end_);
+#endif
       if (len == 0) return false;
       if (decoded) decoded->append(at_, len);
       at_ += len;
