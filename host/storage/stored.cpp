@@ -91,8 +91,8 @@ Result<> read_snapshot(Bytes bytes, wire::Snapshot& out, uint64_t* position) {
   if (!stored) return stored.failure();
   const store::Snapshot* snapshot = (*stored)->root_as_Snapshot();
   if (!snapshot) return Failure{SK_MALFORMED, "a saved snapshot holds something else"};
-  // The verifier aligns a vector's length (4 bytes), but not its elements (8 here). An empty one has
-  // none, and is not aligned by those who write it.
+  // The verifier aligns a vector's length (4 bytes), but not its elements (8 here). An empty one
+  // has none, and is not aligned by those who write it.
   const auto* version = snapshot->version();
   if (version && version->size() > 0 &&
       reinterpret_cast<uintptr_t>(version->Data()) % alignof(store::Dot) != 0) {

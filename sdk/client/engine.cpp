@@ -53,7 +53,7 @@ Engine::Doc* Engine::find_id(Bytes id) const {
 Status Engine::ready(DocHandle handle, Doc*& out) const {
   out = find(handle);
   if (!out) return not_open();
-  if (!out->ready) return {SK_UNAVAILABLE, "the document is still loading: wait until it is ready"};
+  if (!out->ready) return {SK_UNAVAILABLE, "the document is still loading"};
   return {};
 }
 
@@ -66,7 +66,7 @@ Status Engine::open(Bytes document, DocHandle& out) {
   size_t slot = 0;
   while (slot < docs_.size() && docs_[slot]) ++slot;
   if (open_docs_ >= limits_.max_documents || slot >= kMaxDocuments) {
-    return Status::limit("max_documents are open: close some first");
+    return Status::limit("max_documents are open");
   }
   Doc* doc = new Doc(registry_, limits_);
   Writer(doc->id).raw(document);
@@ -83,7 +83,7 @@ Status Engine::close(DocHandle handle, bool force, uint64_t) {
   if (!doc) return not_open();
   commit_open(*doc);
   if (!persistent() && !force && doc->size()) {
-    return {SK_UNAVAILABLE, "the document holds changes that only this engine has"};
+    return {SK_UNAVAILABLE, "the document has changes that are not sent"};
   }
   if (doc->own_dirty) seal_batch();
   if (session_ == Session::open) {
@@ -127,7 +127,7 @@ Status Engine::field(DocHandle handle, Bytes name, Bytes type, FieldHandle& out)
   if (name.len > wire::kMaxFieldBytes) {
     return Status::limit("a field name is longer than 256 bytes");
   }
-  if (!registry_.find(type)) return {SK_UNSUPPORTED, "no type of this name is registered"};
+  if (!registry_.find(type)) return {SK_UNSUPPORTED, "this type is not loaded here"};
   if (doc->fields.size() >= 2 * limits_.document.max_fields) {
     return Status::limit("the document has reached max_fields");
   }
@@ -147,15 +147,15 @@ uint64_t Engine::next_hlc(const Doc& doc, uint64_t now_ms) const {
 
 Status Engine::room_for(const Doc& doc, size_t bytes) const {
   if (doc.size() >= limits_.max_pending_transactions) {
-    return Status::limit("the offline queue is full: max_pending_transactions wait for the host");
+    return Status::limit("the offline queue is full: max_pending_transactions");
   }
   if (doc.queue_bytes + doc.deltas.len + bytes > limits_.max_pending_bytes) {
-    return Status::limit("the offline queue is full: max_pending_bytes wait for the host");
+    return Status::limit("the offline queue is full: max_pending_bytes");
   }
-  if (doc.dead >= limits_.max_dead_letters) {
+  if (kHasStore && doc.dead >= limits_.max_dead_letters) {
     return Status::limit("max_dead_letters refused changes are kept: read and discard some first");
   }
-  if (full()) return Status::limit("max_output_bytes wait to be taken: take the output first");
+  if (full()) return Status::limit("max_output_bytes: take the output first");
   return {};
 }
 
@@ -168,16 +168,16 @@ Status Engine::mutate(DocHandle handle, FieldHandle field, Bytes intent, uint64_
     return {SK_UNSUPPORTED, "the document has no field of this handle"};
   }
   if (doc->permission == 1 || doc->sync == Doc::Sync::denied) {
-    return {SK_DENIED, "the host does not permit this client to write the document"};
+    return {SK_DENIED, "no permission to write the document"};
   }
   SK_TRY(room_for(*doc, intent.len));
   constexpr size_t kOverhead = 1024;  // names, dots, headers
   if (intent.len + kOverhead > max_transaction_bytes_) {
-    return Status::limit("the edit is larger than max_transaction_bytes");
+    return Status::limit("larger than max_transaction_bytes");
   }
   size_t open = doc->deltas.len + doc->changes.size() * 32;
   if (open + intent.len + kOverhead > max_transaction_bytes_) {
-    if (doc->depth) return Status::limit("the transaction is larger than max_transaction_bytes");
+    if (doc->depth) return Status::limit("larger than max_transaction_bytes");
     commit_open(*doc);
   }
   uint64_t hlc = doc->open_hlc;

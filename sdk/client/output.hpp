@@ -88,7 +88,7 @@ class OutputReader {
   Reader r_;
 };
 
-// Writes what OutputReader reads. Not inlined: the calls are many, and one is smaller than its body.
+// Writes what OutputReader reads. Not inlined: a call is smaller than its body.
 class OutputBuffer : public Buffer {
  public:
   // A record is what lies between begin and end; records do not nest.

@@ -158,7 +158,7 @@ void Engine::tick(uint64_t now_ms) {
 
 void Engine::tick_doc(Doc& doc, uint64_t now_ms) {
   if (now_ms >= doc.answer_by) {
-    drop("the host has not answered a sync request in time");
+    drop("the host has not answered in time");
     return;
   }
   if (now_ms >= doc.retry_at) {
@@ -195,7 +195,7 @@ uint64_t Engine::next_timer_ms() const {
 
 Status Engine::receive(Bytes frame, uint64_t now_ms) {
   if (session_ != Session::hello && session_ != Session::open) return {};
-  if (full()) return Status::limit("max_output_bytes wait to be taken: take the output first");
+  if (full()) return Status::limit("max_output_bytes: take the output first");
   if (session_ == Session::open) dead_at_ = now_ms + heartbeat_ms_ * 5 / 2;
   wire::Frame envelope;
   Status status = wire::decode(frame, envelope);

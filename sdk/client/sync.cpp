@@ -137,7 +137,7 @@ Status Engine::on_response(Bytes body, uint64_t now_ms) {
 // Puts one page where it belongs in the log. `again`: it does not follow what is held.
 Status Engine::place(Doc& doc, const wire::SyncResponse& page, bool& again) {
   size_t count = page.transactions.size();
-  if (page.position < count) return Status::malformed("a sync response's position is too low");
+  if (page.position < count) return Status::malformed("a sync response leaves out positions");
   uint64_t base = page.position - count;
   bool first = doc.first_page;
   doc.first_page = false;
@@ -192,7 +192,7 @@ void Engine::finish_sync(Doc& doc, uint64_t now_ms) {
     out_.u64(doc.acked);
     out_.u64(at_host);
     out_.end();
-    if (!kHasStore) return give_up("the host has lost changes that it had acknowledged");
+    if (!kHasStore) return give_up("the host has lost acknowledged changes");
     send_history_again(doc, at_host);
   }
   if (doc.rebuilding) finish_rebuild(doc);
@@ -274,7 +274,7 @@ void Engine::finish_rebuild(Doc& doc) {
     Merged outcome = Merged::applied;
     Status status = wire::decode(pending.view(), transaction);
     if (status.ok()) status = fresh.merge(transaction, outcome, nullptr);
-    Bytes message = "it builds on a change that was refused or lost";
+    Bytes message = "it builds on changes that are not here";
     if (!status.ok() || outcome == Merged::parked) {
       make_void(doc, i, SK_MISSING_DEPS, message);
       fresh.commit_local(replica_, doc.at(i).last_seq(), 0);
@@ -392,7 +392,7 @@ void Engine::refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint6
     for (size_t i = index; i < doc.size(); ++i) doc.at(i).maybe_at_host = false;
     emit_error(doc.handle, code, false, message);
     attempt_ = 2;
-    drop("the host refused a change by a limit: asking for its time");
+    drop("asking for the host's time");
     return;
   }
   retry_later(doc, now_ms);

@@ -8,10 +8,10 @@ namespace {
 Status of_code(sk_status code) {
   switch (code) {
     case SK_OK: return {};
-    case SK_MALFORMED: return {code, "the type refused the bytes as malformed"};
-    case SK_MISSING_DEPS: return {code, "the delta builds on changes that are not here yet"};
-    case SK_LIMIT: return {code, "a limit of the type was reached"};
-    case SK_UNSUPPORTED: return {code, "the type does not support this"};
+    case SK_MALFORMED: return {code, "malformed for its type"};
+    case SK_MISSING_DEPS: return {code, "it builds on changes that are not here"};
+    case SK_LIMIT: return {code, "a limit of the type"};
+    case SK_UNSUPPORTED: return {code, "not supported by the type"};
     case SK_NOMEM: return {code, "out of memory"};
     default: return {code, "the type failed"};
   }
@@ -19,7 +19,7 @@ Status of_code(sk_status code) {
 
 constexpr const char* kTooManyFields = "the document has reached max_fields";
 constexpr const char* kTooManyReplicas = "the document has reached 65536 replicas";
-constexpr const char* kBroken = "the document is broken: reload it from its snapshot";
+constexpr const char* kBroken = "the document is broken: open it again";
 
 int compare(Bytes a, Bytes b) { return a.text().compare(b.text()); }
 
@@ -118,7 +118,7 @@ Status Document::obtain(Bytes field, Bytes type, Field*& out) {
   out = find(field, type);
   if (out) return {};
   const sk_crdt_v1* table = registry_.find(type);
-  if (!table) return {SK_UNSUPPORTED, "the document has a field of a type that is not loaded here"};
+  if (!table) return {SK_UNSUPPORTED, "this type is not loaded here"};
   if (fields_.size() >= limits_.max_fields) {
     return Status::limit(kTooManyFields);
   }
@@ -218,7 +218,7 @@ Status Document::inspect(const Registry& registry, const wire::Transaction& tran
   for (const wire::Change& change : transaction.changes) {
     const sk_crdt_v1* type = registry.find(change.type);
     if (!type) {
-      if (!allow_unknown_types) return {SK_UNSUPPORTED, "the type of a change is not loaded here"};
+      if (!allow_unknown_types) return {SK_UNSUPPORTED, "this type is not loaded here"};
       seq += change.count;
       continue;
     }
@@ -231,7 +231,8 @@ Status Document::inspect(const Registry& registry, const wire::Transaction& tran
       return Status::malformed(SK_TEXT("a delta's author is not its transaction's replica"));
     }
     if (summary.seq_lo != seq || summary.seq_hi != seq + change.count - 1) {
-      return Status::malformed(SK_TEXT("a delta's dots are not the ones that its transaction gives it"));
+      return Status::malformed(
+          SK_TEXT("a delta's dots are not the ones that its transaction gives it"));
     }
     if (summary.max_hlc > transaction.hlc) {
       return Status::malformed(SK_TEXT("a delta's clock is ahead of its transaction's"));
@@ -278,7 +279,7 @@ Status Document::merge_parts(const Vec<wire::Change>& parts, bool states, PatchS
     if (!find(part.field, part.type)) ++fresh;
     if (!states || !kUnordered) continue;
     if (part.count < type->min_format || part.count > type->format) {
-      return {SK_UNSUPPORTED, "a field's state has a format that this build does not read"};
+      return {SK_UNSUPPORTED, "a field's state has a newer format"};
     }
     sk_summary summary{};
     summary.size = sizeof summary;
@@ -335,7 +336,7 @@ Status Document::park(const wire::Transaction& transaction) {
   }
   if (parked_.size() >= limits_.max_parked_transactions ||
       parked_bytes_ + transaction.raw.len > limits_.max_parked_bytes) {
-    return Status::limit("too many transactions wait for earlier ones: ask for a full sync");
+    return Status::limit("too many transactions wait for earlier ones");
   }
   Parked made{static_cast<uint8_t*>(std::malloc(transaction.raw.len)), transaction.raw.len};
   if (!made.bytes) out_of_memory();
@@ -426,7 +427,7 @@ Status Document::view(Bytes field, Bytes type, Buffer& json) const {
     return of_code(at->type->view(at->doc, &json, nullptr));
   }
   const sk_crdt_v1* table = registry_.find(type);
-  if (!table) return {SK_UNSUPPORTED, "the type is not loaded here"};
+  if (!table) return {SK_UNSUPPORTED, "this type is not loaded here"};
   void* empty = nullptr;
   SK_TRY(of_code(table->create(&empty, nullptr)));
   Status status = of_code(table->view(empty, &json, nullptr));

@@ -99,8 +99,8 @@ class Document {
 
   Status compact(const VersionVector& stable);
 
-  // The type's instance behind a field, nullptr when the document has no such field. It stays in its
-  // place as long as the document: for a caller that edits one field again and again.
+  // The type's instance behind a field, nullptr when the document has no such field. It stays in
+  // its place as long as the document: for a caller that edits one field again and again.
   void* instance(Bytes field, Bytes type) const;
 
   const VersionVector& version() const { return version_; }

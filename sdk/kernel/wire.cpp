@@ -246,9 +246,13 @@ Status check_document(Bytes id) {
 }
 
 Status check_name(Bytes field, Bytes type) {
-  if (field.len > kMaxFieldBytes) return Status::limit(SK_TEXT("a field name is longer than 256 bytes"));
+  if (field.len > kMaxFieldBytes) {
+    return Status::limit(SK_TEXT("a field name is longer than 256 bytes"));
+  }
   if (type.empty()) return Status::malformed(SK_TEXT("a change names no type"));
-  if (type.len > kMaxTypeBytes) return Status::limit(SK_TEXT("a type name is longer than 64 bytes"));
+  if (type.len > kMaxTypeBytes) {
+    return Status::limit(SK_TEXT("a type name is longer than 64 bytes"));
+  }
   return {};
 }
 
@@ -264,7 +268,9 @@ Status check(Rule rule, const void* message) {
       [[fallthrough]];
     case Rule::state: return check_name(as<Change>(message).field, as<Change>(message).type);
     case Rule::hello:
-      if (as<Hello>(message).replica == 0) return Status::malformed(SK_TEXT("Hello has no replica"));
+      if (as<Hello>(message).replica == 0) {
+        return Status::malformed(SK_TEXT("Hello has no replica"));
+      }
   }
   return {};
 }
@@ -450,7 +456,9 @@ Status decode(Bytes body, Transaction& out) {
   SK_TRY(read_new(transaction::kTable, body, &out));
   out.raw = body;
   if (out.replica == 0) return Status::malformed(SK_TEXT("a transaction has no replica"));
-  if (out.seq == 0 || out.count == 0) return Status::malformed(SK_TEXT("a transaction has no dots"));
+  if (out.seq == 0 || out.count == 0) {
+    return Status::malformed(SK_TEXT("a transaction has no dots"));
+  }
   if (out.seq > UINT64_MAX - out.count) {
     return Status::malformed(SK_TEXT("a transaction's sequence numbers overflow"));
   }
@@ -458,7 +466,8 @@ Status decode(Bytes body, Transaction& out) {
   uint64_t used = 0;
   for (const Change& change : out.changes) used += change.count;
   if (used != out.count) {
-    return Status::malformed(SK_TEXT("a transaction's count is not the sum of its changes' counts"));
+    return Status::malformed(
+        SK_TEXT("a transaction's count is not the sum of its changes' counts"));
   }
   return {};
 }

@@ -141,7 +141,7 @@ class Writer {
   size_t length() const { return buf_ ? buf_->len - start_ : discarded_; }
   bool ok() const { return !bad_; }
   Status status() const {
-    return bad_ ? Status{SK_NOMEM, "out of memory: the output buffer could not grow"} : Status{};
+    return bad_ ? Status{SK_NOMEM, "out of memory"} : Status{};
   }
 
   void byte(uint8_t value) {

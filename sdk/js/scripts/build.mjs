@@ -5,10 +5,20 @@
 
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { renameExports } from './exports.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 // Made aside, and put in the place of the last one at once: who reads dist/ (tests, a host that
@@ -25,19 +35,21 @@ for (const name of wasmFiles) {
 }
 
 // Members that end in "_" are private to the package: one build for all entries gives each of them
-// one short name everywhere.
-export const common = {
+// one short name everywhere. So do the exports of the engine (not of replica.wasm, which is called
+// by other means): the modules in dist/ have the names that the JavaScript beside them uses.
+const common = {
   bundle: true,
   format: 'esm',
   target: 'es2022',
   legalComments: 'none',
-  mangleProps: /[a-z0-9]_$/i,
+  mangleProps: /[a-z0-9]_$|^sk_/i,
   logLevel: 'warning',
 };
 
 const entries = ['index', 'lite', 'node', 'react', 'vue', 'svelte', 'replica', 'replica-node'];
-await build({
+const { mangleCache } = await build({
   ...common,
+  mangleCache: {},
   absWorkingDir: root,
   entryPoints: entries.map((name) => `src/${name}.ts`),
   outdir: dist,
@@ -53,12 +65,16 @@ const types = ['-p', join(root, 'tsconfig.json'), '--emitDeclarationOnly'];
 types.push('--outDir', join(dist, 'types'));
 execFileSync(process.execPath, [tsc, ...types], { stdio: 'inherit' });
 
-for (const name of wasmFiles) copyFileSync(join(wasmDir, name), join(dist, name));
+const names = { ...mangleCache, memory: 'memory', _initialize: '_initialize' };
+const short = (name) => renameExports(readFileSync(join(wasmDir, name)), names);
+for (const name of ['core.wasm', 'core-lite.wasm']) writeFileSync(join(dist, name), short(name));
+copyFileSync(join(wasmDir, 'replica.wasm'), join(dist, 'replica.wasm'));
 
 const demo = join(dist, 'demo');
 mkdirSync(demo, { recursive: true });
 await build({
   ...common,
+  mangleCache,
   absWorkingDir: root,
   entryPoints: ['demo/main.ts'],
   outdir: demo,
@@ -67,7 +83,7 @@ await build({
 for (const name of readdirSync(join(root, 'demo'))) {
   if (/\.(html|css|svg)$/.test(name)) copyFileSync(join(root, 'demo', name), join(demo, name));
 }
-copyFileSync(join(wasmDir, 'core.wasm'), join(demo, 'core.wasm'));
+copyFileSync(join(dist, 'core.wasm'), join(demo, 'core.wasm'));
 
 const last = join(root, `dist.old.${process.pid}`);
 if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), last);

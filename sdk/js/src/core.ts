@@ -5,7 +5,7 @@
 // grown, which empties the old ones.
 
 import { decoder, encoder, hex64 } from './codec.js';
-import { codeName, fail, SyncKitError, wrap } from './errors.js';
+import { fail, statusError, wrap } from './errors.js';
 
 /** A compiled module, or where to get it. */
 export type WasmSource = string | URL | BufferSource | WebAssembly.Module;
@@ -16,7 +16,7 @@ export type Ext = (op: number, type: number, ...rest: any) => number;
 /** The exports (EXPORTS.md); those with a question mark are not in every core. */
 interface Exports {
   memory: WebAssembly.Memory;
-  _initialize?(): void;
+  _initialize(): void;
   sk_scratch(size: number): number;
   sk_result(): number;
   sk_init: (...args: [number, number, number, number, number, number]) => number;
@@ -24,7 +24,7 @@ interface Exports {
   sk_ext_out?(slot: number, length: number): number;
   sk_open(id: number): number;
   sk_load?(doc: number, key: number, value: number, now: number): number;
-  sk_loaded?(doc: number, now: number): number;
+  sk_loaded(doc: number, now: number): number;
   sk_close(doc: number, force: number, now: number): number;
   sk_field(doc: number, name: number, type: number): number;
   sk_mutate(doc: number, field: number, intent: number, now: number): number;
@@ -32,8 +32,8 @@ interface Exports {
   sk_commit(doc: number, now: number): number;
   sk_commit_all(now: number): void;
   sk_view(doc: number, field: number): number;
-  sk_digest(doc: number): number;
-  sk_version(doc: number): number;
+  sk_digest?(doc: number): number;
+  sk_version?(doc: number): number;
   sk_info(doc: number): number;
   sk_discard?(doc: number, low: number, high: number, now: number): number;
   sk_presence?(doc: number, length: number): number;
@@ -47,27 +47,26 @@ interface Exports {
   sk_drain(now: number): number;
 }
 
-/** One engine. */
-export interface Core {
+/** One engine: what the module exports, and how to use it. */
+export interface Core extends Exports {
   /** What the instance is made of, for another one. */
   module_: WebAssembly.Module;
-  sk_: Exports;
   /** Throws what the engine refused: a code that is not 0. */
-  ok_(code: number | undefined): void;
+  ok_(code: number): void;
   /** The same for a call that returns a handle, or 0. */
   handle_(value: number): number;
-  /** Memory as bytes. */
-  memory_(): Uint8Array;
   /** Starts an input, with a text when there is one; gives its length. */
   put_(text?: string): number;
   /**
-   * Appends a varint, UTF-8 without a length, or bytes; the length is that of all of it. Three
-   * functions: in one that tells them apart by `typeof`, Node 20's optimized code reads the length
-   * of a number as if it were a string, and crashes.
+   * Appends a varint (below 2^32), UTF-8 without a length, or bytes; the length is that of all of
+   * it. Three functions: in one that tells them apart by `typeof`, Node 20's optimized code reads
+   * the length of a number as if it were a string, and crashes.
    */
   varint_(value: number): void;
   text_(text: string): number;
   raw_(part: Uint8Array): number;
+  /** Memory as bytes. */
+  memory_(): Uint8Array;
   /** Word `i` of the result. */
   word_(i: number): number;
   /** Data of the result. */
@@ -76,30 +75,15 @@ export interface Core {
   seq_(): number;
 }
 
-const compile = async (source: any): Promise<WebAssembly.Module> => {
-  try {
-    if (source instanceof WebAssembly.Module) return source;
-    if (typeof source == 'string' || source instanceof URL) {
-      const response = await fetch(source);
-      if (!response.ok) throw Error(`${source}: HTTP ${response.status}`);
-      // Not compileStreaming: it refuses a server that does not know the type application/wasm.
-      source = await response.arrayBuffer();
-    }
-    return await WebAssembly.compile(source);
-  } catch (error) {
-    throw wrap('unavailable', 'core.wasm cannot be loaded', error);
-  }
-};
-
 /** Milliseconds since 1970 by a clock that does not run backwards. */
 export const now = (): number => performance.timeOrigin + performance.now();
 
 const random = (): Uint32Array => crypto.getRandomValues(new Uint32Array(2));
 
-/** 16 random hex digits, not all zero. */
+/** 16 random hex digits. */
 export const randomId = (): string => {
   const [low, high] = random();
-  return hex64(low! || 1, high!);
+  return hex64(low!, high!);
 };
 
 /**
@@ -107,15 +91,29 @@ export const randomId = (): string => {
  * @internal
  */
 export const createCore = async (
-  source: WasmSource,
+  source: any,
   replica: string,
   persistent: 0 | 1,
   ext?: Ext,
 ): Promise<Core> => {
-  const module = await compile(source);
-  const core = { module_: module } as Core;
-  const { exports } = await WebAssembly.instantiate(module, { env: { ext: ext! } });
-  const sk = (core.sk_ = exports as unknown as Exports);
+  let core: Core;
+  try {
+    if (!(source instanceof WebAssembly.Module)) {
+      if (!source.byteLength) {
+        const response = await fetch(source);
+        if (!response.ok) throw Error(`HTTP ${response.status}`);
+        // Not compileStreaming: it refuses a server that does not know the type application/wasm.
+        source = await response.arrayBuffer();
+      }
+      source = await WebAssembly.compile(source);
+    }
+    const { exports } = await WebAssembly.instantiate(source as WebAssembly.Module, {
+      env: { ext: ext! },
+    });
+    core = { ...exports, module_: source } as unknown as Core;
+  } catch (error) {
+    throw wrap('unavailable', 'core.wasm cannot be loaded', error);
+  }
   let bytes = new Uint8Array();
   let words = new Uint32Array();
   let scratch = 0;
@@ -123,14 +121,14 @@ export const createCore = async (
   let end = 0;
   const memory = (core.memory_ = () => {
     if (!bytes.length) {
-      const { buffer } = sk.memory;
+      const { buffer } = core.memory;
       bytes = new Uint8Array(buffer);
       words = new Uint32Array(buffer);
     }
     return bytes;
   });
-  sk._initialize?.();
-  const result = sk.sk_result() / 4;
+  core._initialize();
+  const result = core.sk_result() / 4;
   const word = (core.word_ = (i) => (memory(), words[result + i]!));
   const slice = (i: number): Uint8Array => memory().subarray(word(i), word(i) + word(i + 1));
   core.data_ = () => slice(1);
@@ -140,7 +138,7 @@ export const createCore = async (
     if (at + n > end) {
       const done = memory().slice(scratch, at);
       const size = (done.length + n) * 2 + 65536;
-      scratch = sk.sk_scratch(size) || fail('nomem', 'core.wasm is out of memory');
+      scratch = core.sk_scratch(size) || fail('nomem', 'core.wasm is out of memory');
       memory().set(done, scratch);
       at = scratch + done.length;
       end = scratch + size;
@@ -152,15 +150,11 @@ export const createCore = async (
     return text === undefined ? 0 : core.text_(text);
   };
   core.varint_ = (value) => {
-    const to = room(9);
-    if (!(Number.isSafeInteger(value) && value >= 0)) {
-      fail('malformed', `${value} is not a whole number >= 0`);
-    }
-    for (; value > 127; value = Math.floor(value / 128)) to[at++] = value % 128 | 128;
+    const to = room(5);
+    for (; value > 127; value >>>= 7) to[at++] = value | 128;
     to[at++] = value;
   };
   core.text_ = (text) => {
-    if (/\p{Cs}/u.test(text)) fail('malformed', 'half a surrogate pair');
     const to = room(text.length * 3);
     // A typed character: not worth the way through the encoder.
     if (text.length == 1 && text < '\x80') to[at++] = text.charCodeAt(0);
@@ -173,7 +167,7 @@ export const createCore = async (
     return at - scratch;
   };
   core.ok_ = (code) => {
-    if (code) throw new SyncKitError(codeName(code), decoder.decode(slice(3)));
+    if (code) throw statusError(code, decoder.decode(slice(3)));
   };
   core.handle_ = (value) => {
     if (!value) core.ok_(word(0));
@@ -182,7 +176,7 @@ export const createCore = async (
   const half = (at: number): number => parseInt(replica.slice(at, at + 8), 16);
   const [low, high] = random();
   core.ok_(
-    sk.sk_init(half(8), half(0), low!, high!, persistent, core.put_('synckit-js/0.1.0')),
+    core.sk_init(half(8), half(0), low!, high!, persistent, core.put_('synckit-js/0.1.0')),
   );
   return core;
 };

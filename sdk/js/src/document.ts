@@ -1,8 +1,8 @@
 // A document: the map at its root, and how far its changes have come.
 
-import { hex64, decoder, Reader, type Json } from './codec.js';
+import { decoder, type Json, type Reader } from './codec.js';
 import { now, type Core } from './core.js';
-import { codeName, fail, SyncKitError, type ErrorCode } from './errors.js';
+import { fail, statusError, type SyncKitError } from './errors.js';
 import { Emitter, type Unsubscribe } from './events.js';
 import { MapField, type Field, type MapChange, type Origin, type Path } from './field.js';
 import type { BaseKit } from './kit.js';
@@ -65,13 +65,13 @@ export class BaseDocument<T extends object = Record<string, Json>> extends Emitt
   /** @internal */
   constructor(
     /** @internal */
-    protected readonly kit_: BaseKit<any>,
+    readonly kit_: BaseKit<any>,
     /** The document's id. */
     readonly id: string,
   ) {
     super();
     const { core_: core } = kit_;
-    this.handle_ = core.handle_(core.sk_.sk_open(core.put_(id)));
+    this.handle_ = core.handle_(core.sk_open(core.put_(id)));
     this.root_ = this.field_(MapField, '', 'lww');
     this.ready = kit_.load_(this);
     this.ready.catch(() => {}); // also told as an error event
@@ -120,11 +120,11 @@ export class BaseDocument<T extends object = Record<string, Json>> extends Emitt
    */
   transact<R>(fn: () => R): R {
     const core = this.core_();
-    core.ok_(core.sk_.sk_begin(this.handle_));
+    core.ok_(core.sk_begin(this.handle_));
     try {
       return fn();
     } finally {
-      core.ok_(core.sk_.sk_commit(this.handle_, now()));
+      core.ok_(core.sk_commit(this.handle_, now()));
       this.kit_.touch_();
     }
   }
@@ -132,25 +132,11 @@ export class BaseDocument<T extends object = Record<string, Json>> extends Emitt
   onChange(fn: (event: ChangeEvent) => void): Unsubscribe {
     return this.on('change', fn);
   }
-  /** Hash of all that is visible, 16 hex digits: equal on every replica that shows the same. */
-  digest(): string {
-    const core = this.core_();
-    core.ok_(core.sk_.sk_digest(this.handle_));
-    return hex64(core.word_(8), core.word_(9));
-  }
-  /** What it has seen: for each replica (16 hex digits) the last seq. */
-  version(): Record<string, number> {
-    const core = this.core_();
-    core.ok_(core.sk_.sk_version(this.handle_));
-    const seqs: Record<string, number> = {};
-    for (const r = new Reader(core.data_()); r.left; ) seqs[r.hex()] = r.uint(8);
-    return seqs;
-  }
   /** Own transactions that the host has not acknowledged yet. */
   get pending(): number {
     if (this.closed_) return 0;
     const { core_: core } = this.kit_;
-    core.sk_.sk_info(this.handle_);
+    core.sk_info(this.handle_);
     return core.word_(6);
   }
   /** Stores what is open, then forgets the document here; what is stored stays. */
@@ -180,47 +166,29 @@ export class BaseDocument<T extends object = Record<string, Json>> extends Emitt
     const { core_: core } = this.kit_;
     const name = core.put_(field.name);
     const type = core.text_(field.type) - name;
-    field.handle_ = core.handle_(core.sk_.sk_field(this.handle_, name, type));
+    field.handle_ = core.handle_(core.sk_field(this.handle_, name, type));
     return (this.byHandle_[field.handle_] = field);
   }
   /** @internal */
-  fail_(code: ErrorCode, why: string): never {
-    return fail(code, `document ${this.id}: ${why}`);
-  }
-  /** @internal */
   open_(): void {
-    if (this.closed_) this.fail_('closed', 'it is closed');
+    if (this.closed_) fail('closed', `document ${this.id} is closed`);
   }
   /** The engine, for what needs a document that is open and read. @internal */
-  protected core_(): Core {
+  core_(): Core {
     this.open_();
-    if (!this.readable_) this.fail_('not-ready', 'await document.ready first');
+    if (!this.readable_) fail('not-ready', 'await document.ready first');
     return this.kit_.core_;
-  }
-  /** The engine, with an intent begun. @internal */
-  writer_(): Core {
-    const core = this.core_();
-    core.put_();
-    return core;
-  }
-  /** Applies the intent that was written, and gives its patch to the field. @internal */
-  edit_(field: Field, length: number): void {
-    const { core_: core } = this.kit_;
-    core.ok_(core.sk_.sk_mutate(this.handle_, field.handle_, length, now()));
-    this.seq = core.seq_();
-    field.patched_(core.data_, true);
-    this.kit_.touch_();
   }
   /** JSON text of a field; '' before it can be read. @internal */
   view_(field: Field): string {
     this.open_();
     if (!this.readable_) return '';
     const { core_: core } = this.kit_;
-    core.ok_(core.sk_.sk_view(this.handle_, field.handle_));
+    core.ok_(core.sk_view(this.handle_, field.handle_));
     return decoder.decode(core.data_());
   }
   /** @internal */
-  notify_(call: () => void): void {
+  notify_(call: () => unknown): void {
     this.kit_.notify_(call);
   }
 
@@ -246,10 +214,10 @@ export class BaseDocument<T extends object = Record<string, Json>> extends Emitt
       const low = r.uint(4);
       const high = r.uint(4);
       const count = r.uint(4);
-      const error = new SyncKitError(codeName(r.uint(4)), r.text(r.left));
+      const error = statusError(r.uint(4), r.text(r.left));
       const discard = (): void => {
         const { core_: core } = this.kit_;
-        core.ok_(core.sk_.sk_discard?.(this.handle_, low, high, now()));
+        core.ok_(core.sk_discard?.(this.handle_, low, high, now()) ?? 0);
         this.kit_.touch_();
       };
       const seq = low + high * 2 ** 32;

@@ -33,8 +33,9 @@ export class SyncKitError extends Error {
   }
 }
 
-/** The name of a status code of abi.h; an unknown one is `internal`. @internal */
-export const codeName = (status: number): ErrorCode => (codes[status] ?? 'internal') as ErrorCode;
+/** The error that a status code of abi.h stands for; an unknown one is `internal`. @internal */
+export const statusError = (status: number, message: string): SyncKitError =>
+  new SyncKitError((codes[status] ?? 'internal') as ErrorCode, message);
 
 /** @internal */
 export const fail = (code: ErrorCode, message: string): never => {

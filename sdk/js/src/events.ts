@@ -11,6 +11,10 @@ export const listen = <L extends Listener>(set: Set<L>, fn: L): Unsubscribe => {
   return () => void set.delete(fn);
 };
 
+/** Calls all of them, those that the calls add left out; gives how many. @internal */
+export const each = (listeners: Iterable<Listener>, ...event: any[]): number =>
+  [...listeners].map((fn) => fn(...event)).length;
+
 /** Events by name; listeners run in the order of their subscription. */
 export class Emitter<Events> {
   private readonly listeners_: { [Name in keyof Events]?: Set<Listener> } = {};
@@ -19,10 +23,8 @@ export class Emitter<Events> {
   on<Name extends keyof Events>(name: Name, fn: (event: Events[Name]) => void): Unsubscribe {
     return listen((this.listeners_[name] ??= new Set()), fn);
   }
-  /** Whether anybody listened. @internal */
-  emit_<Name extends keyof Events>(name: Name, event: Events[Name]): boolean {
-    const all = [...(this.listeners_[name] ?? [])];
-    for (const fn of all) fn(event);
-    return !!all.length;
+  /** How many listened. @internal */
+  emit_<Name extends keyof Events>(name: Name, event: Events[Name]): number {
+    return each(this.listeners_[name] ?? [], event);
   }
 }

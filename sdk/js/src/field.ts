@@ -7,9 +7,9 @@
 // Invariant: while there are subscribers there is a view, to compare with after a reset.
 
 import { isNode, Reader, type Json } from './codec.js';
-import type { Core } from './core.js';
+import { now, type Core } from './core.js';
 import type { BaseDocument } from './document.js';
-import { listen, type Unsubscribe } from './events.js';
+import { each, listen, type Unsubscribe } from './events.js';
 import { mapIntent } from './intents.js';
 
 /** Where a change came from. */
@@ -63,20 +63,25 @@ export abstract class Field<Change = any, View = any> {
     this.unread_ = 0;
     return (this.view_ ??= this.parse_(this.document_.view_(this)));
   }
-  /** @internal */
+  /** The engine, with an intent begun. @internal */
   protected writer_(): Core {
-    return this.document_.writer_();
+    const core = this.document_.core_();
+    core.put_();
+    return core;
   }
-  /** Applies the intent of this length. @internal */
+  /** Applies the intent that was written, of this length. @internal */
   protected edit_(length: number): void {
-    this.document_.edit_(this, length);
+    const { document_: document, handle_: handle } = this;
+    const { core_: core } = document.kit_;
+    core.ok_(core.sk_mutate(document.handle_, handle, length, now()));
+    document.seq = core.seq_();
+    this.patched_(core.data_, true);
+    document.kit_.touch_();
   }
   /** @internal */
   protected tell_(change: Change | undefined, local: boolean): void {
     if (!change || !this.subscribers_.size) return;
-    this.document_.notify_(() => {
-      for (const fn of [...this.subscribers_]) fn(change, { local });
-    });
+    this.document_.notify_(() => each(this.subscribers_, change, { local }));
   }
 
   /** The view moves by a patch: borrowed bytes, fetched only when somebody looks. @internal */
@@ -125,7 +130,7 @@ export class MapField extends Field<MapChange, Json> {
   get(path: Path = []): Json | undefined {
     let value: Json | undefined = this.read_();
     for (const key of segments(path)) value = member(value, key);
-    if (value && typeof value == 'object') this.owned_ = new WeakSet();
+    if (isNode(value)) this.owned_ = new WeakSet();
     return value;
   }
   /** Writes a value; undefined deletes. */

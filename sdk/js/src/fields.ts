@@ -30,6 +30,10 @@ export class TextField extends Field<readonly TextOp[], string> {
   }
   /** Replaces `count` units from `position` on by `text`, as one change. */
   splice(position: number, count: number, text = ''): void {
+    if (position >>> 0 !== position || count >>> 0 !== count) {
+      fail('malformed', 'not a whole number >= 0');
+    }
+    if (/\p{Cs}/u.test(text)) fail('malformed', 'half a surrogate pair');
     const out = this.writer_();
     out.varint_(2);
     out.varint_(position);

@@ -1,13 +1,12 @@
 // `synckit`: four types, sync, offline queue, IndexedDB. The whole public surface is exported here.
 
 import { BaseDocument } from './document.js';
-import { toJson, type Json, type Reader } from './codec.js';
+import { hex64, Reader, toJson, type Json } from './codec.js';
 import { MapField, type Path } from './field.js';
 import { CounterField, CustomField, SetField, TextField } from './fields.js';
 import { IndexedDbStorage } from './indexeddb.js';
-import type { KitOptions, Socket } from './kit.js';
+import type { KitOptions } from './kit.js';
 import { Presence } from './presence.js';
-import { MemoryStorage } from './storage.js';
 import { StoredKit } from './stored.js';
 
 /** One document of a kit. Its fields come into being by their first edit. */
@@ -17,10 +16,24 @@ export class Document<T extends object = Record<string, Json>> extends BaseDocum
     const { core_: core } = this.kit_;
     this.open_();
     const length = core.put_(state == null ? '' : toJson(state));
-    core.ok_(core.sk_.sk_presence!(this.handle_, length));
+    core.ok_(core.sk_presence!(this.handle_, length));
     this.kit_.touch_();
   });
 
+  /** Hash of all that is visible, 16 hex digits: equal on every replica that shows the same. */
+  digest(): string {
+    const core = this.core_();
+    core.ok_(core.sk_digest!(this.handle_));
+    return hex64(core.word_(8), core.word_(9));
+  }
+  /** What it has seen: for each replica (16 hex digits) the last seq. */
+  version(): Record<string, number> {
+    const core = this.core_();
+    core.ok_(core.sk_version!(this.handle_));
+    const seqs: Record<string, number> = {};
+    for (const r = new Reader(core.data_()); r.left; ) seqs[r.hex()] = r.uint(8);
+    return seqs;
+  }
   /** A collaborative text; positions are UTF-16 units. */
   text(name: string): TextField {
     return this.field_(TextField, name, 'text');
@@ -71,12 +84,8 @@ export class SyncKit extends StoredKit<Document> {
     return StoredKit.open_(
       SyncKit,
       Document,
-      { WebSocket: globalThis.WebSocket as unknown as new (url: string) => Socket, ...options },
-      typeof storage == 'object'
-        ? storage
-        : storage == 'memory'
-          ? new MemoryStorage()
-          : new IndexedDbStorage(),
+      options,
+      typeof storage == 'object' ? storage : new IndexedDbStorage(),
       wasm ?? new URL('core.wasm', import.meta.url),
     );
   }

@@ -6,8 +6,8 @@
 import { Reader } from './codec.js';
 import { now, type Core, type WasmSource } from './core.js';
 import type { BaseDocument, ChangeEvent, RejectedEvent, Status } from './document.js';
-import { codeName, fail, SyncKitError, wrap, type ErrorCode } from './errors.js';
-import { Emitter } from './events.js';
+import { fail, statusError, wrap, type SyncKitError } from './errors.js';
+import { each, Emitter } from './events.js';
 import type { PluginType } from './plugin.js';
 import type { StorageAdapter } from './storage.js';
 
@@ -36,8 +36,8 @@ export interface LiteOptions {
 
 /** How to open a kit. */
 export interface KitOptions extends LiteOptions {
-  /** Where to keep data. Default: IndexedDB in browsers. */
-  storage?: 'indexeddb' | 'memory' | StorageAdapter;
+  /** Where to keep data. Default: IndexedDB in browsers. In memory: `new MemoryStorage()`. */
+  storage?: 'indexeddb' | StorageAdapter;
   /** Types of plugins (`loadPlugin`). At most 8. */
   types?: readonly PluginType[];
   /** Names the local database: kits of one name share their documents. Default `default`. */
@@ -72,7 +72,8 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
   /** @internal */ declare closed_?: boolean;
   /** @internal */ readonly documents_ = new Map<string, D>();
 
-  private readonly byHandle_: D[] = [];
+  /** The documents by their handles; at 0 the kit itself. */
+  private readonly byHandle_: any[] = [this];
   private declare socket_?: Socket | undefined;
   /** The present attempt to connect. */
   private declare attempt_?: object | undefined;
@@ -122,7 +123,7 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
 
   private online_(wanted: boolean): void {
     if (this.closed_) return;
-    this.core_.sk_.sk_online(+wanted, now());
+    this.core_.sk_online(+wanted, now());
     this.drain_();
   }
   /** Connects, and stays connected: after a failure again with growing pauses. */
@@ -161,7 +162,7 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
           if (document.closed_) return true;
           const { pending } = document;
           if (pending && (document.status == 'denied' || document.permission == 'read')) {
-            document.fail_('denied', 'the host takes no changes');
+            fail('denied', 'the host takes no changes');
           }
           return document.readable_ && ((seq && document.durable_ >= seq) || !pending);
         }),
@@ -173,7 +174,7 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
     if (this.closed_) return;
     this.online_(false);
     this.closed_ = true;
-    this.hangUp_();
+    this.gone_();
     clearTimeout(this.timer_);
     this.follow_('removeEventListener');
     for (const document of this.documents_.values()) document.closed_ = true;
@@ -187,10 +188,10 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
   /** Resolves when `done` holds, asked whenever something has happened. @internal */
   protected wait_(done: () => unknown, timeout = 0): Promise<void> {
     return new Promise((resolve, reject) => {
-      const look = (late?: string): void => {
+      const look = (late?: boolean): void => {
         try {
           this.open_();
-          if (!done()) return late ? fail('timeout', late) : undefined;
+          if (!done()) return late ? fail('timeout', 'not done in time') : undefined;
           resolve();
         } catch (error) {
           reject(error);
@@ -198,13 +199,13 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
         clearTimeout(timer);
         this.waiters_.delete(look);
       };
-      const timer = timeout ? setTimeout(look, timeout, `not done in ${timeout} ms`) : undefined;
+      const timer = timeout ? setTimeout(look, timeout, true) : undefined;
       this.waiters_.add(look);
       look();
     });
   }
   private check_(): void {
-    for (const look of [...this.waiters_]) look();
+    each(this.waiters_);
   }
 
   // ---- documents ---------------------------------------------------------------------------
@@ -217,14 +218,14 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
     try {
       await this.fill_(document);
       document.open_();
-      this.core_.ok_(this.core_.sk_.sk_loaded?.(document.handle_, now()));
+      this.core_.ok_(this.core_.sk_loaded(document.handle_, now()));
     } catch (error) {
       throw this.report_(error, `document ${document.id} cannot be loaded`);
     }
     // What loading put out comes first: it is in the views already.
     this.afterwards_(() => {
       document.readable_ = true;
-      this.core_.sk_.sk_info(document.handle_);
+      this.core_.sk_info(document.handle_);
       document.seq = this.core_.seq_();
       document.changed_();
     });
@@ -234,7 +235,7 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
   async closeDocument_(document: BaseDocument<any>): Promise<void> {
     if (document.closed_) return;
     await this.saved();
-    this.core_.ok_(this.core_.sk_.sk_close(document.handle_, 0, now()));
+    this.core_.ok_(this.core_.sk_close(document.handle_, 0, now()));
     document.closed_ = true;
     this.documents_.delete(document.id);
     delete this.byHandle_[document.handle_];
@@ -253,7 +254,7 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
   protected commit_(): void {
     this.touched_ = false;
     if (this.closed_) return;
-    this.core_.sk_.sk_commit_all(now());
+    this.core_.sk_commit_all(now());
     this.drain_();
   }
 
@@ -262,7 +263,7 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
     if (this.draining_ || this.closed_) return;
     this.draining_ = true;
     try {
-      while (this.core_.sk_.sk_drain(now())) {
+      while (this.core_.sk_drain(now())) {
         // A copy: what follows calls the engine.
         for (const r = new Reader(this.core_.data_().slice()); r.left; ) {
           const kind = r.byte();
@@ -270,7 +271,7 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
           try {
             this.record_(kind, payload);
           } catch (error) {
-            this.report_(error, `output record ${kind}`, 'internal');
+            this.report_(error, `output record ${kind}`);
           }
         }
       }
@@ -280,11 +281,11 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
       this.draining_ = false;
     }
     clearTimeout(this.timer_);
-    const at = this.core_.sk_.sk_next_timer();
+    const at = this.core_.sk_next_timer();
     if (at >= 0) {
       this.timer_ = setTimeout(
         () => {
-          this.core_.sk_.sk_tick(now());
+          this.core_.sk_tick(now());
           this.drain_();
         },
         Math.min(Math.ceil(at - now()), maxTimerMs),
@@ -327,26 +328,22 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
       this.clockOffset = r.uint(4) + (r.uint(4) | 0) * 2 ** 32;
       return;
     }
-    const handle = r.uint(4);
-    const document = this.byHandle_[handle];
-    const target = (handle ? document : this) as
-      | (Emitter<{ status: Status }> & { status: Status })
-      | undefined;
+    const target = this.byHandle_[r.uint(4)];
     if (kind == 27) {
-      const code = codeName(r.uint(4));
+      const code = r.uint(4);
       r.byte();
-      this.report_(new SyncKitError(code, r.text(r.left)));
+      this.report_(statusError(code, r.text(r.left)));
     } else if (kind == 18 && target) {
       const status = (target.status = statuses[r.byte()]!);
       this.notify_(() => target.emit_('status', status));
-    } else if (kind == 26 && document) {
-      const event = { document: document.id, acknowledged: r.uint(8), atHost: r.uint(8) };
+    } else if (kind == 26 && target) {
+      const event = { document: target.id, acknowledged: r.uint(8), atHost: r.uint(8) };
       this.notify_(() => this.emit_('history-lost', event));
-    } else document?.record_(kind, r);
+    } else target?.record_(kind, r);
   }
   /** Tells of what nobody can be told by a throw, except that something is closed. @internal */
-  protected report_(cause: unknown, what = '', code: ErrorCode = 'unavailable'): SyncKitError {
-    const error = wrap(code, what, cause);
+  protected report_(cause: unknown, what = ''): SyncKitError {
+    const error = wrap('unavailable', what, cause);
     if (error.code != 'closed') {
       this.notify_(() => this.emit_('error', error) || console.error(error));
     }
@@ -357,47 +354,47 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
 
   private async connect_(): Promise<void> {
     const attempt = (this.attempt_ = {});
-    const isPresent = (): boolean => attempt == this.attempt_;
-    const gone = (): void => {
-      if (!isPresent()) return;
-      this.gone_();
-      this.drain_();
-    };
+    /** Does something, unless there is another attempt by now. */
+    const live =
+      <E = void>(act: (event: E) => void) =>
+      (event: E): void => {
+        if (attempt != this.attempt_) return;
+        act(event);
+        this.drain_();
+      };
+    const gone = live(() => this.gone_());
     const { core_: core } = this;
-    const { token = '', url, WebSocket } = this.options_;
+    const { token, url, WebSocket = globalThis.WebSocket } = this.options_;
     try {
-      const credential = typeof token == 'string' ? token : await token();
-      if (!isPresent()) return;
-      const { href } = new URL(url!, globalThis.location?.href);
-      const socket = (this.socket_ = new WebSocket!(href.replace(/^http/, 'ws')));
-      socket.binaryType = 'arraybuffer';
-      socket.onopen = () => {
-        if (!isPresent()) return;
-        core.sk_.sk_connected(core.put_(credential), now());
-        this.drain_();
-      };
-      socket.onmessage = ({ data }: { data: ArrayBuffer }) => {
-        const frame = new Uint8Array(data);
-        // A full output is drained, then the frame is given again.
-        for (let n = 2; n-- && isPresent(); this.drain_()) {
-          core.put_();
-          if (core.sk_.sk_receive(core.raw_(frame), now()) != 3) break;
-        }
-        this.drain_();
-      };
-      socket.onerror = socket.onclose = gone;
+      const credential = typeof token == 'function' ? await token() : token;
+      live(() => {
+        const { href } = new URL(url!, globalThis.location?.href);
+        const socket = (this.socket_ = new WebSocket(href.replace(/^http/, 'ws')) as Socket);
+        socket.binaryType = 'arraybuffer';
+        socket.onopen = live(() => core.sk_connected(core.put_(credential), now()));
+        socket.onmessage = live(({ data }: { data: ArrayBuffer }) => {
+          const receive = live(() => {
+            core.put_();
+            // A full output is drained, then the frame is given again.
+            if (core.sk_receive(core.raw_(new Uint8Array(data)), now()) == 3 && again--) {
+              this.drain_();
+              receive();
+            }
+          });
+          let again = 1;
+          receive();
+        });
+        socket.onerror = socket.onclose = gone;
+      })();
     } catch (error) {
       this.report_(error, 'no connection');
       gone();
     }
   }
-  private hangUp_(): void {
+  private gone_(): void {
     this.attempt_ = undefined;
     this.socket_?.close();
     this.socket_ = undefined;
-  }
-  private gone_(): void {
-    this.hangUp_();
-    this.core_.sk_.sk_disconnected(now());
+    this.core_.sk_disconnected(now());
   }
 }

@@ -5,7 +5,7 @@
 import type { Json } from './codec.js';
 import { createCore, randomId } from './core.js';
 import { BaseDocument } from './document.js';
-import { BaseKit, type LiteOptions, type Socket } from './kit.js';
+import { BaseKit, type LiteOptions } from './kit.js';
 
 export { BaseDocument as Document } from './document.js';
 
@@ -18,10 +18,7 @@ export class SyncKit extends BaseKit {
   static async open(options: LiteOptions = {}): Promise<SyncKit> {
     const wasm = options.wasm ?? new URL('core-lite.wasm', import.meta.url);
     const replica = randomId();
-    return new SyncKit(await createCore(wasm, replica, 0), replica, BaseDocument, {
-      WebSocket: globalThis.WebSocket as unknown as new (url: string) => Socket,
-      ...options,
-    });
+    return new SyncKit(await createCore(wasm, replica, 0), replica, BaseDocument, options);
   }
   /** The document of that id (1 to 512 bytes); the same object while it is open. */
   document<T extends object = Record<string, Json>>(id: string): BaseDocument<T> {

@@ -9,7 +9,7 @@ import { Document } from './index.js';
 import type { Json } from './codec.js';
 import type { KitOptions, Socket } from './kit.js';
 import { loadPlugin as load, type PluginType } from './plugin.js';
-import { MemoryStorage } from './storage.js';
+import { MemoryStorage, type StorageAdapter } from './storage.js';
 import { StoredKit } from './stored.js';
 
 // Node 18 has Web Crypto, but not under its global name.
@@ -26,7 +26,7 @@ const fromFile = async (source: WasmSource): Promise<WasmSource> => {
 /** Options in Node: data goes to a directory, or nowhere. */
 export interface NodeKitOptions extends Omit<KitOptions, 'storage'> {
   /** A directory (one process at a time per kit name), 'memory' (the default), or an adapter. */
-  storage?: string | Exclude<KitOptions['storage'], 'indexeddb'>;
+  storage?: string | StorageAdapter;
 }
 
 /** SyncKit in Node: as in the default package, except for where data is kept. */

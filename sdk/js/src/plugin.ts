@@ -295,7 +295,7 @@ export const loadPlugin = async (source: WasmSource): Promise<PluginType> => {
     call(core, op, self, a, aLength, b, bLength) {
       const out: ExtOut = (slot, bytes) => {
         if (!bytes.length) return; // nothing to append; a null address would look like no memory
-        const at = core.sk_.sk_ext_out!(slot, bytes.length);
+        const at = core.sk_ext_out!(slot, bytes.length);
         if (!at) fail('nomem', 'core.wasm is out of memory');
         core.memory_().set(bytes, at);
       };

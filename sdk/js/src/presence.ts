@@ -1,7 +1,7 @@
 // Presence: who else has a document open.
 
 import type { Json, Reader } from './codec.js';
-import { listen, type Unsubscribe } from './events.js';
+import { each, listen, type Unsubscribe } from './events.js';
 
 /** Somebody else who has the document open. */
 export interface Peer<State = Json> {
@@ -45,6 +45,6 @@ export class Presence<State = Json> {
   }
   /** @internal */
   tell_(): void {
-    for (const fn of [...this.subscribers_]) fn(this.list_);
+    each(this.subscribers_, this.list_);
   }
 }

@@ -7,7 +7,7 @@
 
 import { canonical, decoder, encoder } from './codec.js';
 import type { WasmSource } from './core.js';
-import { codeName, fail, SyncKitError, wrap } from './errors.js';
+import { fail, statusError, wrap } from './errors.js';
 
 type Call = (...args: number[]) => number;
 
@@ -203,7 +203,7 @@ export class Runtime {
     this.room_(0);
     const at = this.words_[this.result_ + 2]!;
     const text = decoder.decode(this.bytes_.subarray(at, at + this.words_[this.result_ + 3]!));
-    throw new SyncKitError(codeName(-code), text);
+    throw statusError(-code, text);
   }
 
   /** The data of the last call, borrowed. */

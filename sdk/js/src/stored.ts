@@ -27,7 +27,7 @@ const start = async (
     types[type]!.call(core, op, ...(rest as [any, any, any, any, any])),
   );
   types.forEach((type, i) =>
-    core.ok_(core.sk_.sk_register!(i, core.put_(type.type), type.format, type.minFormat)),
+    core.ok_(core.sk_register!(i, core.put_(type.type), type.format, type.minFormat)),
   );
   return core;
 };
@@ -139,7 +139,7 @@ export class StoredKit<D extends BaseDocument<any> = BaseDocument<any>> extends 
       core.put_();
       core.raw_(key);
       core.raw_(value);
-      core.ok_(core.sk_.sk_load!(document.handle_, key.length, value.length, now()));
+      core.ok_(core.sk_load!(document.handle_, key.length, value.length, now()));
     }
   }
 
@@ -186,7 +186,7 @@ export class StoredKit<D extends BaseDocument<any> = BaseDocument<any>> extends 
       this.queue_.splice(0, batches.length);
       this.stored_ = batches.at(-1)!.id_;
       if (this.closed_) continue;
-      this.core_.sk_.sk_stored!(this.stored_, now());
+      this.core_.sk_stored!(this.stored_, now());
       this.drain_();
     }
     // In the same step as the last look at the queue: a batch that comes now starts the next pump.
