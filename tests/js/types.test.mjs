@@ -8,7 +8,7 @@ import test from 'node:test';
 import { need, scratch, sdk } from './support.mjs';
 
 const program = `
-import { SyncKit, SyncKitError, moveCaret, type Document, type TextOp, type KitOptions } from 'synckit';
+import { MemoryStorage, SyncKit, SyncKitError, moveCaret, type Document, type TextOp, type KitOptions } from 'synckit';
 import { SyncKit as Lite } from 'synckit/lite';
 import { SyncKit as Node, FileStorage } from 'synckit/node';
 import { useValue, useStatus } from 'synckit/react';
@@ -16,7 +16,7 @@ import { useValue as useVue } from 'synckit/vue';
 import { valueStore } from 'synckit/svelte';
 
 interface Note { title: string; count?: number }
-const options: KitOptions = { url: '/sync', token: async () => 'x', storage: 'memory', name: 'n' };
+const options: KitOptions = { url: '/sync', token: async () => 'x', storage: new MemoryStorage(), name: 'n' };
 export const kit = await SyncKit.open(options);
 const doc: Document<Note> = kit.document<Note>('d');
 await doc.ready;

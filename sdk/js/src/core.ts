@@ -19,7 +19,14 @@ interface Exports {
   _initialize(): void;
   sk_scratch(size: number): number;
   sk_result(): number;
-  sk_init: (...args: [number, number, number, number, number, number]) => number;
+  sk_init(
+    low: string,
+    high: string,
+    seedLow: number,
+    seedHigh: number,
+    persistent: number,
+    client: number,
+  ): number;
   sk_register?(index: number, type: number, format: number, minFormat: number): number;
   sk_ext_out?(slot: number, length: number): number;
   sk_open(id: number): number;
@@ -169,14 +176,16 @@ export const createCore = async (
   core.ok_ = (code) => {
     if (code) throw statusError(code, decoder.decode(slice(3)));
   };
-  core.handle_ = (value) => {
-    if (!value) core.ok_(word(0));
-    return value;
-  };
-  const half = (at: number): number => parseInt(replica.slice(at, at + 8), 16);
-  const [low, high] = random();
+  core.handle_ = (value) => (value || core.ok_(word(0)), value);
   core.ok_(
-    core.sk_init(half(8), half(0), low!, high!, persistent, core.put_('synckit-js/0.1.0')),
+    core.sk_init(
+      // Strings of a number become one on the way.
+      `0x${replica.slice(8)}`,
+      `0x${replica.slice(0, 8)}`,
+      ...(random() as unknown as [number, number]),
+      persistent,
+      core.put_('synckit-js/0.1.0'),
+    ),
   );
   return core;
 };

@@ -43,6 +43,9 @@ export interface DocumentEvents {
   permission: Permission;
 }
 
+const states = ['saved', 'sent', 'durable'] as const;
+const permissions = ['none', 'read', 'write', 'admin'] as const;
+
 /** One document of a kit; made by `kit.document(id)`. */
 export class BaseDocument<T extends object = Record<string, Json>> extends Emitter<DocumentEvents> {
   /** Resolves when what this device has of the document is loaded: edits may begin. */
@@ -58,7 +61,7 @@ export class BaseDocument<T extends object = Record<string, Json>> extends Emitt
   /** @internal */ declare closed_?: boolean;
   /** @internal */ durable_ = 0;
   /** @internal */ readonly handle_: number;
-  private readonly fields_ = new Map<string, Field>();
+  private readonly fields_: Record<string, Field> = {};
   private readonly byHandle_: Field[] = [];
   private readonly root_: MapField;
 
@@ -139,6 +142,18 @@ export class BaseDocument<T extends object = Record<string, Json>> extends Emitt
     core.sk_info(this.handle_);
     return core.word_(6);
   }
+  /** What tells whether every own change made so far is durable. @internal */
+  flushed_(): () => unknown {
+    const { seq } = this;
+    return () => {
+      if (this.closed_) return true;
+      const { pending, status, permission } = this;
+      if (pending && (status == 'denied' || permission == 'read')) {
+        fail('denied', 'the host takes no changes');
+      }
+      return this.readable_ && (!pending || (seq && this.durable_ >= seq));
+    };
+  }
   /** Stores what is open, then forgets the document here; what is stored stays. */
   close(): Promise<void> {
     return this.kit_.closeDocument_(this);
@@ -152,22 +167,18 @@ export class BaseDocument<T extends object = Record<string, Json>> extends Emitt
     name: string,
     type: string,
   ): F {
-    const key = `${type}\0${name}`;
-    let field = this.fields_.get(key);
-    if (!field) {
-      field = new kind(this, name, type);
-      this.fields_.set(key, field);
-      if (this.readable_) this.bind_(field);
-    }
-    return field as F;
+    return (this.fields_[`${type}\0${name}`] ??= this.bind_(new kind(this, name, type))) as F;
   }
-  /** Gives a field its handle. */
+  /** Gives a field its handle, when it can have one. */
   private bind_(field: Field): Field {
-    const { core_: core } = this.kit_;
-    const name = core.put_(field.name);
-    const type = core.text_(field.type) - name;
-    field.handle_ = core.handle_(core.sk_field(this.handle_, name, type));
-    return (this.byHandle_[field.handle_] = field);
+    if (this.readable_) {
+      const { core_: core } = this.kit_;
+      const name = core.put_(field.name);
+      const type = core.text_(field.type) - name;
+      field.handle_ = core.handle_(core.sk_field(this.handle_, name, type));
+      this.byHandle_[field.handle_] = field;
+    }
+    return field;
   }
   /** @internal */
   open_(): void {
@@ -196,35 +207,36 @@ export class BaseDocument<T extends object = Record<string, Json>> extends Emitt
 
   /** The views are to be read again. @internal */
   changed_(): void {
-    for (const field of this.fields_.values()) this.bind_(field).reset_();
+    for (const field of Object.values(this.fields_)) this.bind_(field).reset_();
   }
   /** Applies one output record of this document; views first, listeners later. @internal */
   record_(kind: number, r: Reader): void {
+    const { id, kit_: kit } = this;
     if (kind == 19) {
       const field = this.byHandle_[r.uint(4)];
       if (this.readable_) field?.patched_(() => r.raw(r.left), false);
     } else if (kind == 21) {
-      if (this.readable_) this.kit_.afterwards_(() => this.changed_());
+      if (this.readable_) kit.afterwards_(() => this.changed_());
     } else if (kind == 22) {
-      const state = (['saved', 'sent', 'durable'] as const)[r.byte() - 1]!;
+      const state = states[r.byte() - 1]!;
       const seq = r.uint(8);
       if (state == 'durable') this.durable_ = seq;
-      this.tell_('change', { document: this.id, state, seq });
+      this.tell_('change', { document: id, state, seq });
     } else if (kind == 23) {
-      const low = r.uint(4);
-      const high = r.uint(4);
-      const count = r.uint(4);
-      const error = statusError(r.uint(4), r.text(r.left));
-      const discard = (): void => {
-        const { core_: core } = this.kit_;
-        core.ok_(core.sk_discard?.(this.handle_, low, high, now()) ?? 0);
-        this.kit_.touch_();
-      };
-      const seq = low + high * 2 ** 32;
-      this.tell_('rejected', { document: this.id, seq, count, error, discard });
+      const seq = r.uint(8);
+      this.tell_('rejected', {
+        document: id,
+        seq,
+        count: r.uint(4),
+        error: statusError(r.uint(4), r.text(r.left)),
+        discard: () => {
+          // As (low, high): what is above 32 bits is cut off on the way.
+          kit.core_.sk_discard?.(this.handle_, seq, seq / 2 ** 32, now());
+          kit.touch_();
+        },
+      });
     } else if (kind == 25) {
-      this.permission = (['none', 'read', 'write', 'admin'] as const)[r.byte()]!;
-      this.tell_('permission', this.permission);
+      this.tell_('permission', (this.permission = permissions[r.byte()]!));
     }
   }
   /** Tells the listeners of the document, then those of the kit. */

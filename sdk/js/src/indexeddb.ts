@@ -8,7 +8,7 @@
 // Locks are Web Locks, which the browser releases when a tab dies, however it dies.
 
 import { SyncKitError, wrap } from './errors.js';
-import { isStale, type Row, type StorageAdapter, type StoreOp } from './storage.js';
+import type { Row, StorageAdapter, StoreOp } from './storage.js';
 
 /** What TypeScript's IDBValidKey asks for: bytes that are not shared memory. */
 type Key = Uint8Array<ArrayBuffer>;
@@ -24,19 +24,15 @@ export class IndexedDbStorage implements StorageAdapter {
 
   async open(name: string): Promise<void> {
     this.name_ = `synckit:${name}`;
-    try {
-      const request = indexedDB.open(this.name_, 1);
-      await new Promise((resolve, reject) => {
-        request.onupgradeneeded = () => request.result.createObjectStore(store);
-        request.onsuccess = resolve;
-        request.onerror = () => reject(request.error);
-      });
-      const db = (this.db_ = request.result);
-      // Another tab deletes or upgrades the database: let it, and fail writes here loudly.
-      db.onversionchange = () => db.close();
-    } catch (error) {
-      throw wrap('unavailable', 'IndexedDB cannot be opened', error);
-    }
+    const request = indexedDB.open(this.name_, 1);
+    await new Promise((resolve, reject) => {
+      request.onupgradeneeded = () => request.result.createObjectStore(store);
+      request.onsuccess = resolve;
+      request.onerror = () => reject(request.error);
+    });
+    const db = (this.db_ = request.result);
+    // Another tab deletes or upgrades the database: let it, and fail writes here loudly.
+    db.onversionchange = () => db.close();
   }
 
   /** One transaction: resolves when it is complete. */
@@ -88,7 +84,12 @@ export class IndexedDbStorage implements StorageAdapter {
           if (op.op == 'put') rows.put(value, key);
           else {
             const old: IDBRequest<Uint8Array | undefined> = rows.get(key);
-            old.onsuccess = () => isStale(old.result, value) || rows.put(value, key);
+            old.onsuccess = () => {
+              // As isStale, by the database's own order of bytes.
+              const order = (n: number): number =>
+                old.result ? indexedDB.cmp(old.result.slice(0, n), value.slice(0, n)) : -1;
+              if (order(8) || order(16) < 0) rows.put(value, key);
+            };
           }
         }
       }

@@ -10,7 +10,6 @@ export const mapIntent = (
   path: readonly string[],
   value?: unknown,
 ): number => {
-  if (!path.length) fail('malformed', 'the path is empty');
   const json = value === undefined ? '' : toJson(value);
   out.put_(); // a toJSON of the application may have edited meanwhile
   out.varint_(json ? 1 : 2);

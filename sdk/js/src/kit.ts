@@ -67,8 +67,6 @@ const statuses = ['offline', 'connecting', 'syncing', 'synced', 'denied'] as con
 export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Emitter<KitEvents> {
   /** Of the connection as a whole; `on('status', …)` tells changes. */
   status: Status = 'offline';
-  /** Host time minus this device's, in milliseconds, once connected. */
-  clockOffset = 0;
   /** @internal */ declare closed_?: boolean;
   /** @internal */ readonly documents_ = new Map<string, D>();
 
@@ -84,6 +82,8 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
   private declare timer_: ReturnType<typeof setTimeout> | undefined;
   private readonly notes_: (() => void)[] = [];
   private readonly later_: (() => void)[] = [];
+  /** Removes the listeners of the platform. */
+  private readonly end_ = new AbortController();
   private readonly waiters_ = new Set<() => void>();
 
   /** @internal */
@@ -98,7 +98,15 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
     protected readonly options_: LiteOptions,
   ) {
     super();
-    this.follow_('addEventListener');
+    // Follows the platform: no waiting for a timeout when the network goes or comes.
+    for (const name of ['online', 'offline']) {
+      const changed = (): void => {
+        if (!this.wanted_) return;
+        this.online_(false);
+        this.online_(name == 'online');
+      };
+      globalThis.addEventListener?.(name, changed, this.end_);
+    }
     this.goOnline();
   }
 
@@ -134,16 +142,6 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
   goOffline(): void {
     this.online_((this.wanted_ = false));
   }
-  /** Follows the platform: no waiting for a timeout when the network goes or comes. */
-  private follow_(what: 'addEventListener' | 'removeEventListener'): void {
-    for (const name of ['online', 'offline']) globalThis[what]?.(name, this.network_);
-  }
-  private readonly network_ = ({ type }: Event): void => {
-    if (!this.wanted_) return;
-    this.online_(false);
-    if (type == 'online') this.online_(true);
-  };
-
   /** Resolves when every change made so far is stored on this device; at once in memory. */
   async saved(): Promise<void> {
     this.commit_();
@@ -155,19 +153,8 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
    */
   flush({ timeout = 0 }: { timeout?: number } = {}): Promise<void> {
     this.commit_();
-    const open = [...this.documents_.values()].map((document) => [document, document.seq] as const);
-    return this.wait_(
-      () =>
-        open.every(([document, seq]) => {
-          if (document.closed_) return true;
-          const { pending } = document;
-          if (pending && (document.status == 'denied' || document.permission == 'read')) {
-            fail('denied', 'the host takes no changes');
-          }
-          return document.readable_ && ((seq && document.durable_ >= seq) || !pending);
-        }),
-      timeout,
-    );
+    const all = [...this.documents_.values()].map((document) => document.flushed_());
+    return this.wait_(() => all.every((done) => done()), timeout);
   }
   /** Releases everything. What is neither stored nor durable on the host is lost. */
   async close(_force?: boolean): Promise<void> {
@@ -176,11 +163,9 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
     this.closed_ = true;
     this.gone_();
     clearTimeout(this.timer_);
-    this.follow_('removeEventListener');
+    this.end_.abort();
     for (const document of this.documents_.values()) document.closed_ = true;
     this.check_();
-    this.status = 'offline';
-    this.emit_('status', 'offline');
   }
 
   // ---- waiting -----------------------------------------------------------------------------
@@ -276,20 +261,17 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
         }
       }
       // Views are read again only now, when no patch for them is left in the output.
-      for (const call of this.later_.splice(0)) call();
+      each(this.later_.splice(0));
     } finally {
       this.draining_ = false;
     }
     clearTimeout(this.timer_);
     const at = this.core_.sk_next_timer();
     if (at >= 0) {
-      this.timer_ = setTimeout(
-        () => {
-          this.core_.sk_tick(now());
-          this.drain_();
-        },
-        Math.min(Math.ceil(at - now()), maxTimerMs),
-      );
+      this.timer_ = setTimeout(() => {
+        this.core_.sk_tick(now());
+        this.drain_();
+      }, Math.min(at - now() + 1, maxTimerMs));
     }
     this.check_();
     this.run_();
@@ -324,10 +306,7 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
     if (kind == 1) return this.socket_?.send(r.raw(r.left));
     if (kind == 16) return void this.connect_();
     if (kind == 17) return this.gone_();
-    if (kind == 28) {
-      this.clockOffset = r.uint(4) + (r.uint(4) | 0) * 2 ** 32;
-      return;
-    }
+    if (kind == 28) return; // its clock: the engine follows it
     const target = this.byHandle_[r.uint(4)];
     if (kind == 27) {
       const code = r.uint(4);
@@ -372,18 +351,16 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
         const socket = (this.socket_ = new WebSocket(href.replace(/^http/, 'ws')) as Socket);
         socket.binaryType = 'arraybuffer';
         socket.onopen = live(() => core.sk_connected(core.put_(credential), now()));
-        socket.onmessage = live(({ data }: { data: ArrayBuffer }) => {
-          const receive = live(() => {
-            core.put_();
-            // A full output is drained, then the frame is given again.
-            if (core.sk_receive(core.raw_(new Uint8Array(data)), now()) == 3 && again--) {
-              this.drain_();
-              receive();
-            }
-          });
-          let again = 1;
-          receive();
+        let full = false;
+        const receive = live(({ data }: { data: ArrayBuffer }) => {
+          core.put_();
+          full = core.sk_receive(core.raw_(new Uint8Array(data)), now()) == 3;
         });
+        socket.onmessage = (event: { data: ArrayBuffer }) => {
+          receive(event);
+          // A full output is drained by now: the frame is given again.
+          if (full) receive(event);
+        };
         socket.onerror = socket.onclose = gone;
       })();
     } catch (error) {

@@ -77,8 +77,8 @@ export class StoredKit<D extends BaseDocument<any> = BaseDocument<any>> extends 
     storage: StorageAdapter,
     wasm: WasmSource,
   ): Promise<K> {
-    await storage.open(options.name ?? 'default');
     try {
+      await storage.open(options.name ?? 'default');
       let replica = '';
       let unlock: (() => void) | undefined;
       for (replica of await storage.replicas()) {
@@ -199,16 +199,15 @@ export class StoredKit<D extends BaseDocument<any> = BaseDocument<any>> extends 
     this.adopting_ = true;
     const { core_: core, options_: options, storage_: storage } = this;
     try {
-      const queues = new Map<string, Set<string>>();
+      const queues: Record<string, Set<string>> = {};
       for (const key of await storage.keys()) {
         const at = 2 + key[0]! * 256 + key[1]!;
         if (key[at] != queueKind) continue;
         // Big endian in keys.
         const replica = new Reader(key.slice(at + 1, at + 9).reverse()).hex();
-        const ids = queues.get(replica) ?? new Set();
-        queues.set(replica, ids.add(decoder.decode(key.subarray(2, at))));
+        (queues[replica] ??= new Set()).add(decoder.decode(key.subarray(2, at)));
       }
-      for (const [replica, ids] of queues) {
+      for (const [replica, ids] of Object.entries(queues)) {
         if (this.closed_) return;
         const unlock = await storage.lock(replica);
         if (!unlock) continue; // alive (it may be this one): it sends by itself
