@@ -292,7 +292,9 @@ Status Lww::restamp(const Stamp& stamp, Bytes delta, Writer& out) {
 
 void Lww::sorted_children(uint32_t node, Vec<uint32_t>& ids) const {
   for (uint32_t id = nodes_[node].child; id; id = nodes_[id].next) ids.push_back(id);
+#if !defined(SYNCKIT_LITE)  // whose views are read by JavaScript alone
   names_.sort(ids);
+#endif
 }
 
 // In the order of their paths: a path before those below it.

@@ -305,7 +305,7 @@ void Engine::restamp(Doc& doc, uint64_t now_ms) {
     rewrite(doc, i, scratch_, hlc);
     // What lost against the old clock is gone from the document; what lost to another replica's
     // queue may have to come back. Start from the host's state.
-    if (hlc <= doc.foreign_hlc) doc.rebuild_wanted = true;
+    if (kHasStore && hlc <= doc.foreign_hlc) doc.rebuild_wanted = true;
   }
 }
 

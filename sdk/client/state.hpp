@@ -135,7 +135,9 @@ struct Engine::Doc : Engine::DocState {
   }
   ~Doc() {
     for (size_t i = head; i < queue.size(); ++i) std::free(queue[i].bytes);
-    for (Kept& kept : history) std::free(kept.bytes);
+    if (kHasStore) {
+      for (Kept& kept : history) std::free(kept.bytes);
+    }
     for (FieldName& field : fields) std::free(field.bytes);
     delete document;
     delete fresh;
