@@ -3,6 +3,20 @@
 
 namespace synckit::text {
 
+Text::Work& Text::work() {
+#if defined(__wasm__)  // one thread
+  static constinit Work work;
+#else
+  static constinit thread_local Work work;
+#endif
+  return work;
+}
+
+void Text::release(Work& work) {
+  work.~Work();
+  new (&work) Work;
+}
+
 // ---- intents ------------------------------------------------------------------------------
 
 // Leaves the cursor at the position.
@@ -67,9 +81,9 @@ Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
   }
   tree_.erased.clear();
   tree_.erase(splice.erase);  // the cursor stands behind what was inserted
-  if (delta.wanted()) write_op(stamp, me, lo, ro, splice, delta);
+  if (delta.wanted()) write_op(work(), stamp, me, lo, ro, splice, delta);
   if (patch.wanted()) {
-    PatchWriter out(patch, patch_text_);
+    PatchWriter out(patch, work().patch_text);
     out.retain(splice.position, wide_before);
     if (splice.chars) out.insert(splice.text);
     out.erase(splice.erase, wide + splice.wide - tree_.wide());
@@ -81,59 +95,61 @@ Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
 
 // ---- the delta of a local edit ---------------------------------------------------------------
 
-void Text::name(uint32_t me, uint32_t lv, uint32_t count) {
-  if (lv == kNone) return named_.push_back({0, kNone, 0});
+void Text::name(Work& work, uint32_t me, uint32_t lv, uint32_t count) {
+  if (lv == kNone) return work.named.push_back({0, kNone, 0});
   while (count) {
     uint32_t index = dots_.run_of(lv);
     const Run& run = dots_.runs()[index];
     uint32_t left = dots_.run_end(index) - lv, part = left < count ? left : count;
-    named_.push_back({run.seq + (lv - run.lv), run.replica, part});
+    work.named.push_back({run.seq + (lv - run.lv), run.replica, part});
     lv += part;
     count -= part;
     if (run.replica == me) continue;
     size_t at = 0;
     const Vec<Replica>& replicas = dots_.replicas();
-    while (at < others_.size() && replicas[others_[at]].id < replicas[run.replica].id) ++at;
-    if (at == others_.size() || others_[at] != run.replica) others_.insert(at, run.replica);
+    Vec<uint32_t>& others = work.others;
+    while (at < others.size() && replicas[others[at]].id < replicas[run.replica].id) ++at;
+    if (at == others.size() || others[at] != run.replica) others.insert(at, run.replica);
   }
 }
 
-void Text::write_dot(Writer& out, uint32_t me, uint64_t from, const Named& dot) {
+void Text::write_dot(Work& work, Writer& out, uint32_t me, uint64_t from,
+                     const Named& dot) {
   if (dot.replica == kNone) return out.byte(0);
   uint32_t which = 0;
   if (dot.replica != me) {
-    while (others_[which++] != dot.replica) {
+    while (work.others[which++] != dot.replica) {
     }
   }
   out.varint(which ? dot.seq : from - dot.seq);
-  if (!others_.empty()) out.varint(which);
+  if (!work.others.empty()) out.varint(which);
 }
 
-void Text::write_op(const Stamp& stamp, uint32_t me, uint32_t lo, uint32_t ro,
+void Text::write_op(Work& work, const Stamp& stamp, uint32_t me, uint32_t lo, uint32_t ro,
                     const Splice& splice, Writer& out) {
-  named_.clear();
-  others_.clear();
-  for (const Atoms& run : tree_.erased) name(me, run.lv, run.count);
-  size_t gone = named_.size();
+  work.named.clear();
+  work.others.clear();
+  for (const Atoms& run : tree_.erased) name(work, me, run.lv, run.count);
+  size_t gone = work.named.size();
   uint8_t flags = kOp;
   uint64_t from = stamp.seq;
   if (gone) flags |= kErases, ++from;
   if (splice.chars) {
     flags |= kInserts;
-    name(me, lo, 1);
-    const Named& dot = named_.back();
+    name(work, me, lo, 1);
+    const Named& dot = work.named.back();
     if (!gone && dot.replica == me && dot.seq + 1 == from) flags |= kTyping;
-    name(me, ro, 1);
+    name(work, me, ro, 1);
   }
-  if (!others_.empty()) flags |= kTable;
+  if (!work.others.empty()) flags |= kTable;
   out.byte(flags);
   out.fixed64(stamp.replica);
   out.varint(stamp.seq);
-  if (!others_.empty()) out.varint(others_.size());
-  for (uint32_t other : others_) out.fixed64(dots_.replicas()[other].id);
-  for (size_t i = flags & kTyping ? 1 : 0; i < named_.size(); ++i) {
-    write_dot(out, me, i < gone ? stamp.seq : from, named_[i]);
-    if (i < gone) out.varint((named_[i].len - 1) << 1 | (i + 1 < gone ? 1 : 0));
+  if (!work.others.empty()) out.varint(work.others.size());
+  for (uint32_t other : work.others) out.fixed64(dots_.replicas()[other].id);
+  for (size_t i = flags & kTyping ? 1 : 0; i < work.named.size(); ++i) {
+    write_dot(work, out, me, i < gone ? stamp.seq : from, work.named[i]);
+    if (i < gone) out.varint((work.named[i].len - 1) << 1 | (i + 1 < gone ? 1 : 0));
   }
   if (splice.chars) out.raw(splice.text);
 }
@@ -153,10 +169,11 @@ Status Text::view(Writer& json) const {
 }
 
 Status Text::inspect(Bytes bytes, Summary& summary, Deps& deps) {
-  Delta delta;
-  SK_TRY(delta.decode(bytes));
-  delta.summarize(summary, deps);
-  return {};
+  Work& mine = work();
+  Status status = mine.delta.decode(bytes);
+  if (status.ok()) mine.delta.summarize(summary, deps);
+  done(mine, bytes);
+  return status;
 }
 
 // Mostly typing and small deletes near a few hot places, in several scripts.

@@ -13,7 +13,7 @@
 //   - A call that fails has changed nothing (out of memory apart: see crdt.hpp).
 //   - Equal sets of merged deltas give equal views and equal encodings, whatever the order.
 //
-// Threads: one caller at a time per instance; inspect() is reentrant.
+// Threads: one caller at a time per instance; any number of threads at once.
 #pragma once
 
 #include <synckit/crdt.hpp>
@@ -108,34 +108,43 @@ class Text : public Crdt<Text> {
     return {SK_MISSING_DEPS, SK_TEXT("text delta: builds on edits that are not here yet")};
   }
 
+  // What a call needs while it runs, kept for its memory: one per thread, not one per text.
+  struct Work {
+    Delta delta;
+    Vec<Known> table;
+    Vec<Atoms> fresh;      // what a merge has inserted
+    Vec<Placed> places;    // what its patch has to tell
+    Vec<Keyed> changes;    // where these stand
+    Vec<Named> named;
+    Vec<uint32_t> others;  // foreign authors of an op, ascending by id
+    Buffer patch_text;
+  };
+  static Work& work();
+  // Gives the memory back when what was read was large. Rare, so apart from the hot path.
+  static void done(Work& work, Bytes delta) {
+    if (delta.len > kKeptDelta) release(work);
+  }
+  static constexpr size_t kKeptDelta = 4096;
+  [[gnu::noinline]] static void release(Work& work);
+
   // text.cpp: local edits
   Status read_intent(Bytes intent, Splice& splice);
-  void write_op(const Stamp& stamp, uint32_t me, uint32_t lo, uint32_t ro, const Splice& splice,
-                Writer& out);
-  void write_dot(Writer& out, uint32_t me, uint64_t from, const Named& dot);
-  void name(uint32_t me, uint32_t lv, uint32_t count);
+  void write_op(Work& work, const Stamp& stamp, uint32_t me, uint32_t lo, uint32_t ro,
+                const Splice& splice, Writer& out);
+  static void write_dot(Work& work, Writer& out, uint32_t me, uint64_t from, const Named& dot);
+  void name(Work& work, uint32_t me, uint32_t lv, uint32_t count);
 
   // text_merge.cpp
-  Status resolve();
-  const Known& known(uint32_t g) const;
-  uint32_t atom(uint32_t g) const;
-  void apply(Writer& patch);
-  void put(const Piece& piece, uint32_t before, bool loads);
-  void tell(PatchWriter& out);
+  Status resolve(Work& work);
+  static const Known& known(const Work& work, uint32_t g);
+  static uint32_t atom(const Work& work, uint32_t g);
+  void apply(Work& work, Writer& patch);
+  void put(Work& work, const Piece& piece, uint32_t before, bool loads);
+  void tell(Work& work, PatchWriter& out);
 
   CharLog chars_;
   Dots dots_;
   Sequence tree_;
-
-  // Scratch, kept for its memory.
-  Delta delta_;
-  Vec<Known> table_;
-  Vec<Atoms> fresh_;     // what a merge has inserted
-  Vec<Placed> places_;   // what its patch has to tell
-  Vec<Keyed> changes_;   // where these stand
-  Vec<Named> named_;
-  Vec<uint32_t> others_;  // foreign authors of an op, ascending by id
-  Buffer patch_text_;
 };
 
 }  // namespace synckit::text

@@ -44,7 +44,7 @@ class CharLog {
   void write(Writer& out, uint32_t lv, uint32_t count, bool json) const;
 
  private:
-  // kPageAtoms characters follow, and a spare one that get() may touch.
+  // kPageAtoms characters follow, and a spare one that get() and put() may touch.
   struct Page {
     uint16_t shift;  // log2 of the bytes of a character
     uint16_t wide;   // characters above U+FFFF; an atom is set once
@@ -58,10 +58,10 @@ class CharLog {
       return code & 0xffffffffu >> (32 - (8u << shift));
     }
     void put(uint32_t i, uint32_t code) {
-      uint8_t* to = at(i);
-      to[0] = static_cast<uint8_t>(code);
-      if (shift) to[1] = static_cast<uint8_t>(code >> 8);
-      if (shift > 1) to[2] = static_cast<uint8_t>(code >> 16);
+      uint32_t old, mask = 0xffffffffu >> (32 - (8u << shift));
+      std::memcpy(&old, at(i), 4);
+      code |= old & ~mask;
+      std::memcpy(at(i), &code, 4);
     }
   };
 

@@ -17,16 +17,16 @@ void sort(Vec<Keyed>& items) {
 }
 
 void predict(Vec<Piece>& pieces) {
-  // The older pieces to the left of a piece form a chain: each one's own left neighbour is next.
-  uint32_t at = kNone;
-  for (uint32_t i = 0; i < pieces.size(); at = i++) {
-    while (at != kNone && pieces[at].g > pieces[i].g) at = pieces[at].left;
-    pieces[i].left = at;
-  }
-  at = kNone;
-  for (auto i = static_cast<uint32_t>(pieces.size()); i--; at = i) {
-    while (at != kNone && pieces[at].g > pieces[i].g) at = pieces[at].right;
-    pieces[i].right = at;
+  // The older pieces on one side of a piece form a chain: each one's own neighbour is next.
+  auto count = static_cast<uint32_t>(pieces.size());
+  for (uint32_t side = 0; side < 2; ++side) {
+    uint32_t at = kNone, i = side ? count : kNone;
+    for (uint32_t todo = count; todo--; at = i) {
+      Piece& piece = pieces[i += side ? kNone : 1];
+      while (at != kNone && pieces[at].g > piece.g) at = pieces[at].near[side];
+      piece.near[side] = at;
+      piece.origin[side] = at == kNone ? kNone : pieces[at].edge[1 - side];
+    }
   }
 }
 
@@ -132,13 +132,13 @@ void Delta::decode_op(uint8_t flags) {
   if (!(flags & kInserts)) return;
   Piece piece{};
   if (!(flags & kTyping)) {
-    piece.lo = op_dot(flags, seq, nullptr);
+    piece.origin[0] = op_dot(flags, seq, nullptr);
   } else if (seq > 1) {
-    piece.lo = name(0, seq - 1, 0);
+    piece.origin[0] = name(0, seq - 1, 0);
   } else {
     fail(SK_TEXT("text delta: names a dot that cannot exist"));
   }
-  piece.ro = op_dot(flags, seq, nullptr);
+  piece.origin[1] = op_dot(flags, seq, nullptr);
   text = in_.rest();
   const uint8_t* at = text.data;
   uint32_t wide;
@@ -239,8 +239,9 @@ void Delta::read_pieces() {
       start = (code >> 1 ^ (~(code & 1) + 1)) + end;  // zigzag; wraps for nonsense
     }
     if (start >= atoms) return fail(SK_TEXT("text delta: a piece begins outside its atoms"));
-    piece.g = static_cast<uint32_t>(start);
+    piece.g = piece.edge[0] = static_cast<uint32_t>(start);
     end = piece.g + piece.len();
+    piece.edge[1] = end - 1;
     open.push(end);
     order.push_back({piece.g, static_cast<uint32_t>(&piece - pieces.data())});
   }
@@ -270,18 +271,12 @@ uint32_t Delta::state_origin(uint32_t g) {
 
 void Delta::read_exceptions() {
   predict(pieces);
-  for (Piece& piece : pieces) {
-    const Piece* left = &pieces[piece.left];
-    piece.lo = piece.left == kNone ? kNone : left->g + left->len() - 1;
-    piece.ro = piece.right == kNone ? kNone : pieces[piece.right].g;
-  }
   uint64_t at = 0;
   while (uint64_t gap = in_.varint()) {
     if (gap > pieces.size() - at) return fail(SK_TEXT("text delta: an origin without a piece"));
     at += gap;
     Piece& piece = pieces[static_cast<size_t>(at - 1)];
-    piece.lo = state_origin(piece.g);
-    piece.ro = state_origin(piece.g);
+    for (uint32_t& origin : piece.origin) origin = state_origin(piece.g);
     sequential = false;
   }
 }
@@ -292,7 +287,7 @@ void Delta::read_text() {
   const uint8_t* end = at + text.len;
   uint32_t wide = 0;
   for (Piece& piece : pieces) {
-    piece.first = static_cast<uint32_t>(at - text.data);
+    piece.lo = static_cast<uint32_t>(at - text.data);
     if (!piece.dead() && (scan(at, end, piece.len(), wide) < piece.len() || wide == kBadText)) {
       return fail(SK_TEXT("text delta: text shorter than its pieces, or invalid UTF-8"));
     }

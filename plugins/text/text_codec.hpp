@@ -37,17 +37,17 @@ void sort(Vec<Keyed>& items);  // by key, stable
 struct Piece {
   uint32_t g;
   uint32_t meta;         // length, and kDeadBit for a tombstone
-  uint32_t lo, ro;       // decoding: see Delta; encoding: lvs
-  uint32_t left, right;  // see predict()
-  uint32_t first, last;  // encoding: lv of the first and the last atom; decoding: `first` = offset
-                         // of its text
+  uint32_t lo, ro;       // encoding: lvs of the origins; decoding: `lo` = offset of its text
+  uint32_t edge[2];      // first and last atom; encoding: lvs, decoding: numbers
+  uint32_t origin[2];    // left and right one: predicted, unless the delta says otherwise
+  uint32_t near[2];      // see predict()
 
   uint32_t len() const { return meta & ~kDeadBit; }
   bool dead() const { return (meta & kDeadBit) != 0; }
 };
 
 // Sets for each piece, in document order, the nearest pieces left and right whose atoms are older
-// (smaller g): index or kNone. The origins, unless somebody wrote there concurrently.
+// (smaller g): index or kNone. Their edges are its origins, unless somebody wrote concurrently.
 void predict(Vec<Piece>& pieces);
 
 // The ends of the latest pieces that nothing has continued yet: most pieces are the rest of one
@@ -84,16 +84,17 @@ struct Segment {
 };
 
 struct Delta {
-  bool state, sequential;  // sequential: every origin is the predicted one
-  uint64_t first;          // op: the first dot of the whole edit
-  uint32_t atoms;          // that it carries
-  uint32_t gone, named;    // atoms kNamed .. gone - 1 are deleted, .. named - 1 are origins
+  bool state = false, sequential = false;  // sequential: every origin is the predicted one
+  uint64_t first = 0;      // op: the first dot of the whole edit
+  uint32_t atoms = 0;      // that it carries
+  uint32_t gone = 0, named = 0;  // atoms kNamed .. gone - 1 are deleted, .. named - 1 are origins
   Vec<Author> authors;     // op: the author, then the table; state: ascending by id
   Vec<Segment> segments;   // ascending by g
   Vec<Piece> pieces;       // in document order
   Vec<Keyed> order;        // pieces by g
   Bytes text;              // of all visible pieces, in document order
 
+  constexpr Delta() {}
   Status decode(Bytes bytes);
   void summarize(Summary& summary, Deps& deps) const;
 
@@ -102,7 +103,7 @@ struct Delta {
   [[gnu::noinline]] void fail(const char* why);
   [[gnu::noinline]] void too_many();
   void decode_op(uint8_t flags);
-  void decode_state();
+  [[gnu::noinline]] void decode_state();  // rare: apart from the hot path
   void read_authors(uint64_t count);
   void read_runs(Vec<Segment>* carried);
   void read_turns(Vec<Segment>& runs);
@@ -113,7 +114,10 @@ struct Delta {
   uint32_t op_dot(uint8_t flags, uint64_t from, bool* more);
   uint32_t state_origin(uint32_t g);
 
-  Reader in_{Bytes()};
+  union {  // set by decode(): an empty Delta is a constant
+    char none_ = 0;
+    Reader in_;
+  };
   Status wrong_;
 };
 

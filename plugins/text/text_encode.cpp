@@ -131,15 +131,16 @@ void Encoder::add_part(const Span& span, uint32_t lv, uint32_t count, uint32_t r
   if (!span.dead()) chars_.write(text, lv, count, false);
   if (!pieces_.empty()) {
     Piece& last = pieces_.back();
-    if (last.last == lo && last.ro == span.ro && last.dead() == span.dead() &&
+    if (last.edge[1] == lo && last.ro == span.ro && last.dead() == span.dead() &&
         canonical(lo) + 1 == c) {
       last.meta += count;
-      last.last = lv + count - 1;
+      last.edge[1] = lv + count - 1;
       return;
     }
   }
   order_.push_back({c, static_cast<uint32_t>(pieces_.size())});
-  pieces_.push_back({kNone, count | (span.meta & kDeadBit), lo, span.ro, 0, 0, lv, lv + count - 1});
+  pieces_.push_back({kNone, count | (span.meta & kDeadBit), lo, span.ro, {lv, lv + count - 1},
+                     {}, {}});
 }
 
 // The pieces, in document order, and their text.
@@ -167,7 +168,7 @@ Piece* Encoder::piece_of(uint32_t atom) const {
 void Encoder::number() {
   sort(order_);
   for (auto i = static_cast<uint32_t>(order_.size()); i--;) {
-    sources_[replica_of(pieces_[order_[i].value].first)].next = i;
+    sources_[replica_of(pieces_[order_[i].value].edge[0])].next = i;
   }
   Vec<uint32_t> stack;  // pieces that are wanted
   uint32_t g = 0;
@@ -179,7 +180,7 @@ void Encoder::number() {
         stack.pop_back();
         continue;
       }
-      uint32_t replica = replica_of(wanted.first);
+      uint32_t replica = replica_of(wanted.edge[0]);
       Piece& piece = pieces_[order_[sources_[replica].next].value];
       size_t waiting = stack.size();
       for (uint32_t origin : {piece.lo, piece.ro}) {
@@ -199,8 +200,7 @@ void Encoder::number() {
 
 // Has it the origins that the reader would guess?
 bool Encoder::predicted(const Piece& piece) const {
-  return piece.lo == (piece.left == kNone ? kNone : pieces_[piece.left].last) &&
-         piece.ro == (piece.right == kNone ? kNone : pieces_[piece.right].first);
+  return piece.lo == piece.origin[0] && piece.ro == piece.origin[1];
 }
 
 void Encoder::write_runs(Writer& out, bool deleted) {
@@ -248,7 +248,7 @@ void Encoder::write_origin(Writer& out, uint32_t g, uint32_t atom) {
   if (atom == kNone) return out.byte(0);
   if (carried(atom)) {
     const Piece* piece = piece_of(atom);
-    uint32_t other = piece->g + (canonical(atom) - canonical(piece->first));
+    uint32_t other = piece->g + (canonical(atom) - canonical(piece->edge[0]));
     return out.varint(1 + (uint64_t{g - other} << 1));
   }
   const Run& run = dots_.runs()[dots_.run_of(atom)];

@@ -4,28 +4,26 @@
 namespace synckit::text {
 
 Status Text::merge(Bytes bytes, Writer& patch) {
-  SK_TRY(delta_.decode(bytes));
-  SK_TRY(resolve());
-  apply(patch);
-  if (delta_.state) {  // it may be large
-    delta_.~Delta();
-    new (&delta_) Delta;
-  }
-  return {};
+  Work& mine = work();
+  Status status = mine.delta.decode(bytes);
+  if (status.ok()) status = resolve(mine);
+  if (status.ok()) apply(mine, patch);
+  done(mine, bytes);
+  return status;
 }
 
 // Gives every number of the delta its lv, known or next. Afterwards nothing can fail.
-Status Text::resolve() {
+Status Text::resolve(Work& work) {
   uint32_t end = dots_.count();
   size_t strangers = dots_.replicas().size();
-  for (Author& author : delta_.authors) {
+  for (Author& author : work.delta.authors) {
     author.local = dots_.replica(author.id, false);
     strangers += author.local == kNone;
     if (dots_.seen(author.local) < author.base) return missing();
   }
-  table_.clear();
-  for (const Segment& segment : delta_.segments) {
-    uint32_t local = delta_.authors[segment.author].local, g = segment.g;
+  work.table.clear();
+  for (const Segment& segment : work.delta.segments) {
+    uint32_t local = work.delta.authors[segment.author].local, g = segment.g;
     uint64_t seq = segment.seq, seen = dots_.seen(local);
     for (uint32_t left = segment.len, part; left; left -= part) {
       uint32_t lv = end;
@@ -40,7 +38,7 @@ Status Text::resolve() {
         if (g >= kNamed) return missing();
         end += left;
       }
-      table_.push_back({seq, g, lv, part, segment.author});
+      work.table.push_back({seq, g, lv, part, segment.author});
       g += part;
       seq += part;
     }
@@ -48,69 +46,69 @@ Status Text::resolve() {
   return end > kMaxAtoms || strangers > kMaxReplicas ? too_many() : Status();
 }
 
-const Text::Known& Text::known(uint32_t g) const {
-  return table_[floor_of(&table_[0].g, sizeof(Known), table_.size(), g)];
+const Text::Known& Text::known(const Work& work, uint32_t g) {
+  return work.table[floor_of(&work.table[0].g, sizeof(Known), work.table.size(), g)];
 }
 
-uint32_t Text::atom(uint32_t g) const {
+uint32_t Text::atom(const Work& work, uint32_t g) {
   if (g == kNone) return kNone;
-  const Known& part = known(g);
+  const Known& part = known(work, g);
   return part.lv + (g - part.g);
 }
 
 // ---- the change --------------------------------------------------------------------------------
 
-void Text::apply(Writer& patch) {
+void Text::apply(Work& work, Writer& patch) {
   uint32_t before = dots_.count();
   // Into an empty field a delta in which every origin is the predicted one goes as it stands:
   // inserted by ascending number, each piece would find its two origins adjacent.
-  bool loads = delta_.sequential && before == 0;
-  for (Author& author : delta_.authors) {
+  bool loads = work.delta.sequential && before == 0;
+  for (Author& author : work.delta.authors) {
     author.local = dots_.replica(author.id, true);
     uint64_t& seen = dots_.replicas()[author.local].seen;
     if (seen < author.max) seen = author.max;
   }
-  for (const Known& part : table_) {
+  for (const Known& part : work.table) {
     if (part.lv < before || part.g >= kNamed) continue;
-    dots_.add(delta_.authors[part.author].local, part.seq, part.count);
+    dots_.add(work.delta.authors[part.author].local, part.seq, part.count);
   }
-  if (loads && delta_.atoms) {  // number = lv
-    table_.truncate(1);
-    table_[0].count = delta_.atoms;
+  if (loads && work.delta.atoms) {  // number = lv
+    work.table.truncate(1);
+    work.table[0].count = work.delta.atoms;
   }
-  fresh_.clear();
+  work.fresh.clear();
   tree_.erased.clear();
-  for (uint32_t i = 0; i < delta_.pieces.size(); ++i) {
-    put(delta_.pieces[loads ? i : delta_.order[i].value], before, loads);
+  for (uint32_t i = 0; i < work.delta.pieces.size(); ++i) {
+    put(work, work.delta.pieces[loads ? i : work.delta.order[i].value], before, loads);
   }
-  for (const Known& part : table_) {
-    if (part.g >= kNamed && part.g < delta_.gone) tree_.erase_atoms(part.lv, part.count);
+  for (const Known& part : work.table) {
+    if (part.g >= kNamed && part.g < work.delta.gone) tree_.erase_atoms(part.lv, part.count);
   }
   if (!patch.wanted()) return;
-  PatchWriter out(patch, patch_text_);
+  PatchWriter out(patch, work.patch_text);
   if (loads) {
-    out.insert(delta_.text);
+    out.insert(work.delta.text);
   } else {
-    tell(out);
+    tell(work, out);
   }
   out.finish();
 }
 
 // Inserts what is new of a piece; the known part of a tombstone is deleted here too.
-void Text::put(const Piece& piece, uint32_t before, bool loads) {
-  const uint8_t* text = delta_.text.data + piece.first;
-  const uint8_t* end = delta_.text.data + delta_.text.len;
-  const Known* part = &known(piece.g);
-  uint32_t g = piece.g, left = piece.len(), lo = atom(piece.lo), wide = 0;
+void Text::put(Work& work, const Piece& piece, uint32_t before, bool loads) {
+  const uint8_t* text = work.delta.text.data + piece.lo;
+  const uint8_t* end = work.delta.text.data + work.delta.text.len;
+  const Known* part = &known(work, piece.g);
+  uint32_t g = piece.g, left = piece.len(), lo = atom(work, piece.origin[0]), wide = 0;
   uint32_t dead = piece.meta & kDeadBit;
   for (;; ++part) {
     uint32_t lv = part->lv + (g - part->g), count = part->g + part->count - g;
     if (count > left) count = left;
     if (lv >= before) {
-      uint32_t ro = atom(piece.ro);
+      uint32_t ro = atom(work, piece.origin[1]);
       if (!dead) {
         wide = chars_.store(lv, count, text);
-        fresh_.push_back({lv, count});
+        work.fresh.push_back({lv, count});
       }
       if (!loads) tree_.seek_place(lo, ro, lv);
       tree_.insert({lv, lo, ro, count | dead}, wide);
@@ -126,10 +124,10 @@ void Text::put(const Piece& piece, uint32_t before, bool loads) {
 }
 
 // The patch: what was inserted and deleted, sorted by where it stands now.
-void Text::tell(PatchWriter& out) {
-  changes_.clear();
-  places_.clear();
-  for (Vec<Atoms>* list : {&tree_.erased, &fresh_}) {
+void Text::tell(Work& work, PatchWriter& out) {
+  work.changes.clear();
+  work.places.clear();
+  for (Vec<Atoms>* list : {&tree_.erased, &work.fresh}) {
     for (Atoms run : *list) {
       while (run.count) {
         bool dead;
@@ -137,18 +135,18 @@ void Text::tell(PatchWriter& out) {
         if (part > run.count) part = run.count;
         Extent here = tree_.position();
         // What is deleted goes before what is inserted at the same place.
-        changes_.push_back({here.chars << 1 | (dead ? 0u : 1u),
-                            static_cast<uint32_t>(places_.size())});
-        places_.push_back({{run.lv, part}, here.wide});
+        work.changes.push_back({here.chars << 1 | (dead ? 0u : 1u),
+                            static_cast<uint32_t>(work.places.size())});
+        work.places.push_back({{run.lv, part}, here.wide});
         run.lv += part;
         run.count -= part;
       }
     }
   }
-  if (changes_.size() > 1) sort(changes_);
+  if (work.changes.size() > 1) sort(work.changes);
   Extent at{0, 0};
-  for (const Keyed& change : changes_) {
-    const Placed& run = places_[change.value];
+  for (const Keyed& change : work.changes) {
+    const Placed& run = work.places[change.value];
     uint32_t chars = change.key >> 1, wide = chars_.wide(run.lv, run.count);
     out.retain(chars - at.chars, run.wide - at.wide);
     at = {chars, run.wide};

@@ -163,7 +163,7 @@ class Sequence {
   }
   Spot find(uint32_t atom);
   bool precedes(uint32_t a, uint32_t b);
-  void scan(uint32_t lo, uint32_t ro, uint32_t atom);
+  [[gnu::noinline]] void scan(uint32_t lo, uint32_t ro, uint32_t atom);
   void place(const Spot& spot);
 
   CharLog& log_;
