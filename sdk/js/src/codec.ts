@@ -16,8 +16,8 @@ export type Json =
   | { readonly [key: string]: Json };
 
 export const encoder = new TextEncoder();
-/** Refuses bytes that are not UTF-8: what the engine hands out is, so anything else is a bug. */
-export const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+/** For what the engine hands out: it is UTF-8. */
+export const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 export const utf8 = (text: string): Uint8Array => encoder.encode(text);
 
@@ -113,11 +113,6 @@ export class Reader {
     }
     return value;
   }
-  /** A u64 as 16 hex digits. */
-  hex(): string {
-    const low = this.uint(4);
-    return hex64(low, this.uint(4));
-  }
   /** A view of the next n bytes; of as many as a varint says when n is not given. */
   raw(n = this.varint()): Uint8Array {
     // In this form a length that is no number fails too.
@@ -129,6 +124,9 @@ export class Reader {
     return decoder.decode(this.raw(n));
   }
 }
+
+/** A u64 as 16 hex digits. */
+export const hex = (r: Reader): string => hex64(r.uint(4), r.uint(4));
 
 /** A signed 64-bit integer. */
 export const zigzag = (r: Reader): bigint => {

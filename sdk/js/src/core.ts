@@ -143,11 +143,10 @@ export const createCore = async (
   /** Makes room for n bytes more. */
   const room = (n: number): Uint8Array => {
     if (at + n > end) {
-      const done = memory().slice(scratch, at);
-      const size = (done.length + n) * 2 + 65536;
+      const used = at - scratch;
+      const size = (used + n) * 2 + 65536;
       scratch = core.sk_scratch(size) || fail('nomem', 'core.wasm is out of memory');
-      memory().set(done, scratch);
-      at = scratch + done.length;
+      at = scratch + used;
       end = scratch + size;
     }
     return memory();
@@ -163,9 +162,7 @@ export const createCore = async (
   };
   core.text_ = (text) => {
     const to = room(text.length * 3);
-    // A typed character: not worth the way through the encoder.
-    if (text.length == 1 && text < '\x80') to[at++] = text.charCodeAt(0);
-    else at += encoder.encodeInto(text, to.subarray(at)).written;
+    at += encoder.encodeInto(text, to.subarray(at)).written;
     return at - scratch;
   };
   core.raw_ = (part) => {

@@ -102,9 +102,7 @@ export class BaseDocument<T extends object = Record<string, Json>> extends Emitt
   }
   /** Writes several keys as one transaction; undefined deletes. */
   update(partial: Partial<T>): void {
-    this.transact(() => {
-      for (const [key, value] of Object.entries(partial)) this.root_.set(key, value);
-    });
+    for (const [key, value] of Object.entries(partial)) this.root_.set(key, value);
   }
   /** Deletes a key or path; an absent one is fine. */
   delete(path: (keyof T & string) | readonly string[]): void {
@@ -155,8 +153,11 @@ export class BaseDocument<T extends object = Record<string, Json>> extends Emitt
     };
   }
   /** Stores what is open, then forgets the document here; what is stored stays. */
-  close(): Promise<void> {
-    return this.kit_.closeDocument_(this);
+  async close(): Promise<void> {
+    if (this.closed_) return;
+    await this.kit_.saved();
+    this.kit_.forget_(this);
+    this.closed_ = true;
   }
 
   // ---- for fields --------------------------------------------------------------------------

@@ -46,4 +46,4 @@ export const fail = (code: ErrorCode, message: string): never => {
 export const wrap = (code: ErrorCode, what: string, cause: unknown): SyncKitError =>
   cause instanceof SyncKitError
     ? cause
-    : new SyncKitError(code, `${what}: ${(cause as Error)?.message ?? cause}`, { cause });
+    : new SyncKitError(code, `${what}: ${cause}`, { cause });

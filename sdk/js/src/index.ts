@@ -1,7 +1,7 @@
 // `synckit`: four types, sync, offline queue, IndexedDB. The whole public surface is exported here.
 
 import { BaseDocument } from './document.js';
-import { hex64, Reader, toJson, type Json } from './codec.js';
+import { hex, hex64, Reader, toJson, type Json } from './codec.js';
 import { MapField, type Path } from './field.js';
 import { CounterField, CustomField, SetField, TextField } from './fields.js';
 import { IndexedDbStorage } from './indexeddb.js';
@@ -31,7 +31,7 @@ export class Document<T extends object = Record<string, Json>> extends BaseDocum
     const core = this.core_();
     core.ok_(core.sk_version!(this.handle_));
     const seqs: Record<string, number> = {};
-    for (const r = new Reader(core.data_()); r.left; ) seqs[r.hex()] = r.uint(8);
+    for (const r = new Reader(core.data_()); r.left; ) seqs[hex(r)] = r.uint(8);
     return seqs;
   }
   /** A collaborative text; positions are UTF-16 units. */

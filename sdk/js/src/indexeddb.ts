@@ -7,7 +7,7 @@
 //
 // Locks are Web Locks, which the browser releases when a tab dies, however it dies.
 
-import { SyncKitError, wrap } from './errors.js';
+import { fail, wrap } from './errors.js';
 import type { Row, StorageAdapter, StoreOp } from './storage.js';
 
 /** What TypeScript's IDBValidKey asks for: bytes that are not shared memory. */
@@ -99,14 +99,12 @@ export class IndexedDbStorage implements StorageAdapter {
   replicas(): Promise<string[]> {
     return this.keys_(false);
   }
-  async register(replica: string): Promise<void> {
-    await this.run_('readwrite', (rows) => rows.put(0, replica));
+  register(replica: string): Promise<any> {
+    return this.run_('readwrite', (rows) => rows.put(0, replica));
   }
   async lock(replica: string): Promise<(() => void) | undefined> {
-    const locks = globalThis.navigator?.locks;
-    if (!locks) {
-      throw new SyncKitError('unsupported', 'IndexedDB needs Web Locks: https or localhost');
-    }
+    const locks =
+      navigator.locks ?? fail('unsupported', 'IndexedDB needs Web Locks: https or localhost');
     return new Promise((resolve, reject) => {
       locks
         .request(`${this.name_}:${replica}`, { ifAvailable: true }, (lock) => {

@@ -24,11 +24,14 @@ export const mapIntent = (
 
 /** counter: add `amount`, a signed 64-bit integer. */
 export const counterIntent = (amount: number | bigint): Uint8Array => {
-  if (typeof amount == 'number' && !Number.isSafeInteger(amount)) {
-    fail('malformed', 'not a whole number within 2^53, nor a bigint');
+  if (
+    typeof amount == 'number'
+      ? !Number.isSafeInteger(amount)
+      : BigInt.asIntN(64, amount) != amount
+  ) {
+    fail('malformed', 'not a whole number within 2^53, nor a bigint of 64 bits');
   }
   const exact = BigInt(amount);
-  if (BigInt.asIntN(64, exact) != exact) fail('malformed', 'beyond 64 bits');
   const bytes: number[] = [];
   let rest = exact < 0 ? ~(exact << 1n) : exact << 1n;
   for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);

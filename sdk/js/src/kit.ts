@@ -205,7 +205,7 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
       document.open_();
       this.core_.ok_(this.core_.sk_loaded(document.handle_, now()));
     } catch (error) {
-      throw this.report_(error, `document ${document.id} cannot be loaded`);
+      throw this.report_(error, `document ${document.id}`);
     }
     // What loading put out comes first: it is in the views already.
     this.afterwards_(() => {
@@ -217,13 +217,10 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
     this.drain_();
   }
   /** @internal */
-  async closeDocument_(document: BaseDocument<any>): Promise<void> {
-    if (document.closed_) return;
-    await this.saved();
-    this.core_.ok_(this.core_.sk_close(document.handle_, 0, now()));
-    document.closed_ = true;
-    this.documents_.delete(document.id);
-    delete this.byHandle_[document.handle_];
+  forget_({ handle_: handle, id }: BaseDocument<any>): void {
+    this.core_.ok_(this.core_.sk_close(handle, 0, now()));
+    this.documents_.delete(id);
+    delete this.byHandle_[handle];
     this.drain_();
   }
 
@@ -351,16 +348,11 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
         const socket = (this.socket_ = new WebSocket(href.replace(/^http/, 'ws')) as Socket);
         socket.binaryType = 'arraybuffer';
         socket.onopen = live(() => core.sk_connected(core.put_(credential), now()));
-        let full = false;
-        const receive = live(({ data }: { data: ArrayBuffer }) => {
+        socket.onmessage = live(({ data }: { data: ArrayBuffer }) => {
+          this.drain_(); // a frame is taken when there is room for what it puts out
           core.put_();
-          full = core.sk_receive(core.raw_(new Uint8Array(data)), now()) == 3;
+          core.sk_receive(core.raw_(new Uint8Array(data)), now());
         });
-        socket.onmessage = (event: { data: ArrayBuffer }) => {
-          receive(event);
-          // A full output is drained by now: the frame is given again.
-          if (full) receive(event);
-        };
         socket.onerror = socket.onclose = gone;
       })();
     } catch (error) {

@@ -1,6 +1,6 @@
 // Presence: who else has a document open.
 
-import type { Json, Reader } from './codec.js';
+import { hex, type Json, type Reader } from './codec.js';
 import { each, listen, type Unsubscribe } from './events.js';
 
 /** Somebody else who has the document open. */
@@ -37,7 +37,7 @@ export class Presence<State = Json> {
   }
   /** Takes an output record. @internal */
   record_(r: Reader): void {
-    const replica = r.hex();
+    const replica = hex(r);
     const principal = r.text(r.uint(2));
     if (r.left) this.peers_.set(replica, { replica, principal, state: JSON.parse(r.text(r.left)) });
     else this.peers_.delete(replica);

@@ -5,7 +5,7 @@
 // One call into WASM per edit. An edit's clock is taken when the first edit after a commit or an
 // apply is made (`open_`); see sdk/wasm/replica.cpp for what an open batch is.
 
-import { canonical, decoder, hex64, type Json, Reader } from './codec.js';
+import { canonical, decoder, hex, hex64, type Json, Reader } from './codec.js';
 import type { WasmSource } from './core.js';
 import { fail } from './errors.js';
 import { kTextAt, type Runtime } from './replica-runtime.js';
@@ -172,7 +172,7 @@ export class BaseReplica {
   version(): Record<string, number> {
     this.runtime_.version_(this.handle_());
     const seqs: Record<string, number> = {};
-    for (const r = new Reader(this.runtime_.data_()); r.left; ) seqs[r.hex()] = r.uint(8);
+    for (const r = new Reader(this.runtime_.data_()); r.left; ) seqs[hex(r)] = r.uint(8);
     return seqs;
   }
 

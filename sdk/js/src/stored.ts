@@ -3,7 +3,7 @@
 // A batch that the storage refuses is tried again, in order, until it is stored or the kit is
 // closed: until then the change is visible and safe in memory, but neither saved nor sent.
 
-import { decoder, utf8, Reader } from './codec.js';
+import { decoder, hex, utf8, Reader } from './codec.js';
 import { createCore, now, randomId, type Core, type WasmSource } from './core.js';
 import type { BaseDocument } from './document.js';
 import { wrap, type SyncKitError } from './errors.js';
@@ -204,7 +204,7 @@ export class StoredKit<D extends BaseDocument<any> = BaseDocument<any>> extends 
         const at = 2 + key[0]! * 256 + key[1]!;
         if (key[at] != queueKind) continue;
         // Big endian in keys.
-        const replica = new Reader(key.slice(at + 1, at + 9).reverse()).hex();
+        const replica = hex(new Reader(key.slice(at + 1, at + 9).reverse()));
         (queues[replica] ??= new Set()).add(decoder.decode(key.subarray(2, at)));
       }
       for (const [replica, ids] of Object.entries(queues)) {

@@ -69,21 +69,19 @@ export const textSplice = (
   back(Math.min(most, to.length - caret));
   while (head < most - tail && from[head] == to[head]) head++;
   back(most - head);
-  if (/[\ud800-\udbff]/.test(from[head - 1]!)) head--;
-  if (tail && /[\udc00-\udfff]/.test(from.at(-tail)!)) tail--;
+  // 54: the first half of a pair, 55: the second.
+  if (from.charCodeAt(head - 1) >> 10 == 54) head--;
+  if (from.charCodeAt(from.length - tail) >> 10 == 55) tail--;
   return [head, from.length - head - tail, to.slice(head, to.length - tail)];
 };
 
 /** The same as a change: no steps when the texts are equal. */
 export const textDiff = (from: string, to: string, caret?: number): TextOp[] => {
   const [head, gone, come] = textSplice(from, to, caret);
-  const ops: TextOp[] = [];
-  if (gone || come) {
-    if (head) ops.push({ retain: head });
-    if (gone) ops.push({ delete: gone });
-    if (come) ops.push({ insert: come });
-  }
-  return ops;
+  if (!gone && !come) return [];
+  return [{ retain: head }, { delete: gone }, { insert: come }].filter(
+    (op) => Object.values(op)[0],
+  ) as TextOp[];
 };
 
 /** What a set patch did; values as parsed JSON. */
