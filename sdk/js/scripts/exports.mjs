@@ -14,7 +14,7 @@ const encoded = (value) =>
 
 const exportSection = 7;
 
-/** The module with every export renamed as `names[name]` says, and without those it says nothing of. */
+/** The module with every export renamed to `names[name]`, and without those that are not in it. */
 export const renameExports = (wasm, names) => {
   const parts = [wasm.subarray(0, 8)]; // magic, version
   for (let at = 8; at < wasm.length; ) {

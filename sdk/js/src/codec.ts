@@ -144,7 +144,8 @@ export const isNode = (value: unknown): value is Record<string, Json> =>
 
 /** JSON text; `malformed` for what has none: undefined, functions, NaN, infinities. */
 export const toJson = (value: unknown): string =>
-  JSON.stringify(value, (_, v) => (typeof v != 'number' || isFinite(v) ? v : notJson())) ?? notJson();
+  JSON.stringify(value, (_, v) => (typeof v != 'number' || isFinite(v) ? v : notJson())) ??
+  notJson();
 const notJson = (): never => fail('malformed', 'the value is not JSON');
 
 const sorted = (value: Json): string =>
