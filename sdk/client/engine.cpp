@@ -110,7 +110,7 @@ FieldHandle Engine::field_handle(Doc& doc, Bytes name, Bytes type, bool announce
   if (type.len) std::memcpy(made.bytes + name.len, type.data, type.len);
   doc.fields.push_back(made);
   FieldHandle handle = static_cast<FieldHandle>(doc.fields.size());
-  if (announce) {
+  if (kHasStore && announce) {  // lite asks for the one that it has
     out_.begin(Out::field, doc.handle);
     out_.u32(handle);
     out_.sized(name);

@@ -36,6 +36,13 @@ inline constexpr bool kHasStore = true;
 inline constexpr bool kHasPresence = true;
 #endif
 
+// Whether anybody looks at the event welcome, and at why a connection is dropped: sdk/js does not.
+#if defined(SYNCKIT_CLIENT_ONLY)
+inline constexpr bool kTellsSession = false;
+#else
+inline constexpr bool kTellsSession = true;
+#endif
+
 struct EngineLimits {
   uint32_t max_documents = 1024;
   uint32_t max_pending_transactions = 100'000;  // per document, not acknowledged

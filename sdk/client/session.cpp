@@ -27,13 +27,9 @@ template void Engine::send(const wire::Unsubscribe&);
 // Full jitter (Brooker, 2015): uniform in 0 .. base * 2^attempt, so that clients of one host that
 // went away do not return together.
 uint64_t Engine::backoff(uint32_t attempt) {
-  random_ += 0x9e3779b97f4a7c15u;  // splitmix64
-  uint64_t z = random_;
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-  z ^= z >> 31;
+  random_ = random_ * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX; high bits good
   uint64_t most = attempt < 5 ? kBackoffMs << attempt : kMaxBackoffMs;
-  return (z >> 32) * (most + 1) >> 32;
+  return (random_ >> 32) * (most + 1) >> 32;
 }
 
 // ---- the connection -----------------------------------------------------------------------------
@@ -70,7 +66,7 @@ void Engine::drop(Bytes why) {
     if (doc) leave(*doc);
   }
   out_.begin(Out::drop);
-  out_.raw(why);
+  if (kTellsSession) out_.raw(why);
   out_.end();
 }
 
@@ -249,11 +245,13 @@ Status Engine::on_welcome(Bytes body, uint64_t now_ms) {
   ping_at_ = now_ms + heartbeat_ms_;
   dead_at_ = now_ms + heartbeat_ms_ * 5 / 2;
 
-  out_.begin(Out::welcome);
-  out_.u64(static_cast<uint64_t>(offset_ms_));
-  out_.sized(welcome.session);
-  out_.raw(welcome.principal);
-  out_.end();
+  if (kTellsSession) {
+    out_.begin(Out::welcome);
+    out_.u64(static_cast<uint64_t>(offset_ms_));
+    out_.sized(welcome.session);
+    out_.raw(welcome.principal);
+    out_.end();
+  }
 
   if (!renewed) subscribe(nullptr);
   for (Doc* doc : docs_) {

@@ -61,16 +61,7 @@ class VersionVector {
 
  private:
   size_t find(uint64_t replica) const {
-    size_t lo = 0, hi = dots_.size();
-    while (lo < hi) {
-      size_t mid = (lo + hi) / 2;
-      if (dots_[mid].replica < replica) {
-        lo = mid + 1;
-      } else {
-        hi = mid;
-      }
-    }
-    return lo;
+    return dot_position(dots_.data(), dots_.size(), replica);
   }
   Vec<Dot> dots_;
 };
