@@ -20,7 +20,7 @@ class LocalPatch final : public PatchSink {
   Buffer& out_;
 };
 
-Status not_open() { return {SK_UNSUPPORTED, "no document is open under this handle"}; }
+Status not_open() { return {SK_UNSUPPORTED, "no such document is open"}; }
 
 }  // namespace
 
@@ -83,7 +83,7 @@ Status Engine::close(DocHandle handle, bool force, uint64_t) {
   if (!doc) return not_open();
   commit_open(*doc);
   if (!persistent() && !force && doc->size()) {
-    return {SK_UNAVAILABLE, "the document has changes that are not sent"};
+    return {SK_UNAVAILABLE, "it has changes that are not sent"};
   }
   if (doc->own_dirty) seal_batch();
   if (session_ == Session::open) {
@@ -129,7 +129,7 @@ Status Engine::field(DocHandle handle, Bytes name, Bytes type, FieldHandle& out)
   }
   if (!registry_.find(type)) return {SK_UNSUPPORTED, "this type is not loaded here"};
   if (doc->fields.size() >= 2 * limits_.document.max_fields) {
-    return Status::limit("the document has reached max_fields");
+    return Status::limit("the document has max_fields");
   }
   out = field_handle(*doc, name, type, false);
   return {};
@@ -147,15 +147,15 @@ uint64_t Engine::next_hlc(const Doc& doc, uint64_t now_ms) const {
 
 Status Engine::room_for(const Doc& doc, size_t bytes) const {
   if (doc.size() >= limits_.max_pending_transactions) {
-    return Status::limit("the offline queue is full: max_pending_transactions");
+    return Status::limit("the queue is full: max_pending_transactions");
   }
   if (doc.queue_bytes + doc.deltas.len + bytes > limits_.max_pending_bytes) {
-    return Status::limit("the offline queue is full: max_pending_bytes");
+    return Status::limit("the queue is full: max_pending_bytes");
   }
   if (kHasStore && doc.dead >= limits_.max_dead_letters) {
     return Status::limit("max_dead_letters refused changes are kept: read and discard some first");
   }
-  if (full()) return Status::limit("max_output_bytes: take the output first");
+  if (full()) return Status::limit("max_output_bytes: take output first");
   return {};
 }
 
@@ -165,7 +165,7 @@ Status Engine::mutate(DocHandle handle, FieldHandle field, Bytes intent, uint64_
   Doc* doc = nullptr;
   SK_TRY(ready(handle, doc));
   if (field == 0 || field > doc->fields.size()) {
-    return {SK_UNSUPPORTED, "the document has no field of this handle"};
+    return {SK_UNSUPPORTED, "no such field is open"};
   }
   if (doc->permission == 1 || doc->sync == Doc::Sync::denied) {
     return {SK_DENIED, "no permission to write the document"};
@@ -378,7 +378,7 @@ Status Engine::view(DocHandle handle, FieldHandle field, Buffer& json) const {
   Doc* doc = nullptr;
   SK_TRY(ready(handle, doc));
   if (field == 0 || field > doc->fields.size()) {
-    return {SK_UNSUPPORTED, "the document has no field of this handle"};
+    return {SK_UNSUPPORTED, "no such field is open"};
   }
   const FieldName& name = doc->fields[field - 1];
   return doc->document->view(name.name(), name.type(), json);

@@ -191,7 +191,7 @@ uint64_t Engine::next_timer_ms() const {
 
 Status Engine::receive(Bytes frame, uint64_t now_ms) {
   if (session_ != Session::hello && session_ != Session::open) return {};
-  if (full()) return Status::limit("max_output_bytes: take the output first");
+  if (full()) return Status::limit("max_output_bytes: take output first");
   if (session_ == Session::open) dead_at_ = now_ms + heartbeat_ms_ * 5 / 2;
   wire::Frame envelope;
   Status status = wire::decode(frame, envelope);
@@ -364,7 +364,7 @@ void Engine::pump(Doc& doc) {
 
 Status Engine::presence(DocHandle handle, Bytes data) {
   Doc* doc = find(handle);
-  if (!doc) return {SK_UNSUPPORTED, "no document is open under this handle"};
+  if (!doc) return {SK_UNSUPPORTED, "no such document is open"};
   if (data.len > max_presence_bytes_) return Status::limit("presence exceeds max_presence_bytes");
   doc->presence.clear();
   Writer(doc->presence).raw(data);

@@ -141,7 +141,7 @@ Status Engine::discard(DocHandle handle, uint64_t seq, uint64_t) {
 
 Status Engine::load(DocHandle handle, Bytes record, Bytes value, uint64_t) {
   Doc* doc = find(handle);
-  if (!doc || doc->ready) return {SK_UNSUPPORTED, "no document is loading under this handle"};
+  if (!doc || doc->ready) return {SK_UNSUPPORTED, "no such document is loading"};
   Bytes prefix = key(*doc, 0);
   prefix.len -= 1;
   if (record.len <= prefix.len || !(Bytes(record.data, prefix.len) == prefix)) {
@@ -274,7 +274,7 @@ Status Engine::load_dead(Doc& doc, uint64_t seq, Bytes value) {
 
 Status Engine::loaded(DocHandle handle, uint64_t now_ms) {
   Doc* doc = find(handle);
-  if (!doc) return {SK_UNSUPPORTED, "no document is open under this handle"};
+  if (!doc) return {SK_UNSUPPORTED, "no such document is open"};
   if (doc->ready) return {};
   doc->ready = true;
   doc->last_key = Buffer();

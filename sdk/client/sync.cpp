@@ -137,7 +137,7 @@ Status Engine::on_response(Bytes body, uint64_t now_ms) {
 // Puts one page where it belongs in the log. `again`: it does not follow what is held.
 Status Engine::place(Doc& doc, const wire::SyncResponse& page, bool& again) {
   size_t count = page.transactions.size();
-  if (page.position < count) return Status::malformed("a sync response leaves out positions");
+  if (page.position < count) return Status::malformed(SK_TEXT("a sync response leaves out positions"));
   uint64_t base = page.position - count;
   bool first = doc.first_page;
   doc.first_page = false;
@@ -174,7 +174,7 @@ Status Engine::place(Doc& doc, const wire::SyncResponse& page, bool& again) {
       acknowledge(doc, doc.confirmed[replica_]);
     }
   } else if (base > doc.position) {
-    if (!first || doc.rebuilding) return Status::malformed("a sync response leaves out positions");
+    if (!first || doc.rebuilding) return Status::malformed(SK_TEXT("a sync response leaves out positions"));
     again = true;
     return {};
   }
@@ -192,7 +192,7 @@ void Engine::finish_sync(Doc& doc, uint64_t now_ms) {
     out_.u64(doc.acked);
     out_.u64(at_host);
     out_.end();
-    if (!kHasStore) return give_up("the host has lost acknowledged changes");
+    if (!kHasStore) return give_up("the host has lost changes");
     send_history_again(doc, at_host);
   }
   if (doc.rebuilding) finish_rebuild(doc);

@@ -17,8 +17,8 @@ Status of_code(sk_status code) {
   }
 }
 
-constexpr const char* kTooManyFields = "the document has reached max_fields";
-constexpr const char* kTooManyReplicas = "the document has reached 65536 replicas";
+constexpr const char* kTooManyFields = "the document has max_fields";
+constexpr const char* kTooManyReplicas = "the document has 65536 replicas";
 constexpr const char* kBroken = "the document is broken: open it again";
 
 int compare(Bytes a, Bytes b) { return a.text().compare(b.text()); }

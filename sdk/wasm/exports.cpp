@@ -86,7 +86,7 @@ SK_WASM(sk_init)
   config.seed = u64(seed_lo, seed_hi);
   config.persistent = persistent != 0;
   config.client = input(0, client_len);
-  if (config.replica == 0) return done(Status::malformed("the replica id must not be 0"));
+  if (config.replica == 0) return done(Status::malformed("the replica is 0"));
   for (auto type : {
            synckit_type_lww,
 #if !defined(SYNCKIT_LITE)

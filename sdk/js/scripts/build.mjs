@@ -66,8 +66,14 @@ types.push('--outDir', join(dist, 'types'));
 execFileSync(process.execPath, [tsc, ...types], { stdio: 'inherit' });
 
 const names = { ...mangleCache, memory: 'memory', _initialize: '_initialize' };
-const short = (name) => renameExports(readFileSync(join(wasmDir, name)), names);
-for (const name of ['core.wasm', 'core-lite.wasm']) writeFileSync(join(dist, name), short(name));
+for (const name of ['core.wasm', 'core-lite.wasm']) {
+  const path = join(dist, name);
+  writeFileSync(path, renameExports(readFileSync(join(wasmDir, name)), names));
+  // What only the dropped exports needed goes with them. (wasm-opt came with the compiler.)
+  const features = ['bulk-memory', 'sign-ext', 'nontrapping-float-to-int', 'mutable-globals'];
+  const flags = features.map((feature) => `--enable-${feature}`);
+  execFileSync('wasm-opt', [...flags, '-Oz', '--low-memory-unused', path, '-o', path]);
+}
 copyFileSync(join(wasmDir, 'replica.wasm'), join(dist, 'replica.wasm'));
 
 const demo = join(dist, 'demo');
