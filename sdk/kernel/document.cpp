@@ -315,7 +315,8 @@ Status Document::merge_parts(const Vec<wire::Change>& parts, bool states, PatchS
       ++voided_;  // its dependencies are here, so every replica refuses it in the same way
       continue;
     }
-    if (changed || code == SK_INTERNAL || code == SK_NOMEM) broken_ = true;
+    // Fields of a snapshot that are in already do no harm: no version claims them.
+    if (code == SK_INTERNAL || code == SK_NOMEM || (changed && !states)) broken_ = true;
     return status;
   }
   return {};

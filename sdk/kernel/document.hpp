@@ -8,6 +8,8 @@
 //     inspect names are; others wait, bounded by DocumentLimits.
 //   - A failed call changes nothing. The one exception, a type that fails with SK_INTERNAL or
 //     SK_NOMEM half way through a transaction of several changes, marks the document `broken`.
+//     (Fields of a refused snapshot may be in, without a version that claims them: what they hold
+//     comes again.)
 //   - A change that its type refuses as SK_MALFORMED after its dependencies were met is void: it
 //     counts as seen and has no effect. Types refuse deterministically, so all replicas agree.
 //

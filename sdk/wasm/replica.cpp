@@ -84,8 +84,11 @@ struct Replica {
   Field* latest = nullptr;  // the field of the latest transaction of somebody else
 
   uint64_t first = 0, next = 0;  // seqs of the open batch; first = 0: there is none
-  uint64_t hlc = 0;
+  uint64_t hlc = 0;       // for the next edit
+  uint64_t used_hlc = 0;  // of the last edit that took a dot
   bool spilled = false, interrupted = false;
+  bool fresh = false;    // edited since the last interruption
+  VersionVector builds;  // what the document had at the last edit before that
   Buffer deltas;
   Vec<Part> parts;
 
@@ -163,10 +166,18 @@ SK_OUTLINE void spill(Replica& replica) {
   replica.parts.clear();
 }
 
+// A batch builds on what was there when it was edited, not on what has come since: two replicas
+// that have seen each other's open edits (in a snapshot) would wait for one another.
+void settle_builds(Replica& replica) {
+  if (replica.fresh) replica.builds = replica.document.version();
+  replica.fresh = false;
+}
+
 // What merges and snapshots do to an open batch: its edits can no longer share one transaction.
 void interrupt(Replica& replica) {
   replica.interrupted = true;
   if (replica.open()) spill(replica);
+  settle_builds(replica);
 }
 
 // The edit by which the field comes into being.
@@ -201,6 +212,8 @@ int32_t edit(Field& field, Bytes intent) {
   }
   if (!replica.open()) replica.first = replica.next;
   replica.next += count;
+  replica.used_hlc = replica.hlc;
+  replica.fresh = true;
   field.edited = true;
   if (!replica.spilled) replica.parts.push_back({&field, count, replica.deltas.len});
   return count > INT32_MAX ? INT32_MAX : static_cast<int32_t>(count);
@@ -239,7 +252,7 @@ Status write_transaction(const Replica& replica, Buffer& out) {
   *at++ = 0x18;
   at = put_varint(at, replica.next - replica.first);
   *at++ = 0x21;
-  at = put_fixed64(at, replica.hlc);
+  at = put_fixed64(at, replica.used_hlc);
   size_t start = 0;
   for (const Part& part : replica.parts) {
     size_t len = part.end - start;
@@ -260,7 +273,8 @@ Status write_transaction(const Replica& replica, Buffer& out) {
 
 SK_OUTLINE Status write_catch_up(Replica& replica) {
   Writer out(output);
-  VersionVector since = replica.document.version();
+  settle_builds(replica);
+  VersionVector since = replica.builds;
   since.set(replica.id, replica.first - 1);
   out.byte(kCatchUp);
   out.byte(kCatchUpFormat);
@@ -535,7 +549,7 @@ SK_WASM(sk_counter_add)(Field* field, uint32_t lo, uint32_t hi)->int32_t {
 SK_WASM(sk_replica_commit)(Replica* replica)->int32_t {
   if (!replica->open()) return 0;
   output.clear();
-  replica->document.commit_local(replica->id, replica->next - 1, replica->hlc);
+  replica->document.commit_local(replica->id, replica->next - 1, replica->used_hlc);
   Status status = replica->spilled ? write_catch_up(*replica)
                                    : write_transaction(*replica, output);
   if (!status.ok()) return done(status);
@@ -590,7 +604,7 @@ SK_WASM(sk_view)(Field* field)->int32_t {
 SK_WASM(sk_replica_snapshot)(Replica* replica)->int32_t {
   interrupt(*replica);
   if (replica->open()) {
-    replica->document.commit_local(replica->id, replica->next - 1, replica->hlc);
+    replica->document.commit_local(replica->id, replica->next - 1, replica->used_hlc);
   }
   output.clear();
   Status status = replica->document.encode_snapshot(output);
