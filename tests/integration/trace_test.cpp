@@ -7,10 +7,15 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
+
+#include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 #include <thread>
+#include <vector>
 
 #include "support/host_process.hpp"
 #include "support/intents.hpp"
@@ -61,6 +66,61 @@ void type_through_host(const std::string& trace_name) {
   EXPECT_TRUE(text_of(reader, to) == trace.end) << "the reader's text is not the trace's";
   std::printf("%.1f s, %.0f changes per second from edit to the second client\n", seconds,
               static_cast<double>(trace.patches.size()) / seconds);
+}
+
+// One keystroke at a time: how long until it is durable, and until the second client shows it.
+TEST(Trace, a_keystroke_is_durable_and_arrives) {
+  constexpr size_t kKeystrokes = 200;
+  ts::TempDir dir;
+  ts::HostProcess host(dir.path());
+  host.start();
+  ClientConfig config;
+  config.url = host.ws_url();
+  std::mutex lock;
+  std::condition_variable moved;
+  uint64_t durable = 0, seen = 0;
+  ClientListener on_writer, on_reader;
+  on_writer.progress = [&](DocHandle, Stage stage, uint64_t seq) {
+    std::lock_guard held(lock);
+    if (stage == Stage::durable) durable = seq;
+    moved.notify_all();
+  };
+  on_reader.patch = [&](DocHandle, Bytes, Bytes, Bytes) {
+    std::lock_guard held(lock);
+    ++seen;
+    moved.notify_all();
+  };
+  Client writer(ts::builtin_types(), config, on_writer);
+  Client reader(ts::builtin_types(), config, on_reader);
+  DocHandle from = 0, to = 0;
+  ASSERT_TRUE(writer.open_document("keys", from).ok());
+  ASSERT_TRUE(reader.open_document("keys", to).ok());
+  std::vector<double> durable_ms, seen_ms;
+  for (size_t i = 0; i < kKeystrokes; ++i) {
+    auto typed = Clock::now();
+    auto since = [&] {
+      return std::chrono::duration<double, std::milli>(Clock::now() - typed).count();
+    };
+    std::string intent = ts::splice(i, 0, "k");
+    ASSERT_TRUE(writer.edit(from, "body", "text", Bytes(intent)).ok());
+    std::unique_lock held(lock);
+    double until_durable = 0, until_seen = 0;
+    bool both = moved.wait_for(held, std::chrono::seconds(30), [&] {
+      if (durable > i && until_durable == 0) until_durable = since();
+      if (seen > i && until_seen == 0) until_seen = since();
+      return until_durable > 0 && until_seen > 0;
+    });
+    ASSERT_TRUE(both) << "keystroke " << i << ": durable up to " << durable << ", seen " << seen;
+    durable_ms.push_back(until_durable);
+    seen_ms.push_back(until_seen);
+  }
+  EXPECT_EQ(text_of(reader, to), std::string(kKeystrokes, 'k'));
+  std::sort(durable_ms.begin(), durable_ms.end());
+  std::sort(seen_ms.begin(), seen_ms.end());
+  std::printf("%zu keystrokes: durable after %.2f ms (median), %.2f ms (95 of 100); seen by the "
+              "second client after %.2f ms, %.2f ms\n",
+              kKeystrokes, durable_ms[kKeystrokes / 2], durable_ms[kKeystrokes * 95 / 100],
+              seen_ms[kKeystrokes / 2], seen_ms[kKeystrokes * 95 / 100]);
 }
 
 TEST(Trace, sveltecomponent_typed_through_the_host_arrives_as_recorded) {
