@@ -137,7 +137,9 @@ Status Engine::on_response(Bytes body, uint64_t now_ms) {
 // Puts one page where it belongs in the log. `again`: it does not follow what is held.
 Status Engine::place(Doc& doc, const wire::SyncResponse& page, bool& again) {
   size_t count = page.transactions.size();
-  if (page.position < count) return Status::malformed(SK_TEXT("a sync response leaves out positions"));
+  if (page.position < count) {
+    return Status::malformed(SK_TEXT("a sync response leaves out positions"));
+  }
   uint64_t base = page.position - count;
   bool first = doc.first_page;
   doc.first_page = false;
@@ -174,7 +176,9 @@ Status Engine::place(Doc& doc, const wire::SyncResponse& page, bool& again) {
       acknowledge(doc, doc.confirmed[replica_]);
     }
   } else if (base > doc.position) {
-    if (!first || doc.rebuilding) return Status::malformed(SK_TEXT("a sync response leaves out positions"));
+    if (!first || doc.rebuilding) {
+      return Status::malformed(SK_TEXT("a sync response leaves out positions"));
+    }
     again = true;
     return {};
   }
