@@ -36,7 +36,8 @@ inline constexpr bool kHasStore = true;
 inline constexpr bool kHasPresence = true;
 #endif
 
-// Whether anybody looks at the event welcome, and at why a connection is dropped: sdk/js does not.
+// Whether anybody looks at what the event welcome says, and at why a connection is dropped: sdk/js
+// does not.
 #if defined(SYNCKIT_CLIENT_ONLY)
 inline constexpr bool kTellsSession = false;
 #else

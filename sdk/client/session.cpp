@@ -245,11 +245,13 @@ Status Engine::on_welcome(Bytes body, uint64_t now_ms) {
   ping_at_ = now_ms + heartbeat_ms_;
   dead_at_ = now_ms + heartbeat_ms_ * 5 / 2;
 
-  if (kTellsSession) {
+  if (kHasStore) {  // then it is time to send what other replicas left behind
     out_.begin(Out::welcome);
-    out_.u64(static_cast<uint64_t>(offset_ms_));
-    out_.sized(welcome.session);
-    out_.raw(welcome.principal);
+    if (kTellsSession) {
+      out_.u64(static_cast<uint64_t>(offset_ms_));
+      out_.sized(welcome.session);
+      out_.raw(welcome.principal);
+    }
     out_.end();
   }
 
