@@ -66,16 +66,21 @@ class JsonScanner {
   bool token(uint8_t c) { return peek() == c && take(c); }
 
 #if defined(SYNCKIT_LITE)
-  // To the end of a value that the host, or JSON.stringify, is known to have written well.
+  // To the end of a value that the host, or JSON.stringify, is known to have written well. How deep
+  // it nests is checked all the same: what reads it calls itself so often.
   bool value(unsigned depth) {
+    bool quoted = false;
     for (; at_ != end_; ++at_) {
-      if (*at_ == '"') {
-        while (++at_ != end_ && *at_ != '"') at_ += *at_ == '\\';
-      } else if (*at_ == '{' || *at_ == '[') {
-        ++depth;
-      } else if (*at_ == '}' || *at_ == ']') {
+      uint8_t c = *at_;
+      if (c == '"') {
+        quoted = !quoted;
+      } else if (quoted) {
+        if (c == '\\' && at_ + 1 != end_) ++at_;
+      } else if (c == '{' || c == '[') {
+        if (depth++ == kMaxJsonDepth) return false;
+      } else if (c == '}' || c == ']') {
         if (depth-- == 0) break;
-      } else if (*at_ == ',' && depth == 0) {
+      } else if (c == ',' && depth == 0) {
         break;
       }
     }

@@ -1,0 +1,76 @@
+// json.hpp as core-lite.wasm has it, where values are not validated: whatever the bytes are, they
+// are read within their bounds (each lies alone on the heap, for ASan to see), and how deep they
+// nest is limited.
+#define SYNCKIT_LITE 1
+#include <gtest/gtest.h>
+
+#include <synckit/json.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace synckit {
+namespace {
+
+struct Exact {  // a copy without a byte to spare
+  explicit Exact(const std::string& text) : size(text.size()), data(new uint8_t[size]) {
+    std::memcpy(data.get(), text.data(), size);
+  }
+  Bytes bytes() const { return {data.get(), size}; }
+  size_t size;
+  std::unique_ptr<uint8_t[]> data;
+};
+
+std::vector<std::string> members(const std::string& text) {
+  Exact exact(text);
+  std::vector<std::string> out;
+  for (JsonItems items(exact.bytes()); items.next();) {
+    const uint8_t* end = exact.data.get() + exact.size;
+    EXPECT_TRUE(items.value.data >= exact.data.get() && items.value.data + items.value.len <= end);
+    out.push_back(items.name.str() + "=" + items.value.str());
+  }
+  return out;
+}
+
+const char* const kObjects[] = {
+    R"({"a":1,"b":"x\\","c":[1,{"d":"}"}],"e":{"f":"\"]"}})",
+    R"({"\u0061\n":null,"\ud83d\ude00":"\\\""})",
+    R"({})",
+    R"({"a":{}})",
+};
+
+TEST(LiteJson, finds_the_members) {
+  EXPECT_EQ(members(kObjects[0]),
+            (std::vector<std::string>{"a=1", R"(b="x\\")", R"(c=[1,{"d":"}"}])",
+                                      R"(e={"f":"\"]"})"}));
+  EXPECT_EQ(members(kObjects[1]),
+            (std::vector<std::string>{"a\n=null", "\xf0\x9f\x98\x80=\"\\\\\\\"\""}));
+  EXPECT_TRUE(members("{}").empty());
+  EXPECT_TRUE(members("[1,2]").empty());
+}
+
+TEST(LiteJson, reads_damaged_bytes_within_their_bounds) {
+  for (std::string text : kObjects) {
+    for (size_t cut = 0; cut < text.size(); ++cut) members(text.substr(0, cut));
+    for (size_t at = 0; at < text.size(); ++at) {
+      for (char c : {'"', '\\', '{', '}', ',', 'u', '\xf0'}) {
+        std::string damaged = text;
+        damaged[at] = c;
+        members(damaged);
+        Exact exact(damaged);
+        (void)json_valid(exact.bytes());
+      }
+    }
+  }
+}
+
+TEST(LiteJson, nesting_is_limited) {
+  auto nested = [](size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  EXPECT_TRUE(json_check(Bytes(nested(kMaxJsonDepth))).ok());
+  EXPECT_FALSE(json_check(Bytes(nested(kMaxJsonDepth + 1))).ok());
+  EXPECT_FALSE(json_check(Bytes(nested(100'000))).ok());
+}
+
+}  // namespace
+}  // namespace synckit
