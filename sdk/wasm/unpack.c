@@ -54,7 +54,7 @@ static const uint8_t kOperands[] = {
     [65] = kInt, [66] = kLong, [68] = kDouble,
 };
 
-#define kLeast (1 / 4096.0f)
+#define kLeast (1 / 16384.0f)
 #define kSure ((1 << 21) - 1024)
 
 static float stretch[4096];
@@ -79,7 +79,7 @@ __attribute__((noinline)) static uint32_t code(uint32_t state, const uint32_t* v
         lines[j] = (int32_t*)kTable + (hash >> (36 - kBits) << 4);
       }
       hints[j] = stretch[(lines[j][place] >> 20) + 2048];
-      sum += (weight[j] + 0.35f) * hints[j];
+      sum += (weight[j] + 0.3f) * hints[j];
     }
     float p = 0.5f + 0.5f * sum / __builtin_sqrtf(1 + sum * sum);
     if (p < kLeast) p = kLeast;
@@ -104,7 +104,7 @@ __attribute__((noinline)) static uint32_t code(uint32_t state, const uint32_t* v
       /* 22 bits of probability (0 is one half) above the count of what was seen here. */
       int32_t* cell = lines[j] + place;
       int32_t goal = bit ? kSure : -kSure, seen = *cell & 63;
-      *cell += (int32_t)((float)(goal - (*cell >> 10)) / ((float)seen + 1.3f)) * 1024 + (seen < 60);
+      *cell += (int32_t)((float)(goal - (*cell >> 10)) / ((float)seen + 1.2f)) * 1024 + (seen < 24);
     }
     node = node << 1 | bit;
     place = place << 1 | bit;
@@ -132,7 +132,7 @@ __attribute__((export_name("sk_unpack"))) uint32_t unpack(void) {
     uint32_t views[kContexts] = {
         TWO(ops & 0xff, 0),
         TWO(ops & 0xffff, last & 0xff),
-        TWO(ops, 1),
+        TWO(ops & 0xffffff, 1),
         TWO(function, 2),
         TWO(last >> 8 & 0xff, state >= kMore ? last & 0xff : 256),
     };
