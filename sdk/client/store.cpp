@@ -241,7 +241,10 @@ Status Engine::load_queue(Doc& doc, uint64_t replica, uint64_t seq, Bytes value)
   Merged outcome = Merged::applied;
   if (replica != replica_) {
     if (transaction.last_seq() <= doc.confirmed[replica]) return {};
+    uint64_t voided = doc.document->voided();
     SK_TRY(doc.document->merge(transaction, outcome, nullptr));
+    // Without what it builds on it has no effect here, which it may have at the host.
+    if (doc.document->voided() != voided) doc.rebuild_wanted = true;
     if (transaction.hlc > doc.foreign_hlc) doc.foreign_hlc = transaction.hlc;
     doc.foreign.push_back({replica, transaction.last_seq(), hash_bytes(value)});
     return {};

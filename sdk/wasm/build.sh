@@ -1,15 +1,16 @@
 #!/bin/sh
-# Builds core.wasm (four types), core-lite.wasm (the map), replica.wasm (documents without the
-# engine, for speed instead of size) and both sides of unpack.c into OUTDIR.
+# Builds core.wasm (four types), core-plugins.wasm (and types from other modules), core-lite.wasm
+# (the map), replica.wasm (documents without the engine, for speed instead of size) and both sides
+# of unpack.c into OUTDIR.
 #
-#   sdk/wasm/build.sh OUTDIR [core|lite|replica|pack|all]
+#   sdk/wasm/build.sh OUTDIR [core|plugins|lite|replica|pack|all]
 #
 # Needs emcc (3.1.6 or newer). The modules have no JavaScript glue: sdk/js instantiates them. The
 # allocator is alloc.c, which grows memory by itself, so nothing is imported from emscripten.
 set -eu
 
 if [ $# -lt 1 ]; then
-  echo "usage: $0 OUTDIR [core|lite|replica|pack|all]" >&2
+  echo "usage: $0 OUTDIR [core|plugins|lite|replica|pack|all]" >&2
   exit 64
 fi
 here=$(cd "$(dirname "$0")" && pwd)
@@ -97,19 +98,22 @@ lite() (
   mv "$work/core-lite.wasm" "$out/core-lite.wasm"
 )
 
+# core NAME [external]: with `external`, types from other modules as well.
 core() (
-  work=$work/core flags="$flags -DSYNCKIT_CLIENT_ONLY"
+  work=$work/$1 flags="$flags -DSYNCKIT_CLIENT_ONLY"
   mkdir "$work"
+  [ $# = 1 ] || flags="$flags -DSYNCKIT_EXTERNAL"
   base $engine
   for name in lww text set counter; do type $name; done
   compile "$level" exports "$here/exports.cpp"
-  compile "$level" external "$here/external.cpp"
-  emcc $level $link "$work"/*.o -o "$work/core.wasm"
-  mv "$work/core.wasm" "$out/core.wasm"
+  [ $# = 1 ] || compile "$level" external "$here/external.cpp"
+  emcc $level $link "$work"/*.o -o "$work/$1.wasm"
+  mv "$work/$1.wasm" "$out/$1.wasm"
 )
 
 case $what in lite | all) lite ;; esac
-case $what in core | all) core ;; esac
+case $what in core | all) core core ;; esac
+case $what in plugins | all) core core-plugins external ;; esac
 
 # The addresses are those of unpack.c: behind the 256 KiB of a module and 4 MiB of probabilities.
 packer() {

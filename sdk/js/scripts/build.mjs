@@ -27,7 +27,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, `dist.new.${process.pid}`);
 process.on('exit', () => rmSync(dist, { recursive: true, force: true }));
 const wasmDir = process.env.SYNCKIT_WASM_DIR ?? join(root, '../../build/wasm');
-const wasmFiles = ['core.wasm', 'core-lite.wasm', 'replica.wasm', 'unpack.wasm', 'pack.wasm'];
+const cores = ['core.wasm', 'core-plugins.wasm', 'core-lite.wasm'];
+const wasmFiles = [...cores, 'replica.wasm', 'unpack.wasm', 'pack.wasm'];
 
 for (const name of wasmFiles) {
   if (existsSync(join(wasmDir, name))) continue;
@@ -80,7 +81,7 @@ const shrunk = (name, ...options) => {
 };
 const unpacker = shrunk('unpack.wasm');
 const packer = readFileSync(join(wasmDir, 'pack.wasm'));
-for (const name of ['core.wasm', 'core-lite.wasm']) {
+for (const name of cores) {
   writeFileSync(join(dist, name), pack(shrunk(name, '--low-memory-unused'), packer, unpacker, names.sk_unpack));
 }
 copyFileSync(join(wasmDir, 'replica.wasm'), join(dist, 'replica.wasm'));
