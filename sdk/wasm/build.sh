@@ -63,9 +63,10 @@ type() {
 # base SOURCE...: the parts of the SDK that a module needs, the runtime and the allocator.
 base() {
   for source in "$@"; do
-    # What only a defective host can cause is told in one sentence, not in forty.
+    # What only a defective host or a defective caller (core.ts is the only one) can cause is told in
+    # one sentence, not in forty.
     compile "$level" "base-$(basename "$source")" "$root/sdk/$source.cpp" \
-      '-DSK_TEXT(literal)="the bytes break the format of wire.proto"'
+      '-DSK_TEXT(literal)="what was given to the engine is not well formed"'
   done
   compile -Oz base-runtime "$here/runtime.cpp" -fno-builtin
   emcc -Oz -flto -mbulk-memory -msign-ext -fno-builtin -Wall -Wextra -c "$here/alloc.c" \
@@ -115,12 +116,12 @@ case $what in lite | all) lite ;; esac
 case $what in core | all) core core ;; esac
 case $what in plugins | all) core core-plugins external ;; esac
 
-# The addresses are those of unpack.c: behind the 256 KiB of a module and 4 MiB of probabilities.
+# The addresses are those of unpack.c: behind the 256 KiB of a module and 8 MiB of probabilities.
 packer() {
   for side in pack unpack; do
     case $side in pack) side_flags=-DSYNCKIT_PACK ;; *) side_flags= ;; esac
     emcc -Oz $side_flags -Wall -Wextra -sSTANDALONE_WASM --no-entry -sFILESYSTEM=0 -sMALLOC=none \
-      -sGLOBAL_BASE=4456448 -sTOTAL_STACK=8KB -sINITIAL_MEMORY=5MB -sALLOW_MEMORY_GROWTH \
+      -sGLOBAL_BASE=8650752 -sTOTAL_STACK=8KB -sINITIAL_MEMORY=9MB -sALLOW_MEMORY_GROWTH \
       "$here/unpack.c" -o "$work/$side.wasm"
     mv "$work/$side.wasm" "$out/$side.wasm"
   done

@@ -22,7 +22,7 @@
 
 enum {
   kContexts = 5,
-  kBits = 20,        /* log2 of the probabilities */
+  kBits = 21,        /* log2 of the probabilities */
   kStates = 32,      /* of the grammar, below */
   kTable = 1 << 18,  /* = the most bytes of a module */
   kGlobals = kTable + (4 << kBits), /* with the stack; see build.sh */

@@ -6,7 +6,7 @@ import { encoded, sections, varint } from './exports.mjs';
 
 // Addresses, as in unpack.c.
 const kMost = 1 << 18;
-const kHeader = kMost + (1 << 22) + (1 << 15);
+const kHeader = kMost + (1 << 23) + (1 << 15);
 
 const kMemory = 5;
 const kCode = 10;
