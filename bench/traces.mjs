@@ -100,6 +100,46 @@ export class PlainText {
   }
 }
 
+/** The same in chunks, for edits all over a large text; characters up to U+FFFF only. */
+export class RopeText {
+  #chunks = [''];
+  #at = 0; // the chunk last edited
+  #start = 0; // its position
+  length = 0;
+
+  splice(position, remove, insert) {
+    if (position + remove > this.length) throw new Error('an edit past the end of the text');
+    this.length += insert.length - remove;
+    this.#seek(position);
+    let offset = position - this.#start;
+    for (let at = this.#at, left = remove; left > 0; at++, offset = 0) {
+      const chunk = this.#chunks[at];
+      const cut = Math.min(left, chunk.length - offset);
+      this.#chunks[at] = chunk.slice(0, offset) + chunk.slice(offset + cut);
+      left -= cut;
+    }
+    if (!insert) return;
+    offset = position - this.#start;
+    const chunk = this.#chunks[this.#at];
+    const next = chunk.slice(0, offset) + insert + chunk.slice(offset);
+    const middle = next.length >> 1;
+    if (next.length <= 2048) this.#chunks[this.#at] = next;
+    else this.#chunks.splice(this.#at, 1, next.slice(0, middle), next.slice(middle));
+  }
+
+  toString() {
+    return this.#chunks.join('');
+  }
+
+  #seek(position) {
+    while (position < this.#start) this.#start -= this.#chunks[--this.#at].length;
+    for (let size; position > this.#start + (size = this.#chunks[this.#at].length); ) {
+      this.#start += size;
+      this.#at++;
+    }
+  }
+}
+
 /** The text after the first n patches of a sequential trace. */
 export function textAfter(trace, n) {
   if (n === trace.length) return trace.end;

@@ -12,11 +12,15 @@
 //   check      (condition, what): a failed one fails the case
 // and returns { final, ...extra }: `final` is a string that every library must agree on (or null).
 //
+// A case also has: `unit` when it is not CPU milliseconds, `once` when one run tells all, `whole`
+// when it cannot be run on a part of its operations, `own` when only SyncKit runs it, `short` for a
+// title beside others of its group.
+//
 // Inputs of the map, set and B1 cases come from fixed seeds, so all libraries get the same.
 
 import { gzipSync } from 'node:zlib';
 
-import { PlainText, random, textAfter, versionsOf } from '../traces.mjs';
+import { PlainText, random, RopeText, textAfter, versionsOf } from '../traces.mjs';
 
 const kKeys = 1000;
 const kSizes = { sequential: 259_778, concurrent: 26_078 };
@@ -157,6 +161,7 @@ function b1Case(kind, title) {
   return {
     id: `b1-${kind}`,
     title: `B1 ${title}, N = 6,000: edit, encode, apply on a second replica`,
+    short: title,
     group: 'B1',
     size: 6000,
     async run({ n, create, measure, check }) {
@@ -164,7 +169,7 @@ function b1Case(kind, title) {
       const expected = new PlainText();
       for (const splice of splices) expected.splice(...splice);
       const writer = await create({ replica: 1, updates: 'each' });
-      const reader = await create({ replica: 2, updates: 'each' });
+      const reader = await create({ replica: 2 }); // it makes no edits, so nobody wants its updates
       measure(() => {
         for (const [position, remove, insert] of splices) {
           writer.splice(position, remove, insert);
@@ -174,6 +179,42 @@ function b1Case(kind, title) {
       check(writer.text() === expected.toString(), 'the writer has the expected text');
       check(reader.text() === expected.toString(), 'the reader has the expected text');
       return { final: reader.text() };
+    },
+  };
+}
+
+// ---- growth -------------------------------------------------------------------------------------
+
+// What bench/native/crdt_bench.cpp does as well: edits at random places, 3 of 4 insertions.
+function growthCase(n) {
+  return {
+    id: `text-random-${n}`,
+    title: `${String(n).replace(/(?=(000)+$)/g, ',')} random edits`,
+    group: 'growth',
+    size: n,
+    whole: true,
+    own: true,
+    async run({ n: count, create, measure, check }) {
+      const next = random(n);
+      const edits = new Int32Array(2 * count); // position, and the letter or -1 for a deletion
+      const expected = new RopeText();
+      for (let i = 0; i < count; i++) {
+        const { length } = expected;
+        const removes = length > 0 && next() < 0.25;
+        const position = Math.floor(next() * (removes ? length : length + 1));
+        const letter = removes ? -1 : Math.floor(next() * 26);
+        edits.set([position, letter], 2 * i);
+        expected.splice(position, removes ? 1 : 0, removes ? '' : kLetters[letter]);
+      }
+      const doc = await create({ replica: 1 });
+      measure(() => {
+        for (let i = 0; i < 2 * count; i += 2) {
+          const letter = edits[i + 1];
+          doc.splice(edits[i], letter < 0 ? 1 : 0, letter < 0 ? '' : kLetters[letter]);
+        }
+      });
+      check(doc.text() === expected.toString(), 'the expected text');
+      return { final: doc.text() };
     },
   };
 }
@@ -227,6 +268,7 @@ export const cases = [
     id: 'text-load',
     title: 'load the saved state and read the text',
     group: 'text',
+    whole: true,
     size: kSizes.sequential,
     needs: 'state',
     async run({ n, create, load, measure, trace, artefact, check }) {
@@ -432,4 +474,5 @@ export const cases = [
   b1Case('prepend', 'prepend characters'),
   b1Case('random', 'insert characters at random places'),
   b1Case('insert-delete', 'insert and delete strings at random places'),
+  ...[10_000, 100_000, 1_000_000].map(growthCase),
 ];

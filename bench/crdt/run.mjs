@@ -1,6 +1,7 @@
 // Runs the CRDT benchmark: every (library, case, run) in a process of its own, the libraries taking
 // turns inside each case, and their order turning from run to run, so that a machine that gets
-// slower or busier meets them all alike. Then writes the results (report.mjs).
+// slower or busier meets them all alike. Then writes the results, and what ../report.mjs makes of
+// them. What takes long is run less often (kSlowMs); a row says how often it was.
 //
 // Only a full run (all cases, all installed libraries, SyncKit in WASM and native among them, at
 // least kFullRuns runs, nothing scaled down, nothing failed) is written to bench/results/,
@@ -8,21 +9,26 @@
 // up as a published number.
 
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { make, write } from '../report.mjs';
 import { kDefaultSeed, loadTrace, tracesDirectory } from '../traces.mjs';
 import { artefacts, cases } from './cases.mjs';
+import { median, quantity } from './format.mjs';
+import { cpuTimes, othersShare } from './machine.mjs';
 import { runNative } from './native.mjs';
-import { kScaledNote, median, printTable, writeReport } from './report.mjs';
+import { kScaledNote, printTable, warnings } from './tables.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.resolve(here, '..', '..');
 const kDefaultRuns = 5;
 const kFullRuns = 3;
+const kSlowMs = 5000; // what takes longer runs kSlowRuns times at most
+const kSlowRuns = 3;
 const kQuickScale = 0.02;
 const kTimeoutMs = 15 * 60 * 1000;
 
@@ -109,7 +115,7 @@ function commandLine(argv) {
     if (argv[i] === '--traces') shown.push('--traces', 'DIR') && i++;
     else shown.push(argv[i].replace(/^--traces=.*/, '--traces=DIR'));
   }
-  return ['bench/run.sh crdt', ...shown].join(' ');
+  return ['./dev bench crdt', ...shown].join(' ');
 }
 
 let running = null; // the one child at a time; an interrupted run takes it along
@@ -163,8 +169,10 @@ async function probe(wanted) {
   return { libraries, skipped };
 }
 
-const supports = (library, spec) =>
-  library.only === null || spec.group === 'B1' || spec.group === library.only;
+function supports(library, spec) {
+  if (spec.own) return library.id === 'synckit';
+  return library.only === null || spec.group === 'B1' || spec.group === library.only;
+}
 
 /** Operations that this library runs of this case. */
 function operations(library, spec, scale) {
@@ -198,15 +206,21 @@ class Bench {
     return this.made.get(key).error;
   }
 
-  async one(library, spec) {
-    const { scale } = this.settings;
+  row(library, spec) {
     const key = `${spec.id} ${library.id}`;
-    const full = Math.min(spec.size, Math.max(50, Math.round(spec.size * scale)));
     if (!this.rows.has(key)) {
+      const full = Math.min(spec.size, Math.max(50, Math.round(spec.size * this.settings.scale)));
       this.rows.set(key, { case: spec.id, lib: library.id, full, ran: null, samples: [] });
     }
-    const row = this.rows.get(key);
-    if (row.error || (spec.once && row.samples.length > 0)) return;
+    return this.rows.get(key);
+  }
+
+  async one(library, spec) {
+    const { scale } = this.settings;
+    const row = this.row(library, spec);
+    const { samples } = row;
+    if (row.error || (spec.once && samples.length > 0)) return;
+    if (samples.length >= kSlowRuns && !spec.unit && median(samples) > kSlowMs) return;
     let error = spec.needs ? await this.artefact(library, spec.needs) : null;
     let answer = {};
     if (!error) {
@@ -220,7 +234,8 @@ class Bench {
       return;
     }
     const { cpuMs, value, ran, digest, ...extra } = answer;
-    if (cpuMs !== null && ran < full) {
+    // Half of the operations: to extrapolate a capped case, and to tell start-up from the rest.
+    if (cpuMs !== null && (ran < row.full || (library.id === 'synckit' && !spec.whole))) {
       const half = await runWorker(this.job(library, { case: spec.id, n: ran >> 1 }));
       if (half.error) {
         row.error = half.error;
@@ -229,11 +244,11 @@ class Bench {
       }
       (row.halves ??= []).push(half.cpuMs);
     }
-    row.samples.push(value ?? cpuMs);
+    samples.push(value ?? cpuMs);
     row.ran = ran;
     row.digest = digest;
     row.extra = extra;
-    process.stderr.write(`  ${spec.id} ${library.id} ${format(value ?? cpuMs, spec.unit)}\n`);
+    process.stderr.write(`  ${spec.id} ${library.id} ${quantity(value ?? cpuMs, spec.unit)}\n`);
   }
 
   // The same input must give the same value everywhere.
@@ -261,7 +276,7 @@ class Bench {
         value,
         min: Math.min(...row.samples),
         max: Math.max(...row.samples),
-        ...(row.halves ? { estimate: extrapolate(row, value) } : {}),
+        ...(row.ran < row.full ? { estimate: extrapolate(row, value) } : {}),
       };
     });
   }
@@ -276,19 +291,10 @@ function extrapolate(row, value) {
   return value + (row.full - row.ran) * perOperation;
 }
 
-function format(value, unit) {
-  if (unit === 'bytes') return `${value} B`;
-  if (unit === 'memory') return `${(value / 1e6).toFixed(2)} MB`;
-  return `${value.toFixed(1)} ms`;
-}
-
-async function main() {
-  const settings = options();
-  const started = new Date();
-  const chosen = cases.filter(({ id }) => !settings.only || settings.only.includes(id));
-  const meta = {
+function describe(settings) {
+  return {
     command: commandLine(process.argv.slice(2)),
-    date: started.toISOString(),
+    date: new Date().toISOString(),
     commit: firstLine('git', ['-C', root, 'rev-parse', 'HEAD']),
     dirty: Boolean(firstLine('git', ['-C', root, 'status', '--porcelain', '-uno'])),
     machine: machine(),
@@ -299,15 +305,74 @@ async function main() {
       (name) => `${name}: ${loadTrace(name, settings.traces, settings.seed).source}`,
     ),
   };
+}
+
+function announce(meta, libraries, skipped) {
   console.log(`command   ${meta.command}`);
   console.log(`commit    ${meta.commit ?? 'unknown'}${meta.dirty ? ' with local changes' : ''}`);
   for (const [key, value] of Object.entries(meta.machine)) console.log(`${key.padEnd(9)} ${value}`);
   for (const trace of meta.traces) console.log(`trace     ${trace}`);
-  if (settings.quick) console.log(kScaledNote);
-
-  const { libraries, skipped } = await probe(settings.libs);
+  if (meta.scale !== 1) console.log(kScaledNote);
   for (const { label, version: v } of libraries) console.log(`library   ${label} ${v}`);
   for (const { lib, reason } of skipped) console.log(`skipped   ${lib}: ${reason}`);
+  for (const warning of warnings(meta)) console.log(`careful   ${warning}`);
+}
+
+/** The native rows, after every library had all its runs. */
+async function runAll(bench, chosen, state) {
+  const { settings, libraries } = bench;
+  for (let run = 0; run < settings.runs; run++) {
+    process.stderr.write(`run ${run + 1} of ${settings.runs}\n`);
+    for (const spec of chosen) {
+      const able = libraries.filter((library) => supports(library, spec));
+      for (let i = 0; i < able.length; i++) {
+        await bench.one(able[(i + run) % able.length], spec);
+      }
+    }
+  }
+  for (const spec of chosen) bench.compare(spec);
+  const wantsNative = !settings.only || settings.only.includes('native');
+  const native = wantsNative ? runNative(root, state, settings) : { skipped: 'not asked for' };
+  if (native.error) bench.problems.push(`native: ${native.error}`);
+  if (native.skipped) console.log(`skipped   native: ${native.skipped}`);
+  return native.rows ?? [];
+}
+
+function isFull(report, settings) {
+  const whole = !settings.quick && !settings.only && !settings.libs && settings.runs >= kFullRuns;
+  const ours = report.libraries.some(({ id }) => id === 'synckit');
+  const native = report.native.length > 0 && report.native.every((row) => !row.skipped);
+  return whole && ours && native && report.problems.length === 0;
+}
+
+// One row a line: a later run is compared with an earlier one line by line.
+function toJson(report) {
+  const rows = (list) => `[\n${list.map((row) => `  ${JSON.stringify(row)}`).join(',\n')}\n ]`;
+  const lines = Object.entries(report).map(([key, value]) => {
+    const long = key === 'results' || key === 'native';
+    return ` ${JSON.stringify(key)}: ${long ? rows(value) : JSON.stringify(value)}`;
+  });
+  return `{\n${lines.join(',\n')}\n}\n`;
+}
+
+/** Writes the results and what is made of them; the names of the files. */
+function save(report, full) {
+  const results = full ? 'bench/results/crdt.json' : 'build/bench/crdt.json';
+  const text = toJson(report);
+  write(new Map([[results, text]]), root);
+  // From the text, as it is made again later: what JSON cannot keep must not show.
+  const made = make({ root, report: JSON.parse(text), into: full ? null : 'build/bench' });
+  write(made, root);
+  return [results, ...made.keys()];
+}
+
+async function main() {
+  const settings = options();
+  const started = Date.now();
+  const chosen = cases.filter(({ id }) => !settings.only || settings.only.includes(id));
+  const meta = describe(settings);
+  const { libraries, skipped } = await probe(settings.libs);
+  announce(meta, libraries, skipped);
 
   const state = mkdtempSync(path.join(os.tmpdir(), 'synckit-bench-'));
   for (const signal of ['SIGINT', 'SIGTERM']) {
@@ -318,44 +383,29 @@ async function main() {
     });
   }
   const bench = new Bench(settings, libraries, state);
+  const before = cpuTimes();
   let native;
   try {
-    for (let run = 0; run < settings.runs; run++) {
-      process.stderr.write(`run ${run + 1} of ${settings.runs}\n`);
-      for (const spec of chosen) {
-        const able = libraries.filter((library) => supports(library, spec));
-        for (let i = 0; i < able.length; i++) {
-          await bench.one(able[(i + run) % able.length], spec);
-        }
-      }
-    }
-    for (const spec of chosen) bench.compare(spec);
-    const wantsNative = !settings.only || settings.only.includes('native');
-    native = wantsNative ? runNative(root, state, settings) : { skipped: 'not asked for' };
-    if (native.error) bench.problems.push(`native: ${native.error}`);
-    if (native.skipped) console.log(`skipped   native: ${native.skipped}`);
+    native = await runAll(bench, chosen, state);
   } finally {
     rmSync(state, { recursive: true, force: true });
   }
-
   const report = {
     ...meta,
     loadAfter: os.loadavg()[0],
+    othersShare: othersShare(before, cpuTimes()),
     seconds: Math.round((Date.now() - started) / 1000),
     libraries: libraries.map(({ id, label, version: v }) => ({ id, label, version: v })),
     skipped,
     results: bench.results(),
-    native: native.rows ?? [],
+    native,
     problems: bench.problems,
   };
-  const whole = !settings.quick && !settings.only && !settings.libs && settings.runs >= kFullRuns;
-  const ours = libraries.some(({ id }) => id === 'synckit') && native.rows !== undefined &&
-    native.rows.every((row) => !row.skipped);
-  const full = whole && ours && bench.problems.length === 0;
+  const full = isFull(report, settings);
   printTable(report, chosen);
-  mkdirSync(path.join(root, 'build', 'bench'), { recursive: true });
-  for (const file of writeReport(root, report, chosen, full)) console.log(`wrote     ${file}`);
+  for (const file of save(report, full)) console.log(`wrote     ${file}`);
   if (!full) console.log('not a full run: bench/results/ and docs/ are left as they were');
+  for (const warning of warnings(report)) console.log(`careful   ${warning}`);
   for (const problem of bench.problems) console.error(`problem   ${problem}`);
   process.exitCode = bench.problems.length === 0 ? 0 : 1;
 }
