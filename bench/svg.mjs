@@ -3,6 +3,8 @@
 //
 // The same input gives the same bytes: docs/img is compared with what the results make.
 
+import { thousands } from './crdt/format.mjs';
+
 const kWidth = 820;
 const kMargin = 16;
 const kTitle = 30;
@@ -17,14 +19,16 @@ const escape = (text) => String(text).replace(/[&<>"]/g, (c) => kEntities[c]);
 const place = (n) => Number(n.toFixed(1));
 
 // t: text, m: muted text, o: our colour, p: others, g: grid, h: hatching, bg: background.
-// l0 to l2: lines, which differ in lightness too.
-const kStyle =
-  '.bg{fill:#fff}.t{fill:#1c2024}.m{fill:#60646c}.o{fill:#0b68cb}.p{fill:#b0b7c3}' +
-  '.g{stroke:#e3e6ea}.h{stroke:#fff}.cut{fill:#fff}' +
-  '.l0{stroke:#0b68cb;fill:#0b68cb}.l1{stroke:#c2410c;fill:#c2410c}.l2{stroke:#5b6472;fill:#5b6472}' +
-  '@media (prefers-color-scheme:dark){.bg{fill:#15181c}.t{fill:#eceef0}.m{fill:#a0a6b0}' +
-  '.o{fill:#4aa3ff}.p{fill:#565d69}.g{stroke:#2a2f37}.h{stroke:#15181c}.cut{fill:#15181c}' +
-  '.l0{stroke:#4aa3ff;fill:#4aa3ff}.l1{stroke:#ff9a5c;fill:#ff9a5c}.l2{stroke:#a0a6b0;fill:#a0a6b0}}';
+// l0 to l2: lines and what is written beside them.
+const theme = (background, text, muted, own, other, grid, lines) =>
+  `.bg,.cut{fill:${background}}.h{stroke:${background}}.t{fill:${text}}.m{fill:${muted}}` +
+  `.o{fill:${own}}.p{fill:${other}}.g{stroke:${grid}}` +
+  lines.map((colour, i) => `.l${i}{stroke:${colour};fill:${colour}}`).join('');
+const kLight = theme('#fff', '#1c2024', '#60646c', '#0b68cb', '#b0b7c3', '#e3e6ea',
+  ['#0b68cb', '#c2410c', '#5b6472']);
+const kDark = theme('#15181c', '#eceef0', '#a0a6b0', '#4aa3ff', '#565d69', '#2a2f37',
+  ['#4aa3ff', '#ff9a5c', '#a0a6b0']);
+const kStyle = `${kLight}@media (prefers-color-scheme:dark){${kDark}}`;
 
 function frame(title, note, height, body) {
   return `${[
@@ -95,7 +99,7 @@ function oneBar(bar, y, end) {
 
 // ---- lines --------------------------------------------------------------------------------------
 
-const kPlot = { left: 74, right: 168, top: 66, bottom: 46, height: 400 };
+const kPlot = { left: 74, right: 36, top: 96, bottom: 46, height: 420 };
 
 /** A round step that divides 0..most into 4 to 8 parts. */
 function step(most) {
@@ -103,16 +107,22 @@ function step(most) {
   return [1, 2, 2.5, 5, 10].map((f) => f * power).find((s) => most / s <= 8);
 }
 
-// Labels at the right end of lines, pushed apart where they would overlap.
-function spread(labels) {
-  const sorted = [...labels].sort((a, b) => a.y - b.y);
-  for (let i = 1; i < sorted.length; i++) {
-    sorted[i].y = Math.max(sorted[i].y, sorted[i - 1].y + 16);
+// A row of samples with their names, above the plot.
+function legend(lines) {
+  const out = [];
+  let x = kPlot.left;
+  for (const { label, colour, dashed } of lines) {
+    out.push(
+      `<path class="l${colour}"${stroke(dashed)} d="M${x} 70h24"/>`,
+      `<text class="t" x="${x + 30}" y="74" font-size="12">${escape(label)}</text>`,
+    );
+    x += 46 + 6.7 * label.length;
   }
-  const beyond = sorted.length ? sorted.at(-1).y - (kPlot.height - kPlot.bottom) : 0;
-  if (beyond > 0) for (const label of sorted) label.y -= beyond;
-  return sorted;
+  return out;
 }
+
+const stroke = (dashed) =>
+  ` style="fill:none" stroke-width="2"${dashed ? ' stroke-dasharray="5 4"' : ''}`;
 
 /**
  * lines: [{ label, points: [[x, y]], colour: 0 to 2, dashed }]; x: { at(x) -> 0 to 1, ticks:
@@ -131,7 +141,7 @@ export function lineChart(title, note, x, unit, lines) {
     out.push(
       `<line class="g" x1="${left}" x2="${kWidth - right}" y1="${py(value)}" y2="${py(value)}"/>`,
       `<text class="m" x="${left - 8}" y="${py(value) + 4}" text-anchor="end" font-size="12">` +
-        `${value} ${escape(unit)}</text>`,
+        `${thousands(value)} ${escape(unit)}</text>`,
     );
   }
   for (const [value, label] of x.ticks) {
@@ -144,21 +154,13 @@ export function lineChart(title, note, x, unit, lines) {
     `<text class="m" x="${(left + kWidth - right) / 2}" y="${height - 8}" text-anchor="middle" ` +
       `font-size="12">${escape(x.title)}</text>`,
   );
-  const labels = lines.map((line) => {
-    const path = line.points.map(([a, b], i) => `${i ? 'L' : 'M'}${px(a)} ${py(b)}`).join('');
-    const dashes = line.dashed ? ' stroke-dasharray="5 4" stroke-width="1.5"' : ' stroke-width="2"';
-    out.push(`<path class="l${line.colour}" style="fill:none"${dashes} d="${path}"/>`);
-    for (const [a, b] of line.dashed ? [] : line.points) {
-      out.push(`<circle class="l${line.colour}" cx="${px(a)}" cy="${py(b)}" r="3.5"/>`);
+  for (const { points, colour, dashed } of lines) {
+    const path = points.map(([a, b], i) => `${i ? 'L' : 'M'}${px(a)} ${py(b)}`).join('');
+    out.push(`<path class="l${colour}"${stroke(dashed)} d="${path}"/>`);
+    for (const [a, b] of dashed ? [] : points) {
+      out.push(`<circle class="l${colour}" cx="${px(a)}" cy="${py(b)}" r="3.5"/>`);
     }
-    const [lastX, lastY] = line.points.at(-1);
-    return { x: px(lastX) + 10, y: py(lastY) + 4, line };
-  });
-  for (const { x: at, y, line } of spread(labels)) {
-    out.push(
-      `<text class="l${line.colour}" style="stroke:none" x="${at}" y="${place(y)}" ` +
-        `font-size="12">${escape(line.label)}</text>`,
-    );
   }
+  out.push(...legend(lines));
   return frame(title, note, height, out);
 }

@@ -18,16 +18,16 @@ const kWhy = {
   replay: `${kStartUp}. What is left is one call into WASM per patch and, inside, ids, origins ` +
     'and tombstones, which a plain text does not keep.',
   yjs: 'The same as for the row above; Yjs is faster on this machine than where the mark was set.',
-  updates: 'An update is a whole transaction (replica, clock, what it builds on, field and type), ' +
-    'which a host can check and store as it is; the other libraries send bare operations.',
+  updates: 'An update is a whole transaction (replica, clock, what it builds on, field and type) ' +
+    'that a host can check and store as it is, several times the bytes of a bare operation.',
   apply: 'Each update is checked whole, and what it builds on is compared with the version here, ' +
-    'before anything is changed; the other libraries trust their peers.',
-  load: `${kStartUp}: the snapshot is read once, by code that was never run before. It is checked ` +
+    'before anything is changed: a refused one leaves no trace.',
+  load: `${kStartUp}: the snapshot is read once, by code that has not run before. It is checked ` +
     'whole before any of it is taken, and the text is handed over as JSON.',
-  size: 'Every span keeps its id and both origins, so that concurrent edits find their place after ' +
-    'a load as before it.',
-  memory: 'WASM memory grows in pages and is never given back; the sum counts what loading needed ' +
-    'at its height.',
+  size: 'Every span keeps its id and both origins, so that concurrent edits find their place ' +
+    'after a load as before it.',
+  memory: 'WASM memory grows in pages and is never given back; what loading needed at its height ' +
+    'counts.',
   session: `${kStartUp}. Both writers and all 26,078 exchanges are in it, each as a checked ` +
     'transaction of its own.',
   map: `${kStartUp}. Keys and values cross into WASM as bytes, since the map keeps values as JSON.`,
@@ -35,14 +35,13 @@ const kWhy = {
   counter: `${kStartUp}. One call into WASM per increment is most of the rest.`,
   merge: 'Every entry carries its clock and its writer, and is compared one by one.',
   b1: `${kStartUp}: there are 6,000 operations only, and two replicas take each of them.`,
-  native: 'The rope keeps characters and nothing else. The CRDT finds the same place in a tree and ' +
-    'gives each edit an id, origins and a place in the order of the tree; its floor is a call ' +
-    'through the plugin table per patch, with an intent that is encoded and read again.',
+  native: 'The rope keeps characters and nothing else. The CRDT gives each edit an id, origins ' +
+    'and a place in a tree, and a patch is a call through the plugin table, with an intent that ' +
+    'is encoded and read again.',
   rate: 'A delta is checked whole before it is merged, as it is when it comes from a stranger.',
   local: 'The slowest of all local edits counts.',
-  growth: 'The number of steps grows as the logarithm; the time of a step does not stay the same: ' +
-    'a large document does not fit into the caches, and a random edit then waits for memory at ' +
-    'each level of the tree.',
+  growth: 'The number of steps grows as the logarithm, the time of a step grows with it: a large ' +
+    'document does not fit into the caches, and each level of the tree waits for memory.',
 };
 
 // ---- what is compared ---------------------------------------------------------------------------
@@ -169,10 +168,26 @@ export function growthPoints(report, where) {
   return points.sort((a, b) => a.n - b.n);
 }
 
+/** What one random read in as much memory costs: [{ n, ns }] in the order of n (native). */
+export function readPoints(report) {
+  return report.native
+    .filter((row) => row.case.startsWith('floor-reads-') && !row.skipped)
+    .map((row) => ({ n: Number(row.case.split('-').at(-1)), ns: (1e6 * row.value) / row.n }))
+    .sort((a, b) => a.n - b.n);
+}
+
 /** c log2(n), through the first point. */
 export function logarithm(points) {
   const [first] = points;
   return (n) => (first.ns * Math.log2(n)) / Math.log2(first.n);
+}
+
+function readText(report) {
+  const reads = readPoints(report);
+  if (reads.length < 2) return null;
+  const [from, to] = [reads[0], reads.at(-1)];
+  return `One read at a random place, in as much memory, took ${figure(from.ns)} ns at the first ` +
+    `size and ${figure(to.ns)} ns at the last: ${figure(to.ns / from.ns)} times as long.`;
 }
 
 function growth(where, most) {
@@ -186,6 +201,7 @@ function growth(where, most) {
     return {
       peer: 'c log2(n)', value: worst.limit, ours: worst.ns, unit: 'ns',
       note: `at ${thousands(worst.n)} edits`, ...atMost({ ratio: worst.ns / worst.limit }, 1),
+      evidence: readText(report),
     };
   };
 }
@@ -243,6 +259,13 @@ export function startUp(row) {
   return { ms: Math.max(0, row.value - perOperation * row.ran), perOperation };
 }
 
+function startUpText(row) {
+  const start = startUp(row);
+  if (!start) return null;
+  const [ms, ns] = [figure(start.ms), figure(1e6 * start.perOperation)];
+  return `About ${ms} ms of ours is start-up; after it an operation costs ${ns} ns.`;
+}
+
 function distance({ ratio, limit, better }) {
   return better === 'less' ? ratio / limit - 1 : 1 - ratio / limit;
 }
@@ -256,13 +279,14 @@ function show(found) {
   };
   const note = found.note ? ` (${found.note})` : '';
   const ratio = found.shown ?? `${found.ratio.toFixed(found.ratio < 0.1 ? 3 : 2)} x`;
-  return { peer: found.peer ?? '', theirs: text(found.value), ours: text(found.ours) + note, ratio };
+  const [theirs, ours] = [text(found.value), text(found.ours) + note];
+  return { peer: found.peer ?? '', theirs, ours, ratio };
 }
 
 /**
  * Every mark: { id, title, met: true, false or null (not measured), peer, theirs, ours, ratio,
- * wanted, missedBy, why, startUp }; all but the first three are text, the last three only of a
- * missed mark.
+ * wanted, missedBy, why, evidence }; all but the first three are text, the last three only of a
+ * missed mark: by how much, the reason, and what of this report shows it (or null).
  */
 export function marks(report) {
   return kMarks.map(([id, title, compare, why, of]) => {
@@ -272,13 +296,7 @@ export function marks(report) {
     const met = better === 'more' ? ratio >= limit : strict ? ratio < limit : ratio <= limit;
     const mark = { id, title, met, wanted: found.wanted, ...show(found) };
     if (met) return mark;
-    const start = of ? startUp(rowOf(report, of, 'synckit')) : null;
-    return {
-      ...mark,
-      missedBy: percent(distance(found)),
-      why: kWhy[why],
-      startUp: start && `about ${figure(start.ms)} ms of ours is start-up, and an operation costs ` +
-        `${figure(1e6 * start.perOperation)} ns after it`,
-    };
+    const shown = of ? startUpText(rowOf(report, of, 'synckit')) : found.evidence ?? null;
+    return { ...mark, missedBy: percent(distance(found)), why: kWhy[why], evidence: shown };
   });
 }

@@ -2,7 +2,7 @@
 
 import { barChart, lineChart } from '../svg.mjs';
 import { figure, thousands } from './format.mjs';
-import { growthPoints, logarithm } from './marks.mjs';
+import { growthPoints, logarithm, readPoints } from './marks.mjs';
 
 const kBarNote =
   'Less is better. In brackets: times SyncKit. A cut bar is over 10 times the shortest; ' +
@@ -48,6 +48,10 @@ function growthChart(report) {
     );
   }
   if (lines.length === 0) return null;
+  const reads = readPoints(report);
+  if (reads.length > 1) {
+    lines.push({ label: 'one random memory read', colour: 2, points: reads.map(({ n, ns }) => [n, ns]) });
+  }
   const sizes = [...new Set(all.map(({ n }) => n))].sort((a, b) => a - b);
   const [from, to] = [Math.log10(sizes[0]), Math.log10(sizes.at(-1))];
   const x = {
@@ -56,8 +60,8 @@ function growthChart(report) {
     title: 'random edits: three insertions of one character to one deletion, from an empty text',
   };
   const note =
-    'CPU nanoseconds for one edit, mean over the whole replay. Dashed: the logarithm through the ' +
-    'first point.';
+    'CPU nanoseconds of an edit, mean over the replay. Dashed: the logarithm through the first ' +
+    'point.';
   return lineChart('How the cost of a text edit grows', note, x, 'ns', lines);
 }
 

@@ -46,6 +46,8 @@ const states = (row) =>
 const nativeValue = (row) =>
   row.skipped ? `skipped: ${row.skipped}` : quantity(row.value, row.unit);
 
+const titleOf = (row) => (row.title ?? row.case).replace(/\d{5,}/g, thousands);
+
 export function printTable(report, specs) {
   for (const spec of specs) {
     console.log(`\n${spec.title}`);
@@ -56,7 +58,7 @@ export function printTable(report, specs) {
   }
   if (report.native.length > 0) console.log('\nnative');
   for (const row of report.native) {
-    console.log(`  ${(row.title ?? row.case).padEnd(60)} ${nativeValue(row)}`);
+    console.log(`  ${titleOf(row).padEnd(72)} ${nativeValue(row)}`);
   }
   console.log('\nmarks');
   for (const mark of marks(report)) console.log(`  ${markLine(mark)}`);
@@ -105,8 +107,8 @@ export function marksSection(report) {
   const head = ['metric', 'best other', 'its value', 'SyncKit', 'SyncKit / other', 'wanted', 'met'];
   const align = ['---', '---', '---:', '---:', '---:', '---:', '---'];
   const why = missed.map(
-    ({ title, missedBy, why: reason, startUp }) =>
-      `- **${title}**, missed by ${missedBy}: ${reason}${startUp ? ` Here ${startUp}.` : ''}`,
+    ({ title, missedBy, why: reason, evidence }) =>
+      `- **${title}**, missed by ${missedBy}: ${reason}${evidence ? ` ${evidence}` : ''}`,
   );
   return [
     `${known.length - missed.length} of ${known.length} marks are met.`,
@@ -172,7 +174,7 @@ export function nativeSection(report) {
     const each = row.unit === 'bytes' ? '' : `${figure((1e6 * row.value) / row.n)} ns`;
     const range = row.unit === 'bytes' ? '' :
       `${figure(Math.min(...row.samples))} to ${figure(Math.max(...row.samples))}`;
-    return [row.title, quantity(row.value, row.unit), range, each];
+    return [titleOf(row), quantity(row.value, row.unit), range, each];
   });
   return markdown(['native (C++)', 'median', 'smallest to largest', 'each'], rows);
 }
