@@ -93,8 +93,9 @@ function strays(root, files) {
 
 export function write(files, root = kRoot) {
   for (const [relative, text] of files) {
-    mkdirSync(path.join(root, path.dirname(relative)), { recursive: true });
-    writeFileSync(path.join(root, relative), text);
+    const file = path.resolve(root, relative);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, text);
   }
 }
 

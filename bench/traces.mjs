@@ -2,7 +2,8 @@
 //
 // Recorded: `automerge-paper` (one writer) and `friendsforever` (two writers), gzipped JSON from
 // the public repository josephg/editing-traces (CC BY 4.0). They are not part of this tree; give
-// their directory with --traces DIR or SYNCKIT_TRACES. Without them `generate...` makes traces with
+// their directory with --traces DIR or SYNCKIT_TRACES, or put it (or a link to it) at
+// build/editing-traces. Without them `generate...` makes traces with
 // the same counts from a seed; every result says which of the two was used, because a generated
 // trace measures the same kinds of work and not the same document.
 //
@@ -49,7 +50,7 @@ export function tracesDirectory(option) {
     if (!existsSync(asked)) throw new Error(`no traces at ${asked} (--traces or SYNCKIT_TRACES)`);
     return asked;
   }
-  const beside = path.join(root, '..', 'shared', 'data', 'editing-traces');
+  const beside = path.join(root, 'build', 'editing-traces');
   return existsSync(path.join(beside, kFiles['automerge-paper'])) ? beside : null;
 }
 

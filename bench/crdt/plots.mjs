@@ -50,7 +50,8 @@ function growthChart(report) {
   if (lines.length === 0) return null;
   const reads = readPoints(report);
   if (reads.length > 1) {
-    lines.push({ label: 'one random memory read', colour: 2, points: reads.map(({ n, ns }) => [n, ns]) });
+    const points = reads.map(({ n, ns }) => [n, ns]);
+    lines.push({ label: 'one random memory read', colour: 2, points });
   }
   const sizes = [...new Set(all.map(({ n }) => n))].sort((a, b) => a - b);
   const [from, to] = [Math.log10(sizes[0]), Math.log10(sizes.at(-1))];

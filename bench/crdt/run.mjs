@@ -30,6 +30,7 @@ const kFullRuns = 3;
 const kSlowMs = 5000; // what takes longer runs kSlowRuns times at most
 const kSlowRuns = 3;
 const kQuickScale = 0.02;
+const kTryOut = 'build/bench';
 const kTimeoutMs = 15 * 60 * 1000;
 
 // In the order of the table. `package`: its name on npm.
@@ -49,8 +50,10 @@ const kHelp = `bench/run.sh crdt [options]
                   (${[...cases.map((c) => c.id), 'native'].join(', ')})
   --libs a,b      these libraries only (${kLibraries.map((l) => l.id).join(', ')})
   --quick         every input scaled to ${kQuickScale * 100} %: a smoke test, not a measurement
-  --traces DIR    recorded editing traces (or SYNCKIT_TRACES); without them they are generated
-  --seed S        of generated traces (default ${kDefaultSeed})`;
+  --traces DIR    recorded editing traces (or SYNCKIT_TRACES, or build/editing-traces); without
+                  them they are generated
+  --seed S        of generated traces (default ${kDefaultSeed})
+  --out DIR       where what is no full run goes (default ${kTryOut})`;
 
 function options() {
   const { values } = parseArgs({
@@ -61,6 +64,7 @@ function options() {
       quick: { type: 'boolean', default: false },
       traces: { type: 'string' },
       seed: { type: 'string' },
+      out: { type: 'string', default: kTryOut },
       help: { type: 'boolean', default: false },
     },
   });
@@ -81,7 +85,7 @@ function options() {
   const seed = Number(values.seed ?? kDefaultSeed);
   const scale = values.quick ? kQuickScale : 1;
   const traces = tracesDirectory(values.traces);
-  return { runs, only, libs, scale, quick: values.quick, traces, seed };
+  return { runs, only, libs, scale, quick: values.quick, traces, seed, out: values.out };
 }
 
 function firstLine(command, args) {
@@ -112,8 +116,8 @@ function machine() {
 function commandLine(argv) {
   const shown = [];
   for (let i = 0; i < argv.length; i++) {
-    if (argv[i] === '--traces') shown.push('--traces', 'DIR') && i++;
-    else shown.push(argv[i].replace(/^--traces=.*/, '--traces=DIR'));
+    if (/^--(traces|out)$/.test(argv[i])) shown.push(argv[i++], 'DIR');
+    else shown.push(argv[i].replace(/^(--(?:traces|out))=.*/, '$1=DIR'));
   }
   return ['./dev bench crdt', ...shown].join(' ');
 }
@@ -356,12 +360,12 @@ function toJson(report) {
 }
 
 /** Writes the results and what is made of them; the names of the files. */
-function save(report, full) {
-  const results = full ? 'bench/results/crdt.json' : 'build/bench/crdt.json';
+function save(report, full, out) {
+  const results = full ? 'bench/results/crdt.json' : path.join(out, 'crdt.json');
   const text = toJson(report);
   write(new Map([[results, text]]), root);
   // From the text, as it is made again later: what JSON cannot keep must not show.
-  const made = make({ root, report: JSON.parse(text), into: full ? null : 'build/bench' });
+  const made = make({ root, report: JSON.parse(text), into: full ? null : out });
   write(made, root);
   return [results, ...made.keys()];
 }
@@ -403,7 +407,7 @@ async function main() {
   };
   const full = isFull(report, settings);
   printTable(report, chosen);
-  for (const file of save(report, full)) console.log(`wrote     ${file}`);
+  for (const file of save(report, full, settings.out)) console.log(`wrote     ${file}`);
   if (!full) console.log('not a full run: bench/results/ and docs/ are left as they were');
   for (const warning of warnings(report)) console.log(`careful   ${warning}`);
   for (const problem of bench.problems) console.error(`problem   ${problem}`);
