@@ -387,6 +387,9 @@ async function main() {
     });
   }
   const bench = new Bench(settings, libraries, state);
+  // The others are optional.
+  const missing = skipped.find(({ lib }) => lib === 'synckit');
+  if (missing) bench.problems.push(`synckit: ${missing.reason}`);
   const before = cpuTimes();
   let native;
   try {

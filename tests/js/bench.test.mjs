@@ -90,6 +90,7 @@ test('a library that counts wrong fails the whole run', { timeout: 120_000 }, ()
   const folder = mkdtempSync(join(tmpdir(), 'synckit-bench-test-'));
   try {
     const real = pathToFileURL(join(root, 'sdk/js/dist/replica-node.js'));
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
     writeFileSync(join(folder, 'replica-node.js'), `
       import { Replica } from '${real}';
       export { Replica };
