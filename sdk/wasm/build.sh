@@ -1,15 +1,15 @@
 #!/bin/sh
-# Builds core.wasm (four types), core-lite.wasm (the map) and replica.wasm (documents without the
-# engine, for speed instead of size) into OUTDIR.
+# Builds core.wasm (four types), core-lite.wasm (the map), replica.wasm (documents without the
+# engine, for speed instead of size) and both sides of unpack.c into OUTDIR.
 #
-#   sdk/wasm/build.sh OUTDIR [core|lite|replica|all]
+#   sdk/wasm/build.sh OUTDIR [core|lite|replica|pack|all]
 #
 # Needs emcc (3.1.6 or newer). The modules have no JavaScript glue: sdk/js instantiates them. The
 # allocator is alloc.c, which grows memory by itself, so nothing is imported from emscripten.
 set -eu
 
 if [ $# -lt 1 ]; then
-  echo "usage: $0 OUTDIR [core|lite|replica|all]" >&2
+  echo "usage: $0 OUTDIR [core|lite|replica|pack|all]" >&2
   exit 64
 fi
 here=$(cd "$(dirname "$0")" && pwd)
@@ -111,3 +111,16 @@ core() (
 
 case $what in lite | all) lite ;; esac
 case $what in core | all) core ;; esac
+
+# The addresses are those of unpack.c: behind the 256 KiB of a module and 4 MiB of probabilities.
+packer() {
+  for side in pack unpack; do
+    case $side in pack) side_flags=-DSYNCKIT_PACK ;; *) side_flags= ;; esac
+    emcc -Oz $side_flags -Wall -Wextra -sSTANDALONE_WASM --no-entry -sFILESYSTEM=0 -sMALLOC=none \
+      -sGLOBAL_BASE=4456448 -sTOTAL_STACK=8KB -sINITIAL_MEMORY=5MB -sALLOW_MEMORY_GROWTH \
+      "$here/unpack.c" -o "$work/$side.wasm"
+    mv "$work/$side.wasm" "$out/$side.wasm"
+  done
+}
+
+case $what in pack | all) packer ;; esac
