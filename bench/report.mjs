@@ -14,7 +14,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { cases } from './crdt/cases.mjs';
 import { plots } from './crdt/plots.mjs';
 import {
-  aboutSection, bytesSection, marksSection, nativeSection, timesSection,
+  aboutSection, bytesSection, marksSection, nativeSection, openingSection, timesSection,
 } from './crdt/tables.mjs';
 import { readSizes, sizeChart, sizeSection } from './sizes.mjs';
 
@@ -22,6 +22,7 @@ const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const kPage = 'docs/performance.md';
 const kImages = 'docs/img';
 const kOurImages = /^(crdt-.*|size-history)\.svg$/; // the others there are not ours
+const kOfRun = ['run', 'marks', 'times', 'bytes', 'native', 'opening'];
 const kNothingYet = 'No full run has been committed yet.';
 
 const image = (alt, name) => `![${alt}](img/${name})`;
@@ -46,8 +47,9 @@ function parts(report, sizes) {
           ...shown('Cost of a text edit, by the number of edits', 'crdt-growth.svg'),
           nativeSection(report),
         ].join('\n'),
+        opening: openingSection(report, cases),
       }
-    : Object.fromEntries(['run', 'marks', 'times', 'bytes', 'native'].map((p) => [p, kNothingYet]));
+    : Object.fromEntries(kOfRun.map((part) => [part, kNothingYet]));
   images.push(['size-history.svg', sizeChart(sizes)]);
   text.sizes = `${image('Bundle sizes over time', 'size-history.svg')}\n\n${sizeSection(sizes)}`;
   return { text, images };

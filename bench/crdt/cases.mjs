@@ -23,6 +23,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 
 import { PlainText, random, RopeText, textAfter, versionsOf } from '../traces.mjs';
+import { opening } from './opening.mjs';
 
 const kKeys = 1000;
 const kSizes = { sequential: 259_778, concurrent: 26_078 };
@@ -487,4 +488,5 @@ export const cases = [
   b1Case('random', 'insert characters at random places'),
   b1Case('insert-delete', 'insert and delete strings at random places'),
   ...[10_000, 100_000, 1_000_000].map(growthCase),
+  ...opening,
 ];

@@ -168,6 +168,17 @@ export function bytesSection(report, specs) {
   ].join('\n');
 }
 
+export function openingSection(report, specs) {
+  const rows = [];
+  for (const spec of specs.filter(({ group }) => group === 'opening')) {
+    const row = report.results.find(({ case: id }) => id === spec.id);
+    if (!row || row.error) continue;
+    const range = `${figure(row.min)} to ${figure(row.max)}`;
+    rows.push([spec.title, thousands(row.extra.bytes), `${figure(row.value)} ms`, range]);
+  }
+  return markdown(['opening, once a page', 'bytes', 'median', 'smallest to largest'], rows);
+}
+
 export function nativeSection(report) {
   const rows = report.native.map((row) => {
     if (row.skipped) return [row.case, `skipped: ${row.skipped}`, '', ''];
