@@ -14,8 +14,8 @@
 // `rounds`: how often `measure` did all of it.
 //
 // A case also has: `unit` when it is not CPU milliseconds, `once` when one run tells all, `whole`
-// when it cannot be run on a part of its operations, `own` when only SyncKit runs it, `short` for a
-// title beside others of its group.
+// when it cannot be run on a part of its operations, `update` when it tells how many bytes the
+// update of what has, `own` when only SyncKit runs it, `short` for a title beside others.
 //
 // Inputs of the map, set and B1 cases come from fixed seeds, so all libraries get the same.
 
@@ -251,6 +251,7 @@ export const cases = [
   {
     id: 'text-updates',
     title: 'the same with an encoded update per patch',
+    update: 'one patch of automerge-paper',
     group: 'text',
     size: kSizes.sequential,
     async run({ n, create, measure, trace, check }) {
@@ -332,6 +333,7 @@ export const cases = [
   {
     id: 'text-session',
     title: 'friendsforever, two writers exchange as recorded',
+    update: 'one edit of friendsforever',
     group: 'text',
     size: kSizes.concurrent,
     async run({ n, create, measure, trace, check }) {
@@ -383,6 +385,7 @@ export const cases = [
   {
     id: 'map-updates',
     title: 'the same with an encoded update each',
+    update: 'one map write',
     group: 'data',
     size: 100_000,
     async run({ n, create, measure, check }) {

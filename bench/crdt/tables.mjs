@@ -153,14 +153,15 @@ export function bytesSection(report, specs) {
       variants.push([library.label, size.variant, thousands(size.raw), thousands(size.gzip)]);
     }
   }
-  const each = specs.filter((spec) =>
-    report.results.some((row) => row.case === spec.id && row.extra?.updateBytes),
-  );
+  const each = specs
+    .filter((spec) => spec.update)
+    .map((spec) => ({ ...spec, title: `update of ${spec.update}, bytes` }));
+  const loaded = { ...memory, title: 'loaded automerge-paper, memory' };
   return [
     markdown(['saved automerge-paper', 'what', 'bytes', 'gzip -9'], variants,
       ['---', '---', '---:', '---:']),
     '',
-    table(report, [...each, memory], 'mean bytes of an update; memory', (row) => {
+    table(report, [...each, loaded], 'mean; memory over idle', (row) => {
       if (!row || row.error) return '';
       if (row.case === 'text-memory') return megabytes(row.value);
       return row.extra?.updateBytes ? row.extra.updateBytes.toFixed(0) : '';
