@@ -82,13 +82,11 @@ void check_laws(const char* name, const check::Subject& subject) {
 TEST(Laws, lww) { check_laws("lww", map_subject()); }
 TEST(Laws, set) { check_laws("set", set_subject()); }
 TEST(Laws, counter) { check_laws("counter", counter_subject()); }
-#if defined(SYNCKIT_LAWS_TEXT)
 TEST(Laws, text) {
   check::Subject text = subject_of(synckit_plugin_v1_text(), apply_text_patch);
   text.tight_outputs = false;
   check_laws("text", text);
 }
-#endif
 
 }  // namespace
 }  // namespace synckit::laws
