@@ -1,5 +1,5 @@
-// Naive references of the four built-in types: each keeps every operation and computes the view from
-// what a replica knows, straight after the meaning in the type's FORMAT.md. Random histories
+// Naive references of the four built-in types: each keeps every operation and computes the view
+// from what a replica knows, straight after the meaning in the type's FORMAT.md. Random histories
 // (models_test.cpp) and exhaustive ones (explore_test.cpp) are held against the same references.
 //
 // A model says
@@ -199,11 +199,7 @@ struct TextModel {
     std::map<DotKey, text::testing::Element> atoms;  // what it inserts, by their dots
     std::set<DotKey> erased;
   };
-  static check::Subject subject() {
-    check::Subject subject = subject_of(synckit_plugin_v1_text(), apply_text_patch);
-    subject.tight_outputs = false;
-    return subject;
-  }
+  static check::Subject subject() { return text_subject(); }
   static std::string shown(const std::string& view) { return view; }
 
   struct Sight {  // what one replica sees

@@ -23,7 +23,8 @@ struct Step {
 };
 
 std::ostream& operator<<(std::ostream& out, const Step& step) {
-  static const char* const kNames[] = {"edit", "deliver", "repeat", "catch-up", "reload", "compact"};
+  static const char* const kNames[] = {"edit",     "deliver", "repeat",
+                                       "catch-up", "reload",  "compact"};
   return out << kNames[step.kind] << '(' << int{step.a} << ", " << int{step.b} << ", " << step.what
              << ')';
 }
@@ -97,7 +98,8 @@ struct World {
   void edit(Replica& self, uint32_t what) {
     Op op = Model::op(what, self.ops);
     uint64_t hlc = std::max<uint64_t>(self.clock + 1, what % 64);
-    DotKey first{self.id, self.seq + 1 + (what % 5 ? 0 : what % 3)};  // dots of other fields between
+    uint64_t gap = what % 5 ? 0 : what % 3;  // dots of other fields
+    DotKey first{self.id, self.seq + 1 + gap};
     Model::observe(op, self.ops, first);
     check::Outcome out = self.doc.mutate({first.first, first.second, hlc}, Model::intent(op));
     RC_ASSERT(out.ok());
@@ -165,13 +167,18 @@ struct World {
     ++totals.reloads;
   }
 
-  // Forgets what every replica has seen already.
+  // Forgets what everybody knows, and the authors of all edits that are still to come here knew.
   void compact(Replica& self) {
     if (!subject.type->compact) return;
     VersionMap stable = self.version();
+    auto meet = [&stable](VersionMap other) {
+      for (auto& [id, seq] : stable) seq = std::min(seq, other[id]);
+    };
     for (const Replica& other : replicas) {
-      VersionMap version = other.version();
-      for (auto& [id, seq] : stable) seq = std::min(seq, version[id]);
+      meet(other.version());
+      for (const auto& [dot, entry] : other.ops) {
+        if (!self.ops.count(dot)) meet(entry->past);
+      }
     }
     RC_ASSERT(self.doc.compact(stable).ok());
     ++totals.compactions;
