@@ -44,6 +44,11 @@ constexpr uint8_t kCatchUpFormat = 1;
 
 struct Replica;
 
+struct Known {  // what an intent says between its first byte and its value, again and again
+  uint32_t len;
+  uint8_t* bytes() { return reinterpret_cast<uint8_t*>(this + 1); }
+};
+
 struct Field {
   Replica* owner;
   const sk_crdt_v1* type;
@@ -51,6 +56,7 @@ struct Field {
   uint8_t* head;   // owned: name and type as they stand in every Change
   uint32_t head_len, name_at, name_len;
   bool edited;  // in the open batch
+  Vec<Known*> known;  // owned
 
   Bytes name() const { return {head + name_at, name_len}; }
 };
@@ -71,6 +77,7 @@ struct Replica {
   ~Replica() {
     for (Field* field : fields) {
       std::free(field->head);
+      for (Known* known : field->known) std::free(known);
       delete field;
     }
     for (Waiting& item : waiting) std::free(item.bytes);
@@ -104,7 +111,7 @@ struct Result {  // all u32, little endian
 
 Result result;
 sk_error error = {sizeof(sk_error), 0, {0}};
-Buffer scratch, output;
+Buffer scratch, output, intent;
 Buffer needs;  // dots that a delta builds on
 Registry* registry = nullptr;
 wire::Transaction incoming;  // kept for its memory
@@ -497,7 +504,7 @@ SK_WASM(sk_replica_field)
   out.sized(type);
   if (!out.ok()) out_of_memory();
   Field* field = new Field{replica, table,   nullptr, head.data, static_cast<uint32_t>(head.len),
-                           name_at, name_len, false};
+                           name_at, name_len, false,   {}};
   head.data = nullptr;
   head.cap = 0;
   replica->fields.push_back(field);
@@ -516,6 +523,36 @@ SK_WASM(sk_replica_clock)(Replica* replica, double now)->void {
 
 SK_WASM(sk_edit)(Field* field, uint32_t intent_len)->int32_t {
   return edit(*field, {scratch.data, intent_len});
+}
+
+// Keeps a part of scratch for sk_edit_known; it goes with its field.
+SK_WASM(sk_know)(Field* field, uint32_t from, uint32_t len)->Known* {
+  auto* known = static_cast<Known*>(std::malloc(sizeof(Known) + len));
+  if (!known) out_of_memory();
+  known->len = len;
+  std::memcpy(known->bytes(), scratch.data + from, len);
+  field->known.push_back(known);
+  return known;
+}
+// sk_edit of `op`, those bytes, and `len` bytes of scratch; where it is negative, of a number.
+SK_WASM(sk_edit_known)
+(Field* field, Known* known, uint32_t op, int32_t len, uint32_t number)->int32_t {
+  constexpr size_t kDigits = 10;
+  size_t value_len = len < 0 ? kDigits : static_cast<size_t>(len);
+  size_t most = 1 + known->len + value_len;
+  if (most > intent.cap && intent.reserve(&intent, most) != SK_OK) out_of_memory();
+  uint8_t* at = intent.data;
+  *at++ = static_cast<uint8_t>(op);
+  at = put_bytes(at, known->bytes(), known->len);
+  if (len < 0) {
+    uint8_t digits[kDigits], *first = digits + kDigits;
+    for (; number > 9; number /= 10) *--first = static_cast<uint8_t>('0' + number % 10);
+    *--first = static_cast<uint8_t>('0' + number);
+    at = put_bytes(at, first, static_cast<size_t>(digits + kDigits - first));
+  } else {
+    at = put_bytes(at, scratch.data, value_len);
+  }
+  return edit(*field, {intent.data, static_cast<size_t>(at - intent.data)});
 }
 
 // Inserts the character `unit` (below 0x80), or, when it is negative, `len` bytes of UTF-8 at

@@ -17,7 +17,7 @@ const kSmallUpdate = 1024;
 /** kKeptScratch of replica.cpp: after a larger input the scratch area is given back. */
 const kScratchBytes = 65536;
 /** Up to this length a string is written unit by unit, which beats the encoder. */
-const kShortText = 48;
+export const kShortText = 48;
 
 /** Where text to insert starts in scratch: kTextAt of replica.cpp. */
 export const kTextAt = 16;
@@ -53,6 +53,8 @@ export class Runtime {
   readonly field_: Call;
   readonly clock_: Call;
   readonly edit_: Call;
+  readonly know_: Call;
+  readonly editKnown_: Call;
   readonly splice_: Call;
   readonly add_: Call;
   readonly commit_: Call;
@@ -76,6 +78,8 @@ export class Runtime {
     this.field_ = sk['sk_replica_field']!;
     this.clock_ = sk['sk_replica_clock']!;
     this.edit_ = sk['sk_edit']!;
+    this.know_ = sk['sk_know']!;
+    this.editKnown_ = sk['sk_edit_known']!;
     this.splice_ = sk['sk_text_splice']!;
     this.add_ = sk['sk_counter_add']!;
     this.commit_ = sk['sk_replica_commit']!;
