@@ -11,7 +11,9 @@ import { fail, statusError, wrap } from './errors.js';
 
 type Call = (...args: number[]) => number;
 
-const kSlabBytes = 65536;
+const kSlabWords = 16384;
+/** The first one: what is rare happens early, before the compiler takes it for impossible. */
+const kFirstSlabWords = 1024;
 /** Above this an update gets a buffer of its own. */
 const kSmallUpdate = 1024;
 /** kKeptScratch of replica.cpp: after a larger input the scratch area is given back. */
@@ -40,11 +42,14 @@ export class Runtime {
   private readonly memory_: WebAssembly.Memory;
   private readonly result_: number;
   private readonly scratchOf_: Call;
-  private bytes_: Uint8Array;
-  private words_: Uint32Array;
+  // All that changes has a first value here and is set below: a field that was set once only is
+  // compiled as a constant, and all code that used it again when it does change.
+  private bytes_ = new Uint8Array();
+  private words_ = new Uint32Array();
   private scratch_ = 0;
   private size_ = 0;
   private slab_ = new Uint32Array();
+  private slabWords_ = kFirstSlabWords; // of the next one
   private slabBuffer_ = this.slab_.buffer; // `slab_.buffer` is a call
   private slabAt_ = 0; // words
   // Fields, not the exports object: a call through it costs as much again as the call.
@@ -69,8 +74,7 @@ export class Runtime {
     (exports['_initialize'] as (() => void) | undefined)?.();
     const sk = exports as Record<string, Call>;
     this.memory_ = exports['memory'] as WebAssembly.Memory;
-    this.bytes_ = new Uint8Array(this.memory_.buffer);
-    this.words_ = new Uint32Array(this.memory_.buffer);
+    this.look_();
     this.result_ = sk['sk_result']!() >> 2;
     this.scratchOf_ = sk['sk_scratch']!;
     this.new_ = sk['sk_replica_new']!;
@@ -96,20 +100,21 @@ export class Runtime {
 
   // ---- in ------------------------------------------------------------------------------------
 
+  private look_(): void {
+    this.bytes_ = new Uint8Array(this.memory_.buffer);
+    this.words_ = new Uint32Array(this.memory_.buffer);
+  }
   /** Makes scratch hold `n` bytes, and the views fit. */
   private room_(n: number): void {
-    if (n > this.size_) {
-      this.size_ = Math.max(n, kScratchBytes);
-      this.scratch_ = this.scratchOf_(this.size_) >>> 0;
-      if (!this.scratch_) {
-        this.size_ = 0;
-        fail('nomem', 'replica.wasm is out of memory');
-      }
-    }
-    if (!this.bytes_.length) {
-      this.bytes_ = new Uint8Array(this.memory_.buffer);
-      this.words_ = new Uint32Array(this.memory_.buffer);
-    }
+    if (n > this.size_) this.enlarge_(n);
+    if (!this.bytes_.length) this.look_();
+  }
+  private enlarge_(n: number): void {
+    this.size_ = Math.max(n, kScratchBytes);
+    this.scratch_ = this.scratchOf_(this.size_) >>> 0;
+    if (this.scratch_) return;
+    this.size_ = 0;
+    fail('nomem', 'replica.wasm is out of memory');
   }
 
   /** Writes UTF-8 at scratch + at; where it ends. A lone surrogate becomes U+FFFD. */
@@ -227,21 +232,23 @@ export class Runtime {
    * buffer of its own costs several times as much as what is copied.
    */
   take_(length: number): Uint8Array {
-    this.room_(0);
+    if (!this.bytes_.length) this.look_();
     const words = this.words_;
     const at = words[this.result_]!;
     if (length > kSmallUpdate) return this.bytes_.slice(at, at + length);
     const count = (length + 3) >> 2;
-    if (this.slabAt_ + count > this.slab_.length) {
-      this.slab_ = new Uint32Array(kSlabBytes >> 2);
-      this.slabBuffer_ = this.slab_.buffer;
-      this.slabAt_ = 0;
-    }
+    if (this.slabAt_ + count > this.slab_.length) this.renew_();
     const slab = this.slab_;
     const to = this.slabAt_;
     this.slabAt_ = to + count;
     const from = at >> 2; // the kernel's buffers begin at multiples of 8
     for (let i = 0; i < count; i++) slab[to + i] = words[from + i]!;
     return new Uint8Array(this.slabBuffer_, to << 2, length);
+  }
+  private renew_(): void {
+    this.slab_ = new Uint32Array(this.slabWords_);
+    this.slabBuffer_ = this.slab_.buffer;
+    this.slabAt_ = 0;
+    this.slabWords_ = Math.min(this.slabWords_ * 2, kSlabWords);
   }
 }
