@@ -220,7 +220,7 @@ export class BaseReplica {
   }
   /** Before the first edit of a batch: takes its clock. @internal */
   begin_(): void {
-    this.runtime_.clock_(this.handle_(), Date.now());
+    this.runtime_.clock_(this.handle_(), this.runtime_.now_());
     this.open_ = true;
   }
   /** After an edit that took no dots: it failed, or had nothing to do. @internal */

@@ -18,6 +18,7 @@ const kFirstSlabWords = 1024;
 const kSmallUpdate = 1024;
 /** kKeptScratch of replica.cpp: after a larger input the scratch area is given back. */
 const kScratchBytes = 65536;
+const kTimeReads = 63;
 /** Up to this length a string is written unit by unit, which beats the encoder. */
 export const kShortText = 48;
 
@@ -52,6 +53,9 @@ export class Runtime {
   private slabWords_ = kFirstSlabWords; // of the next one
   private slabBuffer_ = this.slab_.buffer; // `slab_.buffer` is a call
   private slabAt_ = 0; // words
+  private reads_ = 0; // for which time_ is still good
+  private time_ = 0;
+  private forgets_: Promise<void> | undefined; // the end of the task will
   // Fields, not the exports object: a call through it costs as much again as the call.
   readonly new_: Call;
   readonly free_: Call;
@@ -74,6 +78,9 @@ export class Runtime {
     (exports['_initialize'] as (() => void) | undefined)?.();
     const sk = exports as Record<string, Call>;
     this.memory_ = exports['memory'] as WebAssembly.Memory;
+    // The first time that memory grows, an engine drops all code that took it for granted that no
+    // buffer is ever detached: so let that be now.
+    this.memory_.grow(0);
     this.look_();
     this.result_ = sk['sk_result']!() >> 2;
     this.scratchOf_ = sk['sk_scratch']!;
@@ -104,6 +111,21 @@ export class Runtime {
     this.bytes_ = new Uint8Array(this.memory_.buffer);
     this.words_ = new Uint32Array(this.memory_.buffer);
   }
+  /**
+   * The time, read once a task and at least every 64th time: it costs as much as an edit, and the
+   * replica's clock rises by itself.
+   */
+  now_(): number {
+    if (this.reads_-- > 0) return this.time_;
+    this.reads_ = kTimeReads;
+    if (!this.forgets_) this.forgets_ = Promise.resolve().then(() => this.forget_());
+    return (this.time_ = Date.now());
+  }
+  private forget_(): void {
+    this.reads_ = 0;
+    this.forgets_ = undefined;
+  }
+
   /** Makes scratch hold `n` bytes, and the views fit. */
   private room_(n: number): void {
     if (n > this.size_) this.enlarge_(n);
