@@ -104,20 +104,20 @@ class Lww : public Crdt<Lww> {
   uint32_t find(const Bytes& path) const;
   void publish(const Bytes& path, const Entry& edit, Writer& delta, Writer& patch);
   void write(const Bytes& path, const Entry& edit, Writer& patch);
-  void tell(const Bytes& path, uint64_t depth, Writer& patch) const;
+  SK_ONCE void tell(const Bytes& path, uint64_t depth, Writer& patch) const;
   void put(uint32_t node, const Entry* edit);
   void replace(uint32_t node, Entry* entry);
   void drop_older(uint32_t parent, const Entry& edit);
   void settle(bool commit);
-  uint32_t obtain(uint32_t parent, Bytes name);
-  void prune(uint32_t node);
+  SK_ONCE uint32_t obtain(uint32_t parent, Bytes name);
+  SK_ONCE void prune(uint32_t node);
 
   uint32_t below(uint32_t node) const;
   bool is_object(const Place& place) const;
   bool is_visible(const Place& place) const;
   Place step(const Place& place, const Bytes& name) const;
-  Place descend(const Bytes& path, uint64_t& depth) const;
-  void emit(Writer& json, const Place& place) const;
+  SK_ONCE Place descend(const Bytes& path, uint64_t& depth) const;
+  SK_ONCE void emit(Writer& json, const Place& place) const;
   void sorted_children(uint32_t node, Vec<uint32_t>& ids) const;
   void write_rows(uint32_t parent, const Version& since, Buffer& path, RowsOut& rows) const;
 
