@@ -28,6 +28,10 @@ class Counter : public Crdt<Counter> {
   Status view(Writer& json) const;
   static Status inspect(Bytes delta, Summary& summary, Deps&);
   Status sample(uint64_t random, Writer& intent) const;
+#if !defined(SYNCKIT_CLIENT_ONLY)
+  Status capture(const Stamp& stamp, Bytes intent, Writer& token) const;  // counter_undo.cpp
+  Status revert(Bytes token, Writer& intents) const;
+#endif
 
   int64_t value() const { return static_cast<int64_t>(value_); }
 

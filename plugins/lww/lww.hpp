@@ -57,6 +57,10 @@ class Lww : public Crdt<Lww> {
   }
   Status restamp(const Stamp& stamp, Bytes delta, Writer& out);
   Status sample(uint64_t random, Writer& intent) const;
+#if !defined(SYNCKIT_CLIENT_ONLY)
+  Status capture(const Stamp& stamp, Bytes intent, Writer& token) const;  // lww_undo.cpp
+  Status revert(Bytes token, Writer& intents) const;
+#endif
 
   // The visible value at a path (varint segment count, then each segment: varint length, bytes).
   // False when nothing is there or the path is malformed.
@@ -120,6 +124,13 @@ class Lww : public Crdt<Lww> {
   SK_ONCE void emit(Writer& json, const Place& place) const;
   void sorted_children(uint32_t node, Vec<uint32_t>& ids) const;
   void write_rows(uint32_t parent, const Version& since, Buffer& path, RowsOut& rows) const;
+
+#if !defined(SYNCKIT_CLIENT_ONLY)
+  bool stands(uint64_t count, Bytes path, uint64_t replica, Bytes after) const;
+  static void write_intent(uint64_t count, Bytes path, Bytes value, Writer& intents);
+  void write_below(uint32_t node, uint64_t count, Buffer& path, uint64_t except,
+                   Writer& intents) const;
+#endif
 
   Intern names_;  // scope: the parent's id
   Vec<Node> nodes_;

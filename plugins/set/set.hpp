@@ -50,6 +50,10 @@ class Set : public Crdt<Set> {
     return refused_delta(scan(delta, summary, deps, seen, nullptr));
   }
   Status sample(uint64_t random, Writer& intent) const;
+#if !defined(SYNCKIT_CLIENT_ONLY)
+  Status capture(const Stamp& stamp, Bytes intent, Writer& token) const;  // set_undo.cpp
+  Status revert(Bytes token, Writer& intents) const;
+#endif
 
   bool contains(Bytes json) const { return elements_.find(0, json) != kNoId; }
   size_t size() const { return elements_.size(); }

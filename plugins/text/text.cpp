@@ -23,6 +23,9 @@ void Text::release(Work& work) {
 Status Text::read_intent(Bytes intent, Splice& splice) {
   Reader in(intent);
   uint8_t op = in.byte();
+#if !defined(SYNCKIT_CLIENT_ONLY)
+  if (op == 3) return read_restore(intent, splice);
+#endif
   uint64_t at = in.varint(), count = in.varint();
   if (!in.ok() || (op != 1 && op != 2)) {
     return Status::malformed(SK_TEXT("text intent: expected op 1 or 2, position, count, text"));
@@ -78,6 +81,9 @@ Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
     dots_.add(me, stamp.seq + (splice.erase ? 1 : 0), splice.chars);
     chars_.store(lv, splice.chars, text);
     tree_.insert({lv, lo, ro, splice.chars}, splice.wide);
+#if !defined(SYNCKIT_CLIENT_ONLY)
+    if (splice.restored.len) remember(splice.restored, lv);
+#endif
   }
   tree_.erased.clear();
   tree_.erase(splice.erase);  // the cursor stands behind what was inserted

@@ -83,11 +83,26 @@ class Text : public Crdt<Text> {
 
   uint32_t length() const { return tree_.chars(); }  // code points
 
+#if !defined(SYNCKIT_CLIENT_ONLY)
+  // text_anchor.cpp
+  Status make_anchor(uint64_t position, uint32_t unit, uint32_t side, Writer& anchor);
+  Status resolve_anchor(Bytes anchor, uint32_t unit, uint64_t& position, bool& deleted);
+  // text_undo.cpp
+  static constexpr size_t kMaxCopies = 1u << 16;  // restored runs that undo knows again
+  Status capture(const Stamp& stamp, Bytes intent, Writer& token);
+  Status revert(Bytes token, Writer& intents);
+  // text_compact.cpp: O(n); gives memory back, and forgets nothing that is encoded.
+  Status compact(const Version& stable);
+#endif
+
  private:
   struct Splice {
     uint32_t position, erase;  // code points
     uint32_t chars, wide;      // of the text to insert
     Bytes text;
+#if !defined(SYNCKIT_CLIENT_ONLY)
+    Bytes restored;  // the runs of atoms that the text stands for, as in the intent
+#endif
   };
   struct Known {  // some numbers of a delta: where the atoms are, or (from count() on) will be
     uint64_t seq;
@@ -141,6 +156,25 @@ class Text : public Crdt<Text> {
   void apply(Work& work, Writer& patch);
   void put(Work& work, const Piece& piece, uint32_t before, bool loads);
   void tell(Work& work, PatchWriter& out);
+
+#if !defined(SYNCKIT_CLIENT_ONLY)
+  struct Copy {  // what an undo has put in the place of atoms that are gone
+    uint32_t from, to, count;
+  };
+  static Status stranger() {
+    return Status::malformed(SK_TEXT("text: names a dot that is no character here"));
+  }
+  Status find_atoms(uint64_t replica, uint64_t seq, uint64_t count, Vec<Atoms>& out);
+  Status read_runs(Reader& in, Vec<Atoms>& out, uint64_t& sum);
+  void write_runs(const Vec<Named>& runs, Writer& out) const;
+  Status read_restore(Bytes intent, Splice& splice);
+  void remember(Bytes runs, uint32_t lv);
+  void add_copies(Vec<Atoms>& runs) const;
+  void undo_insert(Vec<Atoms>& runs, Writer& intents);
+  void undo_erase(Vec<Atoms>& runs, Bytes text, Writer& intents);
+  void move_copies(Text& fresh) const;
+  Vec<Copy> copies_;  // in the order in which they were made; no part of the state
+#endif
 
   CharLog chars_;
   Dots dots_;

@@ -35,6 +35,8 @@ class CharLog {
     for (Page* page : pages_) std::free(page);
   }
 
+  void swap(CharLog& other) { pages_.swap(other.pages_); }
+
   // Stores the first `count` code points of strict UTF-8 as the atoms lv, lv + 1 ... and moves
   // `at` behind them. Returns how many of them are above U+FFFF.
   uint32_t store(uint32_t lv, uint32_t count, const uint8_t*& at);

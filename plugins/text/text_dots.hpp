@@ -38,6 +38,14 @@ struct Replica {
 
 class Dots {
  public:
+  void swap(Dots& other) {
+    runs_.swap(other.runs_);
+    replicas_.swap(other.replicas_);
+    by_id_.swap(other.by_id_);
+    std::swap(count_, other.count_);
+    std::swap(hint_, other.hint_);
+    std::swap(last_, other.last_);
+  }
   uint32_t count() const { return count_; }
   const Vec<Run>& runs() const { return runs_; }
   Vec<Replica>& replicas() { return replicas_; }

@@ -82,7 +82,7 @@ TEST(Text, refuses_bad_intents_and_changes_nothing) {
   EXPECT_NE(refused(splice(2, 0, "x", 2)).find("surrogate pair"), std::string::npos);
   EXPECT_NE(refused(splice(1, 1, "", 2)).find("surrogate pair"), std::string::npos);
   EXPECT_NE(refused(splice(2, 1, "", 2)).find("surrogate pair"), std::string::npos);
-  EXPECT_NE(refused(splice(0, 0, "x", 3)).find("op 1 or 2"), std::string::npos);
+  EXPECT_NE(refused(splice(0, 0, "x", 4)).find("op 1 or 2"), std::string::npos);
   EXPECT_NE(refused("").find("op 1 or 2"), std::string::npos);
   for (const char* text : {"\xed\xa0\x80", "\xc0\x80", "\xf4\x90\x80\x80", "\x80", "\xe4\xb8",
                            "\xf0\x8f\xbf\xbf", "\xff", "\xe0\x9f\xbf", "a\xc3"}) {

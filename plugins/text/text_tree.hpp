@@ -67,6 +67,7 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
   ~Arena();
   void* take(size_t size);
+  void swap(Arena& other) { std::swap(last_, other.last_); }
 
  private:
   void** last_ = nullptr;  // each block begins with the address of the one before it
@@ -77,6 +78,7 @@ class LeafIndex {
  public:
   explicit LeafIndex(Arena& arena) : arena_(arena) {}
   bool ready() const { return !chunks_.empty(); }
+  void swap(LeafIndex& other) { chunks_.swap(other.chunks_); }  // and its arena, too
   Leaf* find(uint32_t lv) const;
   // The atoms [lv, end) stand in `leaf` now. `known` = number of atoms assigned so far or now.
   void assign(uint32_t lv, uint32_t end, Leaf* leaf, uint32_t known);
@@ -116,6 +118,7 @@ struct Extent {  // code points, and how many of them are above U+FFFF
 class Sequence {
  public:
   Sequence(CharLog& chars, Dots& dots);
+  void swap(Sequence& other);  // text_compact.cpp; logs and dots have to be swapped as well
 
   uint32_t chars() const { return total_.chars; }  // visible code points
   uint32_t wide() const { return total_.wide; }    // visible code points above U+FFFF

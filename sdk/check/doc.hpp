@@ -199,16 +199,25 @@ inline Inspected inspect(const sk_crdt_v1* type, std::string_view delta) {
   return out;
 }
 
-// The CRDT (and sampler) with the index-th synckit.crdt/1 interface of a plugin.
+// The CRDT with the index-th synckit.crdt/1 interface of a plugin; what else a type offers.
 inline const sk_crdt_v1* crdt_of(const sk_plugin* plugin, uint32_t index = 0) {
   return static_cast<const sk_crdt_v1*>(plugin->get_interface(SK_IFACE_CRDT, index));
 }
-inline const sk_crdt_samples_v1* samples_of(const sk_plugin* plugin, std::string_view type) {
+template <class Table>
+const Table* table_of(const sk_plugin* plugin, const char* interface_id, std::string_view type) {
   for (uint32_t i = 0;; ++i) {
-    const void* found = plugin->get_interface(SK_IFACE_SAMPLES, i);
-    const auto* samples = static_cast<const sk_crdt_samples_v1*>(found);
-    if (!samples || type == samples->type) return samples;
+    const auto* table = static_cast<const Table*>(plugin->get_interface(interface_id, i));
+    if (!table || type == table->type) return table;
   }
+}
+inline const sk_crdt_samples_v1* samples_of(const sk_plugin* plugin, std::string_view type) {
+  return table_of<sk_crdt_samples_v1>(plugin, SK_IFACE_SAMPLES, type);
+}
+inline const sk_crdt_anchor_v1* anchors_of(const sk_plugin* plugin, std::string_view type) {
+  return table_of<sk_crdt_anchor_v1>(plugin, SK_IFACE_ANCHOR, type);
+}
+inline const sk_crdt_undo_v1* undo_of(const sk_plugin* plugin, std::string_view type) {
+  return table_of<sk_crdt_undo_v1>(plugin, SK_IFACE_UNDO, type);
 }
 
 }  // namespace synckit::check

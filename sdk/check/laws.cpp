@@ -14,7 +14,8 @@ std::vector<Command> random_commands(uint64_t seed, unsigned count) {
       Command::kEdit,    Command::kSend,    Command::kSend,    Command::kSend,   Command::kDeliver,
       Command::kDeliver, Command::kDeliver, Command::kDeliver, Command::kRepeat, Command::kCatchUp,
       Command::kCatchUp, Command::kOverlap, Command::kReload,  Command::kEarly,  Command::kDamage,
-      Command::kTight,   Command::kRestamp, Command::kCompact};
+      Command::kTight,   Command::kRestamp, Command::kCompact, Command::kAnchor, Command::kUndo,
+      Command::kUndo};
   Dice dice(seed);
   std::vector<Command> commands(count);
   for (Command& command : commands) {

@@ -18,6 +18,10 @@
 //   restamp      a delta with a new clock means to its author what it means to everybody else
 //   compaction   forgetting what only replicas behind a stable version could need changes no view,
 //                and once all is stable it makes no difference who forgot how early
+//   anchors      an anchor resolves to the position that it was made of, and on replicas with equal
+//                versions to equal positions, however they came by their states
+//   undo         undoing edits, latest first, gives back the views before them, and redoing that
+//                those after; an undo is an edit to which all other laws apply
 //   convergence  with all deltas merged, in any causal order, all views and snapshots are equal
 //
 // Each replica has a shadow that merges every delta the replica knows, one by one: after each
@@ -48,6 +52,8 @@ struct Command {
     kTight,     // a copy of a works with outputs that cannot grow
     kRestamp,   // a gives new clocks to what it has not sent
     kCompact,   // a forgets what only replicas behind the stable version could need
+    kAnchor,    // a makes an anchor, which all resolve from then on
+    kUndo,      // a undoes and redoes, with or without edits of others in between
     kKinds
   };
   Kind kind = kEdit;
@@ -63,6 +69,8 @@ struct Subject {
   const sk_crdt_samples_v1* samples = nullptr;
   ApplyPatch apply_patch = nullptr;  // without it only "empty patch, same view" is checked
   bool tight_outputs = true;         // play kTight: outputs that cannot grow
+  const sk_crdt_anchor_v1* anchors = nullptr;  // where the type has them
+  const sk_crdt_undo_v1* undo = nullptr;
 };
 
 struct Counts {

@@ -6,8 +6,6 @@
 
 namespace synckit::check {
 
-namespace {
-
 std::string hex(std::string_view bytes) {
   constexpr size_t kShown = 48;
   std::string out;
@@ -20,7 +18,6 @@ std::string hex(std::string_view bytes) {
   return out.empty() ? "(nothing)" : out;
 }
 
-// One small change to the bytes: cut, flip, drop, insert or repeat.
 std::string damaged(std::string bytes, Dice& dice) {
   if (bytes.empty()) return std::string(1, static_cast<char>(dice.next()));
   size_t at = dice.below(bytes.size());
@@ -51,6 +48,8 @@ bool is_refusal(sk_status status) {
          status == SK_UNSUPPORTED || status == SK_CONFLICT;
 }
 
+namespace {
+
 bool met(const std::vector<sk_dot>& deps, const VersionMap& version) {
   return std::all_of(deps.begin(), deps.end(), [&](const sk_dot& dep) {
     auto found = version.find(dep.replica);
@@ -70,7 +69,7 @@ World::World(const Subject& subject, unsigned replicas, bool trace, Counts& coun
   Dice ids(replicas);
   for (unsigned i = 0; i < replicas; ++i) {
     replicas_.push_back({ids.next() | 1, Doc(subject.type), Doc(subject.type), {}, Known(replicas),
-                         {}, {}, {}, 0, 0, 0});
+                         {}, {}, {}, 0, 0, 0, {}, {}});
     replicas_.back().shown = replicas_.back().doc.view();
   }
   ++counts_.histories;
@@ -237,6 +236,14 @@ void World::play(const Command& command) {
       note(name + " re-stamps what it has not sent");
       restamp(self, dice);
       break;
+    case Command::kAnchor:
+      note(name + " makes an anchor");
+      if (subject_.anchors) anchor(self, dice);
+      break;
+    case Command::kUndo:
+      note(name + " undoes");
+      if (subject_.undo) undo(self, dice);
+      break;
     case Command::kCompact:
       if (subject_.type->compact) compact(self);
       break;
@@ -245,6 +252,7 @@ void World::play(const Command& command) {
   }
   same(self.doc, self.shadow, command.kind == Command::kEdit ? "agreement" : "catch-up",
        "a replica and its shadow that merged delta by delta");
+  check_anchors(self, self.shadow);
 }
 
 void World::edit(Replica& self, Dice dice) {
@@ -252,6 +260,11 @@ void World::edit(Replica& self, Dice dice) {
   if (subject_.samples->sample(self.doc.raw(), dice.next(), &intent, nullptr) != SK_OK) {
     broken("samples", "sample failed");
   }
+  sk_stamp stamp = next_stamp(self, dice);
+  if (carry_out(self, stamp, intent.str(), "samples")) self.undone.clear();
+}
+
+sk_stamp World::next_stamp(const Replica& self, Dice& dice) {
   // Some replicas' clocks run ahead for a while; deltas of one transaction share a clock.
   uint64_t wall = now_ + (dice.below(12) == 0 ? 40 : 0);
   uint64_t hlc = std::max(wall, self.clock + 1);
@@ -263,18 +276,30 @@ void World::edit(Replica& self, Dice dice) {
     if (last == self.clock && last > clock_of(others)) hlc = last;
   }
   uint64_t gap = dice.below(3) == 0 ? dice.below(4) : 0;
-  sk_stamp stamp{self.id, self.last_seq + 1 + gap, hlc};
-  std::string before = self.doc.snapshot();
-  Outcome out = self.doc.mutate(stamp, intent.bytes().text());
-  note("  intent " + hex(intent.bytes().text()) + ", first dot " + std::to_string(stamp.seq) +
-       ", dots " + std::to_string(out.seqs) + ", clock " + std::to_string(hlc) + ", delta " +
+  return {self.id, self.last_seq + 1 + gap, hlc};
+}
+
+// An edit whose intent must be accepted. Returns whether it took dots.
+bool World::carry_out(Replica& self, const sk_stamp& stamp, const std::string& intent,
+                      const char* law) {
+  auto index = static_cast<size_t>(&self - replicas_.data());
+  std::string before = self.doc.snapshot(), view = self.doc.view();
+  std::string token = capture(self, stamp, intent);
+  if (subject_.undo && self.doc.snapshot() != before) broken("undo", "capture changed the state");
+  Outcome out = self.doc.mutate(stamp, intent);
+  note("  intent " + hex(intent) + ", first dot " + std::to_string(stamp.seq) +
+       ", dots " + std::to_string(out.seqs) + ", clock " + std::to_string(stamp.hlc) + ", delta " +
        hex(out.delta) + ", patch " + hex(out.patch) + ", view " + self.doc.view());
-  if (!out.ok()) broken("samples", failed("mutate with a sampled intent", out));
+  if (!out.ok()) broken(law, failed("mutate with a valid intent", out));
   if (out.seqs == 0) {
     if (!out.delta.empty() || !out.patch.empty() || self.doc.snapshot() != before) {
       broken("samples", "an intent without dots left a trace");
     }
-    return;
+    return false;
+  }
+  if (subject_.undo) {
+    if (token.empty() && self.doc.view() != view) broken("undo", "no token for a visible change");
+    if (!token.empty()) self.done.push_back({token});
   }
   ++counts_.edits;
   show(self, out.patch);
@@ -286,10 +311,11 @@ void World::edit(Replica& self, Dice dice) {
   self.past.push_back(self.known);
   self.log.push_back(op);
   self.last_seq = op.last_seq;
-  self.clock = hlc;
+  self.clock = stamp.hlc;
   ++self.known[index];
   Outcome merged = self.shadow.merge(op.delta);
   if (!merged.ok()) broken("agreement", failed("merge of what mutate wrote", merged));
+  return true;
 }
 
 void World::check_inspect(const Replica& self, const Op& op, const sk_stamp& stamp) {
@@ -547,6 +573,7 @@ void World::finish() {
     }
     same(self.doc, self.shadow, "convergence", "two replicas with all deltas");
     same(self.doc, replicas_[0].doc, "convergence", "two replicas with all deltas");
+    check_anchors(self, replicas_[0].doc);
   }
   for (Replica& self : replicas_) {
     const Replica& other = replicas_[all[0] % replicas_.size()];

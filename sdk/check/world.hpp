@@ -35,6 +35,11 @@ struct Broken {
   std::string law, what;
 };
 
+// One small change to the bytes: cut, flip, drop, insert or repeat.
+std::string damaged(std::string bytes, Dice& dice);
+bool is_refusal(sk_status status);
+std::string hex(std::string_view bytes);
+
 class World {
  public:
   World(const Subject& subject, unsigned replicas, bool trace, Counts& counts);
@@ -53,6 +58,11 @@ class World {
     std::vector<sk_dot> deps;
     Known past;  // what its author knew
   };
+  using Step = std::vector<std::string>;  // tokens of edits that are undone together, in order
+  struct Anchor {
+    std::string bytes;
+    VersionMap made_at;
+  };
   struct Replica {
     uint64_t id;
     Doc doc, shadow;
@@ -64,10 +74,13 @@ class World {
     size_t sent = 0;           // of the log
     uint64_t last_seq = 0;
     uint64_t clock = 0;        // highest that it has seen
+    std::vector<Step> done, undone;  // what it can undo and redo, the latest last
   };
 
   void play(const Command& command);
   void edit(Replica& self, Dice dice);
+  sk_stamp next_stamp(const Replica& self, Dice& dice);
+  bool carry_out(Replica& self, const sk_stamp& stamp, const std::string& intent, const char* law);
   void check_inspect(const Replica& self, const Op& op, const sk_stamp& stamp);
   void deliver(Replica& self, Dice dice);
   void repeat(Replica& self, Dice dice);
@@ -78,6 +91,17 @@ class World {
   void tight(Replica& self, Replica& other, Dice dice);
   void restamp(Replica& self, Dice dice);
   void compact(Replica& self);
+  // abilities.cpp: the optional interfaces
+  std::string capture(Replica& self, const sk_stamp& stamp, const std::string& intent);
+  std::vector<std::string> revert(const Replica& self, const std::string& token) const;
+  bool take_back(Replica& self, std::vector<Step>& from, std::vector<Step>& to, Dice& dice);
+  void undo(Replica& self, Dice dice);
+  void undo_alone(Replica& self, Dice& dice);
+  void damage_token(Replica& self, Dice& dice);
+  void anchor(Replica& self, Dice dice);
+  std::string resolve(const Doc& doc, const Anchor& anchor, bool known) const;
+  void check_anchors(const Replica& self, const Doc& other) const;
+
   void finish();
 
   std::vector<const Op*> ready(const Known& known, bool met) const;
@@ -99,6 +123,7 @@ class World {
   Counts& counts_;
   std::vector<Replica> replicas_;
   std::string history_;
+  std::vector<Anchor> anchors_;
   uint64_t now_ = 1000;  // the wall clock of all replicas whose clock is right
 };
 

@@ -82,6 +82,7 @@ replica() (
   base kernel/wire kernel/document
   for name in lww text set counter; do type $name; done
   compile "$level" replica "$here/replica.cpp"
+  compile "$level" replica_undo "$here/replica_undo.cpp"
   # wasm-opt would put back what is kept out of line (SK_OUTLINE) because it has one caller.
   emcc $level $link "-sBINARYEN_EXTRA_PASSES=--one-caller-inline-max-function-size=1" \
     "$work"/*.o -o "$work/replica.wasm"

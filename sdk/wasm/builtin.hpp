@@ -12,7 +12,16 @@
 #include <synckit/crdt.hpp>
 
 #undef SYNCKIT_CRDT_PLUGIN
+#if defined(SYNCKIT_CLIENT_ONLY)
 #define SYNCKIT_CRDT_PLUGIN(Class, plugin_id, plugin_version)     \
   extern "C" const sk_crdt_v1* SYNCKIT_TYPE_SYMBOL(void) {        \
     return Class::crdt_interface();                               \
   }
+#else  // replica.wasm has anchors (1) and undo (2), too; nullptr where the type has not
+#define SYNCKIT_CRDT_PLUGIN(Class, plugin_id, plugin_version)     \
+  extern "C" const void* SYNCKIT_TYPE_SYMBOL(uint32_t which) {    \
+    if (which == 0) return Class::crdt_interface();               \
+    if (which == 1) return Class::anchor_interface();             \
+    return Class::undo_interface();                               \
+  }
+#endif

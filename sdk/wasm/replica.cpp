@@ -17,6 +17,8 @@
 //     there.
 //
 // Threads: one. Scratch and result hold still until the next call; memory may grow in any call.
+#include "replica.hpp"
+
 #include <kernel/document.hpp>
 
 // Kept out of its callers: code that is hot, small and alone is compiled well and early, and what
@@ -24,15 +26,7 @@
 #define SK_OUTLINE __attribute__((noinline))
 #define SK_WASM(name) extern "C" __attribute__((export_name(#name), used)) auto name
 
-extern "C" {
-const sk_crdt_v1* synckit_type_lww(void);
-const sk_crdt_v1* synckit_type_text(void);
-const sk_crdt_v1* synckit_type_set(void);
-const sk_crdt_v1* synckit_type_counter(void);
-}
-
 namespace synckit {
-namespace {
 
 constexpr size_t kMaxBatchBytes = 64u << 10;   // of deltas, above which a batch spills
 constexpr size_t kMaxWaiting = 64;             // catch-ups that wait for what they build on
@@ -41,8 +35,6 @@ constexpr size_t kKeptScratch = 64u << 10;     // a larger input is given back a
 constexpr size_t kTextAt = 16;                 // text to insert starts here; its intent goes before
 constexpr uint8_t kCatchUp = 0;                // first byte, which no protobuf message has
 constexpr uint8_t kCatchUpFormat = 1;
-
-struct Replica;
 
 struct Known {  // what an intent says between its first byte and its value, again and again
   uint32_t len;
@@ -81,6 +73,7 @@ struct Replica {
       delete field;
     }
     for (Waiting& item : waiting) std::free(item.bytes);
+    forget(history);
   }
   bool open() const { return first != 0; }
 
@@ -101,7 +94,10 @@ struct Replica {
 
   Vec<Waiting> waiting;
   size_t waiting_bytes = 0;
+  History* history = nullptr;  // owned; while edits are recorded, to be undone
 };
+
+namespace {
 
 struct Result {  // all u32, little endian
   uint32_t data, data_len;
@@ -134,10 +130,10 @@ int32_t done(Status status) { return status.ok() ? 0 : failed(status.code(), sta
 const Registry& types() {
   if (!registry) {
     registry = new Registry;
-    (void)registry->add(synckit_type_lww());
-    (void)registry->add(synckit_type_text());
-    (void)registry->add(synckit_type_set());
-    (void)registry->add(synckit_type_counter());
+    (void)registry->add(static_cast<const sk_crdt_v1*>(synckit_type_lww(0)));
+    (void)registry->add(static_cast<const sk_crdt_v1*>(synckit_type_text(0)));
+    (void)registry->add(static_cast<const sk_crdt_v1*>(synckit_type_set(0)));
+    (void)registry->add(static_cast<const sk_crdt_v1*>(synckit_type_counter(0)));
   }
   return *registry;
 }
@@ -211,6 +207,9 @@ SK_OUTLINE int32_t edit(Field& field, const uint8_t* bytes, size_t len) {
   Stamp stamp{replica.id, replica.next, replica.hlc};
   size_t before = replica.deltas.len;
   uint32_t count = 0;
+  if (replica.history) {
+    if (int32_t code = capture(*replica.history, field, stamp, {bytes, len})) return code;
+  }
   if (field.instance && !replica.document.broken()) {
     sk_status code = field.type->mutate(field.instance, &stamp, bytes, len,
                                         replica.spilled ? nullptr : &replica.deltas, nullptr,
@@ -226,6 +225,7 @@ SK_OUTLINE int32_t edit(Field& field, const uint8_t* bytes, size_t len) {
   replica.fresh = true;
   field.edited = replica.first;
   if (!replica.spilled) add_part(replica, {&field, count, replica.deltas.len});
+  if (replica.history) record(*replica.history, field);
   return count > INT32_MAX ? INT32_MAX : static_cast<int32_t>(count);
 }
 
@@ -462,6 +462,26 @@ SK_OUTLINE void shrink_scratch() {
 }
 
 }  // namespace
+
+// ---- what replica_undo.cpp needs ----------------------------------------------------------------
+
+namespace replica {
+
+int32_t edit(Field& field, Bytes intent) { return synckit::edit(field, intent.data, intent.len); }
+int32_t fail(sk_status code) { return failed(code, error.text); }
+sk_error* last_error() { return &error; }
+int32_t answer(Bytes bytes) { return give(bytes), static_cast<int32_t>(bytes.len); }
+int32_t answer(uint32_t low, uint32_t high) {
+  result.value[0] = low;
+  result.value[1] = high;
+  return 0;
+}
+const uint8_t* input() { return scratch.data; }
+const sk_crdt_v1* type(const Field& field) { return field.type; }
+void* instance(Field& field) { return instance_of(field); }
+History*& history(Replica& replica) { return replica.history; }
+
+}  // namespace replica
 
 // ---- exports ------------------------------------------------------------------------------------
 

@@ -19,7 +19,8 @@ namespace synckit::check {
 std::ostream& operator<<(std::ostream& out, const Command& command) {
   static const char* const kNames[] = {"edit",     "send",    "deliver", "repeat",
                                        "catch-up", "overlap", "reload",  "early",
-                                       "damage",   "tight",   "restamp", "compact"};
+                                       "damage",   "tight",   "restamp", "compact",
+                                       "anchor",   "undo"};
   return out << kNames[command.kind] << '(' << int{command.a} << ", " << int{command.b} << ", "
              << command.random << ')';
 }
@@ -43,7 +44,9 @@ rc::Gen<Command> any_command() {
                                                        {1, Command::kDamage},
                                                        {1, Command::kTight},
                                                        {1, Command::kRestamp},
-                                                       {1, Command::kCompact}});
+                                                       {1, Command::kCompact},
+                                                       {1, Command::kAnchor},
+                                                       {2, Command::kUndo}});
   return rc::gen::build<Command>(rc::gen::set(&Command::kind, kind),
                                  rc::gen::set(&Command::a, rc::gen::inRange<uint8_t>(0, 4)),
                                  rc::gen::set(&Command::b, rc::gen::inRange<uint8_t>(0, 4)),

@@ -16,7 +16,8 @@ namespace synckit::laws {
 
 inline check::Subject subject_of(const sk_plugin* plugin, check::ApplyPatch apply_patch) {
   const sk_crdt_v1* type = check::crdt_of(plugin);
-  return {type, check::samples_of(plugin, type->type), apply_patch};
+  return {type, check::samples_of(plugin, type->type), apply_patch, true,
+          check::anchors_of(plugin, type->type), check::undo_of(plugin, type->type)};
 }
 
 inline check::Subject map_subject() {

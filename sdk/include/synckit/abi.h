@@ -159,7 +159,11 @@ typedef struct sk_crdt_v1 {
   sk_status (*inspect)(const uint8_t* delta, size_t delta_len, sk_summary* summary, sk_buf* deps,
                        sk_error* error);
 
-  /* [doc] Optional (may be NULL): forget what only replicas behind `stable` could need. */
+  /* [doc] Optional (may be NULL): forget what only replicas behind `stable` could need. The caller
+   * knows that every replica has seen `stable`, and that no delta is still to come here whose
+   * author had not when it wrote. Others compact at other times, or never: a delta may name what is
+   * still there at its author. Views stay equal all the same, and once all is stable and compacted,
+   * snapshots (docs/adr/0010 has what that means for a sequence). */
   sk_status (*compact)(void* doc, const sk_version* stable, sk_error* error);
 
   /* [doc] Optional (may be NULL when the type uses no clock): `delta` is an own mutation that
@@ -181,6 +185,74 @@ typedef struct sk_crdt_samples_v1 {
    * alone (a uniformly random number). */
   sk_status (*sample)(void* doc, uint64_t random, sk_buf* intent, sk_error* error);
 } sk_crdt_samples_v1;
+
+/* ---- synckit.crdt.anchor/1: positions that survive edits ---------------------------------- */
+
+#define SK_IFACE_ANCHOR "synckit.crdt.anchor/1"
+
+enum { SK_UNIT_CODE_POINTS = 1, SK_UNIT_UTF16 = 2 }; /* what positions count */
+enum {
+  SK_SIDE_LEFT = 0, /* stays behind what is before the position: what is inserted there follows */
+  SK_SIDE_RIGHT = 1 /* stays in front of what is behind it: what is inserted there is before it */
+};
+
+/* For cursors and comments in a sequence. An anchor is a few bytes that name an element, or the
+ * start or the end, and mean the same on every replica: with equal versions all resolve it to
+ * equal positions. Nothing is kept in the document for it. O(log n) both. */
+typedef struct sk_crdt_anchor_v1 {
+  uint32_t size;
+  const char* type; /* the sk_crdt_v1 that it belongs to */
+
+  /* [doc] Appends the anchor of the place before the position-th element (from 0; the length is
+   * the end). SK_MALFORMED past the end or inside a surrogate pair. */
+  sk_status (*make)(void* doc, uint64_t position, uint32_t unit, uint32_t side, sk_buf* anchor,
+                    sk_error* error);
+
+  /* [doc] Where it is now. *deleted gets 1 when the element is gone: the position is then the one
+   * at which it stood. SK_MISSING_DEPS when the element has not arrived here yet; SK_MALFORMED
+   * when the bytes are no anchor, or name what is no element of this field. */
+  sk_status (*resolve)(void* doc, const uint8_t* anchor, size_t anchor_len, uint32_t unit,
+                       uint64_t* position, uint32_t* deleted, sk_error* error);
+} sk_crdt_anchor_v1;
+
+/* ---- synckit.crdt.undo/1: inverse intents ------------------------------------------------- */
+
+#define SK_IFACE_UNDO "synckit.crdt.undo/1"
+
+/* Undo of own edits, in two steps, since what an edit did must be noted when it is made, and what
+ * undoes it depends on all that was merged since:
+ *
+ *   before an edit  capture(doc, stamp, intent) -> token; then mutate(doc, stamp, intent)
+ *   to undo it      revert(doc, token) -> intents; then, for each of them in order, and with
+ *                   nothing else in between, capture and mutate as for any edit
+ *
+ * An undo is thus an edit like any other, and the tokens that are captured for its intents redo it,
+ * the last one first: undo of undo is redo. Revert tokens of one replica the latest first, and each
+ * one once.
+ *
+ * An undo takes back what its edit did and leaves alone what others did: what they have written
+ * over the edit stays, and then there may be no intents at all. When nobody else has edited,
+ * reverting the latest token gives back the view that was there before its edit.
+ *
+ * A token is for the instance that captured it and for those made from its state. It is no public
+ * format and never sent. What a type remembers of own undos beside its state (text: which
+ * characters replaced which) does not outlive the instance. */
+typedef struct sk_crdt_undo_v1 {
+  uint32_t size;
+  const char* type; /* the sk_crdt_v1 that it belongs to */
+
+  /* [doc] Appends the token of an edit that is not made yet: `doc` is as before it, stamp and
+   * intent are what mutate will get. Nothing is appended where there is nothing to undo. Fails as
+   * mutate would for an intent that it refuses. Changes nothing. */
+  sk_status (*capture)(void* doc, const sk_stamp* stamp, const uint8_t* intent, size_t intent_len,
+                       sk_buf* token, sk_error* error);
+
+  /* [doc] Appends the intents that undo the edit now, each after its length as a varint (LEB128).
+   * SK_MALFORMED for bytes that are no token, SK_MISSING_DEPS when the edit is not in here.
+   * Changes nothing. */
+  sk_status (*revert)(void* doc, const uint8_t* token, size_t token_len, sk_buf* intents,
+                      sk_error* error);
+} sk_crdt_undo_v1;
 
 /* ---- synckit.storage/1 ----------------------------------------------------------------- */
 

@@ -12,7 +12,12 @@
 //   SYNCKIT_CRDT_PLUGIN(Max, "com.example.max", "1.0.0")
 //
 // Optional members, found by name: `compact(const Version&)`, `restamp(const Stamp&, Bytes,
-// Writer&)`, `sample(uint64_t random, Writer& intent)`. The duties and laws of each are in abi.h.
+// Writer&)`, `sample(uint64_t random, Writer& intent)`, and of the optional interfaces
+//   anchor/1  make_anchor(uint64_t position, uint32_t unit, uint32_t side, Writer& anchor) and
+//             resolve_anchor(Bytes anchor, uint32_t unit, uint64_t& position, bool& deleted)
+//   undo/1    capture(const Stamp&, Bytes intent, Writer& token) and
+//             revert(Bytes token, Writer& intents), which writes each one with Writer::sized
+// The duties and laws of each are in abi.h.
 // Exceptions may be thrown inside a member; they end in the thunks here (bad_alloc -> SK_NOMEM,
 // anything else -> SK_INTERNAL).
 //
@@ -153,6 +158,37 @@ struct Crdt {
     }
   }
 
+#if !defined(SYNCKIT_CLIENT_ONLY)
+  static const sk_crdt_anchor_v1* anchor_interface() {
+    if constexpr (requires(T & t, Writer & w) { t.make_anchor(0, 0, 0, w); }) {
+      static const sk_crdt_anchor_v1 table = {sizeof(sk_crdt_anchor_v1), T::kInfo.type,
+                                              &make_anchor, &resolve_anchor};
+      return &table;
+    } else {
+      return nullptr;
+    }
+  }
+
+  static const sk_crdt_undo_v1* undo_interface() {
+    if constexpr (requires(T & t, Bytes b, Writer & w) { t.revert(b, w); }) {
+      static const sk_crdt_undo_v1 table = {sizeof(sk_crdt_undo_v1), T::kInfo.type, &capture,
+                                            &revert};
+      return &table;
+    } else {
+      return nullptr;
+    }
+  }
+
+  // The interface of that id, nullptr when the type does not have it.
+  static const void* find_interface(const char* id) {
+    if (std::strcmp(id, SK_IFACE_CRDT) == 0) return crdt_interface();
+    if (std::strcmp(id, SK_IFACE_SAMPLES) == 0) return samples_interface();
+    if (std::strcmp(id, SK_IFACE_ANCHOR) == 0) return anchor_interface();
+    if (std::strcmp(id, SK_IFACE_UNDO) == 0) return undo_interface();
+    return nullptr;
+  }
+#endif
+
  private:
   static T& self(void* doc) { return *static_cast<T*>(doc); }
 
@@ -233,6 +269,39 @@ struct Crdt {
       return with_output(self(doc).sample(random, w), w);
     });
   }
+
+#if !defined(SYNCKIT_CLIENT_ONLY)
+  static sk_status make_anchor(void* doc, uint64_t position, uint32_t unit, uint32_t side,
+                               sk_buf* anchor, sk_error* error) {
+    return guarded(error, [&] {
+      Writer w(anchor);
+      return with_output(self(doc).make_anchor(position, unit, side, w), w);
+    });
+  }
+  static sk_status resolve_anchor(void* doc, const uint8_t* anchor, size_t len, uint32_t unit,
+                                  uint64_t* position, uint32_t* deleted, sk_error* error) {
+    return guarded(error, [&] {
+      bool gone = false;
+      Status status = self(doc).resolve_anchor(Bytes(anchor, len), unit, *position, gone);
+      *deleted = gone;
+      return status;
+    });
+  }
+  static sk_status capture(void* doc, const sk_stamp* stamp, const uint8_t* intent, size_t len,
+                           sk_buf* token, sk_error* error) {
+    return guarded(error, [&] {
+      Writer w(token);
+      return with_output(self(doc).capture(*stamp, Bytes(intent, len), w), w);
+    });
+  }
+  static sk_status revert(void* doc, const uint8_t* token, size_t len, sk_buf* intents,
+                          sk_error* error) {
+    return guarded(error, [&] {
+      Writer w(intents);
+      return with_output(self(doc).revert(Bytes(token, len), w), w);
+    });
+  }
+#endif
 };
 
 }  // namespace synckit
@@ -256,10 +325,7 @@ struct Crdt {
         SK_ABI_MAGIC, SK_ABI_MAJOR, SK_ABI_MINOR, sizeof(sk_plugin), plugin_id, plugin_version, \
         SYNCKIT_BUILD_TEXT, nullptr, nullptr,                                                   \
         [](const char* id, uint32_t index) -> const void* {                                     \
-          if (index != 0) return nullptr;                                                       \
-          if (std::strcmp(id, SK_IFACE_CRDT) == 0) return Class::crdt_interface();              \
-          if (std::strcmp(id, SK_IFACE_SAMPLES) == 0) return Class::samples_interface();        \
-          return nullptr;                                                                       \
+          return index == 0 ? Class::find_interface(id) : nullptr;                              \
         }};                                                                                     \
     return &plugin;                                                                             \
   }

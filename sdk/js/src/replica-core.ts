@@ -18,6 +18,7 @@ import {
   ReplicaText,
 } from './replica-fields.js';
 import type { Runtime } from './replica-runtime.js';
+import { ReplicaUndo, type UndoOptions } from './replica-undo.js';
 
 /** How a replica is made. */
 export interface ReplicaOptions {
@@ -50,6 +51,7 @@ export class BaseReplica {
   /** The fields that hold edits of this batch back. @internal */
   readonly holders_: ReplicaField[] = [];
   private at_: number;
+  private undo_: ReplicaUndo | undefined;
   private readonly fields_ = new Map<string, ReplicaField>();
   private readonly root_: ReplicaMap;
 
@@ -178,6 +180,18 @@ export class BaseReplica {
     return this.runtime_.data_().slice();
   }
 
+  /**
+   * Begins to record own edits, in all fields, so that they can be undone. Edits made before, and
+   * those of others, cannot. One for a replica: a second call forgets what the first recorded.
+   */
+  undoManager(options: UndoOptions = {}): ReplicaUndo {
+    const { depth = 200, groupMs = 500 } = options;
+    if (depth >>> 0 !== depth || !depth) {
+      fail('malformed', `depth must be a whole number from 1 to 2^32 - 1, not ${depth}`);
+    }
+    return (this.undo_ = new ReplicaUndo(this, depth, groupMs));
+  }
+
   /** The highest seq of each replica (16 hex digits) that is in here; of own edits, committed. */
   version(): Record<string, number> {
     this.runtime_.version_(this.handle_());
@@ -220,8 +234,10 @@ export class BaseReplica {
   }
   /** Before the first edit of a batch: takes its clock. @internal */
   begin_(): void {
-    this.runtime_.clock_(this.handle_(), this.runtime_.now_());
+    const now = this.runtime_.now_();
+    this.runtime_.clock_(this.handle_(), now);
     this.open_ = true;
+    this.undo_?.begin_(now);
   }
   /** After an edit that took no dots: it failed, or had nothing to do. @internal */
   settle_(count: number): void {

@@ -31,6 +31,15 @@ interface Known {
   held: unknown;
 }
 
+/** What an anchor sticks to: the character before its position, or the one behind it. */
+export type AnchorSide = 'left' | 'right';
+/** What an anchor resolves to. */
+export interface AnchorPosition {
+  /** In UTF-16 units. */
+  position: number;
+  deleted: boolean;
+}
+
 /** What all fields have. */
 export abstract class ReplicaField {
   /** `applies_` when value_ was right; -1 after an own edit. @internal */
@@ -161,6 +170,31 @@ export class ReplicaText extends ReplicaField {
   /** Deletes `count` units from a position. */
   delete(position: number, count: number): void {
     this.splice(position, count);
+  }
+  /**
+   * A few bytes that name a place, for cursors and comments: they hold through all edits, may be
+   * stored and sent, and mean the same on every replica. What is inserted exactly there comes
+   * behind a `left` anchor, which sticks to the character before it, and in front of a `right` one.
+   * @throws SyncKitError `malformed` past the end, or inside a surrogate pair
+   */
+  anchor(position: number, side: AnchorSide = 'left'): Uint8Array {
+    if (position >>> 0 !== position) whole(position, 'position');
+    this.replica_.handle_();
+    const runtime = this.replica_.runtime_;
+    const length = runtime.anchor_(this.at_, position, side == 'right' ? 1 : 0);
+    return length < 0 ? runtime.fail_(length) : runtime.data_().slice();
+  }
+  /**
+   * Where an anchor is now, and whether its character was deleted: then it is where that stood.
+   * @throws SyncKitError `missing-deps` when its character has not arrived here yet, `malformed`
+   *   for bytes that are no anchor of this text
+   */
+  position(anchor: Uint8Array): AnchorPosition {
+    this.replica_.handle_();
+    const runtime = this.replica_.runtime_;
+    const code = runtime.position_(this.at_, runtime.put_(0, anchor));
+    if (code < 0) runtime.fail_(code);
+    return { position: runtime.value_(0), deleted: runtime.value_(1) == 1 };
   }
   /** The whole text. Made anew by every call. */
   override toString(): string {

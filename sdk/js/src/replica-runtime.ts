@@ -72,6 +72,12 @@ export class Runtime {
   readonly snapshot_: Call;
   readonly version_: Call;
   readonly digest_: Call;
+  readonly anchor_: Call;
+  readonly position_: Call;
+  readonly history_: Call;
+  readonly step_: Call;
+  readonly undo_: Call;
+  readonly steps_: Call;
 
   constructor(instance: WebAssembly.Instance) {
     const { exports } = instance;
@@ -99,6 +105,12 @@ export class Runtime {
     this.snapshot_ = sk['sk_replica_snapshot']!;
     this.version_ = sk['sk_replica_version']!;
     this.digest_ = sk['sk_replica_digest']!;
+    this.anchor_ = sk['sk_text_anchor']!;
+    this.position_ = sk['sk_text_position']!;
+    this.history_ = sk['sk_replica_history']!;
+    this.step_ = sk['sk_replica_step']!;
+    this.undo_ = sk['sk_replica_undo']!;
+    this.steps_ = sk['sk_replica_steps']!;
   }
 
   static async load(source: WasmSource): Promise<Runtime> {

@@ -29,4 +29,12 @@ export type { Json } from './codec.js';
 export type { WasmSource } from './core.js';
 export { SyncKitError, type ErrorCode } from './errors.js';
 export type { Applied, ReplicaOptions } from './replica-core.js';
-export { ReplicaCounter, ReplicaMap, ReplicaSet, ReplicaText } from './replica-fields.js';
+export {
+  ReplicaCounter,
+  ReplicaMap,
+  ReplicaSet,
+  ReplicaText,
+  type AnchorPosition,
+  type AnchorSide,
+} from './replica-fields.js';
+export { ReplicaUndo, type UndoOptions } from './replica-undo.js';
