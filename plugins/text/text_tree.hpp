@@ -106,9 +106,6 @@ class LeafIndex {
   Vec<Slot> chunks_;
 };
 
-struct Atoms {  // a run of atoms
-  uint32_t lv, count;
-};
 struct Extent {  // code points, and how many of them are above U+FFFF
   uint32_t chars, wide;
 };
