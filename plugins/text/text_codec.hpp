@@ -1,8 +1,8 @@
 // The delta formats of the text type, decoded and checked without a document. Bytes: FORMAT.md.
 //
-// Both kinds, an author's edit ("op") and a catch-up or snapshot ("state"), decode to one Delta. The
-// atoms that it carries are numbered g = 0, 1, 2 ... such that everything an atom builds on inside
-// the delta has a smaller number; pieces speak of them as kCarried + g. The atoms that it only
+// Both kinds, an author's edit ("op") and a catch-up or snapshot ("state"), decode to one Delta.
+// The atoms that it carries are numbered g = 0, 1, 2 ... such that everything an atom builds on
+// inside the delta has a smaller number; pieces speak of them as kCarried + g. The atoms that it only
 // names are looked up while it is read, where there is a document: pieces speak of those by lv.
 //
 // Invariants after decode() returned SK_OK
@@ -107,7 +107,7 @@ struct Delta {
   [[gnu::noinline]] void too_many();
   void decode_op(uint8_t flags);
   [[gnu::noinline]] void decode_state();  // rare: apart from the hot path
-  void add_author(uint64_t id, uint64_t base, uint64_t max);
+  [[gnu::noinline]] void add_author(uint64_t id, uint64_t base, uint64_t max);
   void read_authors();
   void read_runs(Vec<Segment>* carried);
   void read_turns(Vec<Segment>& runs);
