@@ -2,8 +2,8 @@
 //
 // Both kinds, an author's edit ("op") and a catch-up or snapshot ("state"), decode to one Delta.
 // The atoms that it carries are numbered g = 0, 1, 2 ... such that everything an atom builds on
-// inside the delta has a smaller number; pieces speak of them as kCarried + g. The atoms that it only
-// names are looked up while it is read, where there is a document: pieces speak of those by lv.
+// inside the delta has a smaller number; pieces speak of them as kCarried + g. The atoms that it
+// only names are looked up while it is read, where there is a document: pieces have their lvs.
 //
 // Invariants after decode() returned SK_OK
 //   - pieces partition [0, atoms), and so do the segments.
