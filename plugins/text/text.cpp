@@ -65,7 +65,7 @@ Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
   uint32_t used = splice.chars + (splice.erase ? 1 : 0);
   if (!used) return {};
   uint32_t lv = dots_.count(), me = dots_.replica(stamp.replica, false);
-  if (stamp.replica == 0 || stamp.seq <= dots_.seen(me) || stamp.seq + used < stamp.seq) {
+  if (stamp.replica == 0 || stamp.seq <= dots_.seen(me) || stamp.seq > kMaxSeq - used) {
     return {SK_CONFLICT,
             SK_TEXT("text: the stamp's replica is 0, or its seq is not above those in use")};
   }
@@ -74,20 +74,20 @@ Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
   }
   me = dots_.replica(stamp.replica, true);
   dots_.replicas()[me].seen = stamp.seq + used - 1;
-  uint32_t lo = tree_.left_atom(), ro = tree_.right_atom();
+  Span fresh{lv, tree_.left_atom(), tree_.right_atom(), splice.chars};
   uint32_t wide = tree_.wide(), wide_before = wide ? tree_.position().wide : 0;
   if (splice.chars) {
     const uint8_t* text = splice.text.data;
     dots_.add(me, stamp.seq + (splice.erase ? 1 : 0), splice.chars);
     chars_.store(lv, splice.chars, text);
-    tree_.insert({lv, lo, ro, splice.chars}, splice.wide);
+    tree_.insert(fresh, splice.wide);
 #if !defined(SYNCKIT_CLIENT_ONLY)
     if (splice.restored.len) remember(splice.restored, lv);
 #endif
   }
   tree_.erased.clear();
   tree_.erase(splice.erase);  // the cursor stands behind what was inserted
-  if (delta.wanted()) write_op(work(), stamp, me, lo, ro, splice, delta);
+  if (delta.wanted()) write_op(work().others, stamp, me, fresh, splice.text, delta);
   if (patch.wanted()) {
     PatchWriter out(patch, work().patch_text);
     out.retain(splice.position, wide_before);
@@ -101,63 +101,53 @@ Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
 
 // ---- the delta of a local edit ---------------------------------------------------------------
 
-void Text::name(Work& work, uint32_t me, uint32_t lv, uint32_t count) {
-  if (lv == kNone) return work.named.push_back({0, kNone, 0});
-  while (count) {
-    uint32_t index = dots_.run_of(lv);
-    const Run& run = dots_.runs()[index];
-    uint32_t left = dots_.run_end(index) - lv, part = left < count ? left : count;
-    work.named.push_back({run.seq + (lv - run.lv), run.replica, part});
-    lv += part;
-    count -= part;
-    if (run.replica == me) continue;
-    size_t at = 0;
-    const Vec<Replica>& replicas = dots_.replicas();
-    Vec<uint32_t>& others = work.others;
-    while (at < others.size() && replicas[others[at]].id < replicas[run.replica].id) ++at;
-    if (at == others.size() || others[at] != run.replica) others.insert(at, run.replica);
-  }
-}
-
-void Text::write_dot(Work& work, Writer& out, uint32_t me, uint64_t from,
-                     const Named& dot) {
-  if (dot.replica == kNone) return out.byte(0);
-  uint32_t which = 0;
-  if (dot.replica != me) {
-    while (work.others[which++] != dot.replica) {
+// Writes an origin, or the first of a run of deleted atoms. Returns how many atoms from there on
+// have consecutive dots.
+uint32_t Text::write_dot(Vec<uint32_t>& others, Writer& out, uint32_t me, uint64_t from,
+                         uint32_t lv) {
+  if (lv == kNone) return out.byte(0), 0;
+  uint32_t index = dots_.run_of(lv), which = 0;
+  const Run& run = dots_.runs()[index];
+  uint64_t seq = run.seq + (lv - run.lv);
+  if (run.replica == me) {
+    out.varint((from - seq) << 1);
+  } else {
+    out.varint(seq << 1 | 1);
+    while (which < others.size() && others[which] != run.replica) ++which;
+    out.varint(which);
+    if (which == others.size()) {
+      others.push_back(run.replica);
+      out.fixed64(dots_.replicas()[run.replica].id);
     }
   }
-  out.varint(which ? dot.seq : from - dot.seq);
-  if (!work.others.empty()) out.varint(which);
+  return dots_.run_end(index) - lv;
 }
 
-void Text::write_op(Work& work, const Stamp& stamp, uint32_t me, uint32_t lo, uint32_t ro,
-                    const Splice& splice, Writer& out) {
-  work.named.clear();
-  work.others.clear();
-  for (const Atoms& run : tree_.erased) name(work, me, run.lv, run.count);
-  size_t gone = work.named.size();
-  uint8_t flags = kOp;
+void Text::write_op(Vec<uint32_t>& others, const Stamp& stamp, uint32_t me, const Span& fresh,
+                    Bytes text, Writer& out) {
+  const Vec<Atoms>& erased = tree_.erased;
   uint64_t from = stamp.seq;
-  if (gone) flags |= kErases, ++from;
-  if (splice.chars) {
-    flags |= kInserts;
-    name(work, me, lo, 1);
-    const Named& dot = work.named.back();
-    if (!gone && dot.replica == me && dot.seq + 1 == from) flags |= kTyping;
-    name(work, me, ro, 1);
-  }
-  if (!work.others.empty()) flags |= kTable;
-  out.byte(flags);
+  others.clear();
+  // Does the run of dots go on where the insertion does?
+  bool typing = erased.empty() && fresh.lo + 1 == fresh.lv && dots_.runs().back().lv < fresh.lv;
+  out.byte(static_cast<uint8_t>(kOp | (erased.empty() ? 0 : kErases) |
+                                (fresh.meta ? kInserts : 0) | (typing ? kTyping : 0)));
   out.fixed64(stamp.replica);
   out.varint(stamp.seq);
-  if (!work.others.empty()) out.varint(work.others.size());
-  for (uint32_t other : work.others) out.fixed64(dots_.replicas()[other].id);
-  for (size_t i = flags & kTyping ? 1 : 0; i < work.named.size(); ++i) {
-    write_dot(work, out, me, i < gone ? stamp.seq : from, work.named[i]);
-    if (i < gone) out.varint((work.named[i].len - 1) << 1 | (i + 1 < gone ? 1 : 0));
+  for (size_t i = 0; i < erased.size(); ++i) {
+    for (Atoms run = erased[i]; run.count;) {
+      uint32_t part = write_dot(others, out, me, from, run.lv);
+      if (part > run.count) part = run.count;
+      run.lv += part;
+      run.count -= part;
+      out.varint(uint64_t{part - 1} << 1 | (run.count || i + 1 < erased.size() ? 1 : 0));
+    }
   }
-  if (splice.chars) out.raw(splice.text);
+  if (!fresh.meta) return;
+  if (!erased.empty()) ++from;
+  if (!typing) write_dot(others, out, me, from, fresh.lo);
+  write_dot(others, out, me, from, fresh.ro);
+  out.raw(text);
 }
 
 // ---- reading ----------------------------------------------------------------------------------
@@ -176,7 +166,7 @@ Status Text::view(Writer& json) const {
 
 Status Text::inspect(Bytes bytes, Summary& summary, Deps& deps) {
   Work& mine = work();
-  Status status = mine.delta.decode(bytes);
+  Status status = mine.delta.decode(bytes, nullptr);
   if (status.ok()) mine.delta.summarize(summary, deps);
   done(mine, bytes);
   return status;

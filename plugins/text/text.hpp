@@ -104,23 +104,16 @@ class Text : public Crdt<Text> {
     Bytes restored;  // the runs of atoms that the text stands for, as in the intent
 #endif
   };
-  struct Known {  // some numbers of a delta: where the atoms are, or (from count() on) will be
+  struct Known {  // some carried atoms: where they are, or (from count() on) will be
     uint64_t seq;
     uint32_t g, lv, count, author;
   };
   struct Placed : Atoms {
     uint32_t wide;  // code points above U+FFFF before them
   };
-  struct Named {  // atoms that an op names; replica = index into Dots, kNone for no atom
-    uint64_t seq;
-    uint32_t replica, len;
-  };
 
   static Status too_many() {
     return Status::limit(SK_TEXT("text: more than kMaxAtoms code points, or kMaxReplicas writers"));
-  }
-  static Status missing() {
-    return {SK_MISSING_DEPS, SK_TEXT("text delta: builds on edits that are not here yet")};
   }
 
   // What a call needs while it runs, kept for its memory: one per thread, not one per text.
@@ -130,8 +123,7 @@ class Text : public Crdt<Text> {
     Vec<Atoms> fresh;      // what a merge has inserted
     Vec<Placed> places;    // what its patch has to tell
     Vec<Keyed> changes;    // where these stand
-    Vec<Named> named;
-    Vec<uint32_t> others;  // foreign authors of an op, ascending by id
+    Vec<uint32_t> others;  // that an op has named: indexes into Dots
     Buffer patch_text;
   };
   static Work& work();
@@ -144,15 +136,15 @@ class Text : public Crdt<Text> {
 
   // text.cpp: local edits
   Status read_intent(Bytes intent, Splice& splice);
-  void write_op(Work& work, const Stamp& stamp, uint32_t me, uint32_t lo, uint32_t ro,
-                const Splice& splice, Writer& out);
-  static void write_dot(Work& work, Writer& out, uint32_t me, uint64_t from, const Named& dot);
-  void name(Work& work, uint32_t me, uint32_t lv, uint32_t count);
+  void write_op(Vec<uint32_t>& others, const Stamp& stamp, uint32_t me, const Span& fresh,
+                Bytes text, Writer& out);
+  [[gnu::noinline]] uint32_t write_dot(Vec<uint32_t>& others, Writer& out, uint32_t me,
+                                       uint64_t from, uint32_t lv);
 
   // text_merge.cpp
   Status resolve(Work& work);
   static const Known& known(const Work& work, uint32_t g);
-  static uint32_t atom(const Work& work, uint32_t g);
+  static uint32_t atom(const Work& work, uint32_t origin);
   void apply(Work& work, Writer& patch);
   void put(Work& work, const Piece& piece, uint32_t before, bool loads);
   void tell(Work& work, PatchWriter& out);
@@ -161,11 +153,16 @@ class Text : public Crdt<Text> {
   struct Copy {  // what an undo has put in the place of atoms that are gone
     uint32_t from, to, count;
   };
+  struct Named {  // atoms by their dots; replica = index into Dots
+    uint64_t seq;
+    uint32_t replica, len;
+  };
   static Status stranger() {
     return Status::malformed(SK_TEXT("text: names a dot that is no character here"));
   }
   Status find_atoms(uint64_t replica, uint64_t seq, uint64_t count, Vec<Atoms>& out);
   Status read_runs(Reader& in, Vec<Atoms>& out, uint64_t& sum);
+  void name(uint32_t lv, uint32_t count, Vec<Named>& out) const;
   void write_runs(const Vec<Named>& runs, Writer& out) const;
   Status read_restore(Bytes intent, Splice& splice);
   void remember(Bytes runs, uint32_t lv);

@@ -40,10 +40,11 @@ void Delta::too_many() {
   in_.fail();
 }
 
-Status Delta::decode(Bytes bytes) {
-  authors.clear(), segments.clear(), pieces.clear(), order.clear();
-  atoms = 0;
-  named = kNamed;
+Status Delta::decode(Bytes bytes, Dots* dots) {
+  authors.clear(), segments.clear(), gone.clear(), pieces.clear(), order.clear();
+  dots_ = dots;
+  atoms = named_ = names_ = 0;
+  missing_ = false;
   sequential = true;
   wrong_ = Status();
   in_ = Reader(bytes);
@@ -53,104 +54,119 @@ Status Delta::decode(Bytes bytes) {
     too_many();
   } else if (state) {
     decode_state();
-  } else {
-    bool typing_only = !(kind & kTyping) || (kind & (kErases | kInserts)) == kInserts;
-    if ((kind & kKindMask) != kOp || kind >= 64 || !(kind & (kErases | kInserts)) ||
-        !typing_only) {
-      fail(SK_TEXT("text delta: unknown kind in its first byte"));
-    }
+  } else if (kind == (kOp | kErases) || kind == (kOp | kInserts) ||
+             kind == (kOp | kErases | kInserts) || kind == (kOp | kInserts | kTyping)) {
     decode_op(kind);
+  } else {
+    fail(SK_TEXT("text delta: unknown kind in its first byte"));
   }
   if (!in_.good_end()) fail(SK_TEXT("text delta: cut short, too long, or a varint that is so"));
+  if (missing_ && wrong_.ok()) {
+    return {SK_MISSING_DEPS, SK_TEXT("text delta: builds on edits that are not here yet")};
+  }
   return wrong_;
 }
 
-// The dots seq ... seq + tail as named atoms; gives the number of the first.
-uint32_t Delta::name(uint64_t author, uint64_t seq, uint64_t tail) {
-  if (tail >= 2 * kMaxAtoms - (named - kNamed)) return too_many(), kNone;
-  uint32_t g = named, len = static_cast<uint32_t>(tail) + 1;
-  segments.push_back({seq, g, static_cast<uint32_t>(author), len});
-  uint64_t& need = authors[static_cast<size_t>(author)].need;
-  if (need < seq + tail) need = seq + tail;
-  named += len;
-  return g;
+// The atoms seq ... seq + tail, which must be here: gives the lv of the first, or notes them all
+// as deleted.
+uint32_t Delta::name(uint32_t index, uint64_t seq, uint64_t tail, bool deleted) {
+  Author& author = authors[index];
+  if (tail >= 2 * kMaxAtoms - named_) return too_many(), kNone;
+  auto left = static_cast<uint32_t>(tail) + 1;
+  named_ += left;
+  ++names_;
+  if (author.need < seq + tail) author.need = seq + tail;
+  if (!dots_) return kNone;
+  if (author.seen < seq + tail) return missing_ = true, kNone;
+  for (;;) {
+    uint32_t part, lv = dots_->find(author.local, seq, part);
+    if (lv == kNone) {
+      fail(SK_TEXT("text delta: names a dot that is no character here"));
+      return kNone;
+    }
+    if (!deleted) return lv;
+    if (part > left) part = left;
+    gone.push_back({lv, part});
+    if (!(left -= part)) return kNone;
+    seq += part;
+  }
 }
 
-// Replicas, ascending by id; in a state with their ranges of dots.
-void Delta::read_authors(uint64_t count) {
-  if (count > in_.left() / 8) return fail(SK_TEXT("text delta: cut short"));
-  if (count > kMaxReplicas - authors.size()) return too_many();
-  for (uint64_t last = 0; count--;) {
-    uint64_t id = in_.fixed64(), base = state ? in_.varint() : 0, max = base;
-    if (state) max += in_.varint();
-    if (id <= last || max < base || (!state && id == authors[0].id)) {
-      return fail(SK_TEXT("text delta: replicas out of order"));
-    }
-    last = id;
-    authors.push_back({id, base, max, base, kNone, 0});
-  }
+void Delta::add_author(uint64_t id, uint64_t base, uint64_t max) {
+  uint32_t local = dots_ ? dots_->replica(id, false) : kNone;
+  uint64_t seen = dots_ ? dots_->seen(local) : base;
+  if (seen < base) missing_ = true;
+  authors.push_back({id, base, max, base, seen, local, 0});
 }
 
 // ---- an author's edit -----------------------------------------------------------------------
 
-// Reads a dot, relative to `from` when it is the author's own, or with `more` a run of dots.
-// Returns its number, kNone for none.
-uint32_t Delta::op_dot(uint8_t flags, uint64_t from, bool* more) {
-  uint64_t seq = in_.varint(), tail = 0;
-  if (!seq && !more) return kNone;
-  uint64_t who = flags & kTable ? in_.varint() : 0;
+// Which other replica the next dot is of: one that was named before, or the next one.
+uint32_t Delta::other() {
+  uint64_t which = in_.varint() + 1;
+  if (which == authors.size()) {
+    uint64_t id = in_.fixed64();
+    if (which > kMaxReplicas) return too_many(), kNone;
+    if (id && id != authors[0].id) add_author(id, 0, 0);
+  }
+  return which - 1 < authors.size() - 1 ? static_cast<uint32_t>(which) : kNone;
+}
+
+// Reads a dot, relative to `from` when it is the author's own, or with `more` a run of deleted
+// atoms. Returns the atom, kNone for none.
+uint32_t Delta::op_dot(uint64_t from, bool* more) {
+  uint64_t code = in_.varint(), seq = code >> 1, tail = 0;
+  if (!code && !more) return kNone;
+  uint32_t who = 0;
+  if (code & 1) {
+    who = other();
+  } else {
+    seq = from - seq;
+  }
   if (more) {
     tail = in_.varint();
     *more = tail & 1;
     tail >>= 1;
   }
-  bool own = who == 0;
-  if (own && seq) seq = from - seq;
   // The author's own delete is a dot of this very edit, and no atom.
-  if (!seq || who >= authors.size() || seq + tail < seq || (own && seq + tail >= first)) {
+  if (who == kNone || !seq || (!who && (seq >= first || tail >= first - seq))) {
     fail(SK_TEXT("text delta: names a dot that cannot exist"));
     return kNone;
   }
-  return name(who, seq, tail);
+  return name(who, seq, tail, more);
 }
 
 void Delta::decode_op(uint8_t flags) {
   uint64_t id = in_.fixed64(), seq = first = in_.varint();
-  if (id == 0 || first == 0) return fail(SK_TEXT("text delta: replica and seq must not be 0"));
-  authors.push_back({id, 0, first, 0, kNone, 0});
-  if (flags & kTable) {
-    uint64_t count = in_.varint();
-    if (!count) return fail(SK_TEXT("text delta: an empty table"));
-    read_authors(count);
+  if (id == 0 || first - 1 >= kMaxSeq) {
+    return fail(SK_TEXT("text delta: replica and seq must not be 0, nor seq above kMaxSeq"));
   }
-  segments.push_back({first, 0, 0, 0});  // what it inserts
+  add_author(id, 0, first);
   if (flags & kErases) {
-    for (bool more = true; more && in_.ok();) op_dot(flags, first, &more);
+    for (bool more = true; more && in_.ok();) op_dot(first, &more);
     ++seq;
   }
-  gone = named;
   if (!(flags & kInserts)) return;
   Piece piece{};
   if (!(flags & kTyping)) {
-    piece.origin[0] = op_dot(flags, seq, nullptr);
+    piece.origin[0] = op_dot(seq, nullptr);
   } else if (seq > 1) {
-    piece.origin[0] = name(0, seq - 1, 0);
+    piece.origin[0] = name(0, seq - 1, 0, false);
   } else {
     fail(SK_TEXT("text delta: names a dot that cannot exist"));
   }
-  piece.origin[1] = op_dot(flags, seq, nullptr);
+  piece.origin[1] = op_dot(seq, nullptr);
   text = in_.rest();
   const uint8_t* at = text.data;
   uint32_t wide;
   atoms = scan(at, at + text.len, kMaxAtoms + 1, wide);
-  uint64_t last = seq + atoms - 1;
-  if (!atoms || wide == kBadText || !seq || last < seq) {
+  authors[0].max = seq + atoms - 1;
+  if (!atoms || wide == kBadText || authors[0].max > kMaxSeq) {
     return fail(SK_TEXT("text delta: inserts nothing, or invalid UTF-8, or seq overflows"));
   }
   if (atoms > kMaxAtoms) return too_many();
-  authors[0].max = last;
-  segments[0].seq = seq;
-  segments[0].len = piece.meta = atoms;
+  segments.push_back({seq, 0, 0, atoms});
+  piece.meta = atoms;
   pieces.push_back(piece);
   order.push_back({0, 0});
 }
@@ -159,15 +175,29 @@ void Delta::decode_op(uint8_t flags) {
 
 void Delta::decode_state() {
   Vec<Segment> carried;
-  read_authors(in_.varint());
+  read_authors();
   read_runs(&carried);
   read_turns(carried);
   read_runs(nullptr);
-  gone = named;
   read_pieces();
   if (!in_.ok()) return;
   read_exceptions();
   read_text();
+}
+
+// Replicas, ascending by id, with their ranges of dots.
+void Delta::read_authors() {
+  uint64_t count = in_.varint();
+  if (count > in_.left() / 8) return fail(SK_TEXT("text delta: cut short"));
+  if (count > kMaxReplicas) return too_many();
+  for (uint64_t last = 0; count--;) {
+    uint64_t id = in_.fixed64(), base = in_.varint(), max = base + in_.varint();
+    if (id <= last || max < base || max > kMaxSeq) {
+      return fail(SK_TEXT("text delta: replicas out of order"));
+    }
+    last = id;
+    add_author(id, base, max);
+  }
 }
 
 // Per author the seqs that are carried atoms, or the deleted atoms that are not carried.
@@ -183,7 +213,7 @@ void Delta::read_runs(Vec<Segment>* carried) {
       }
       at += gap;
       if (!carried) {
-        name(a, at, tail);
+        name(a, at, tail, true);
       } else {
         if (tail >= kMaxAtoms - atoms) return too_many();
         uint32_t len = static_cast<uint32_t>(tail) + 1;
@@ -239,9 +269,10 @@ void Delta::read_pieces() {
       start = (code >> 1 ^ (~(code & 1) + 1)) + end;  // zigzag; wraps for nonsense
     }
     if (start >= atoms) return fail(SK_TEXT("text delta: a piece begins outside its atoms"));
-    piece.g = piece.edge[0] = static_cast<uint32_t>(start);
+    piece.g = static_cast<uint32_t>(start);
     end = piece.g + piece.len();
-    piece.edge[1] = end - 1;
+    piece.edge[0] = kCarried + piece.g;
+    piece.edge[1] = kCarried + end - 1;
     open.push(end);
     order.push_back({piece.g, static_cast<uint32_t>(&piece - pieces.data())});
   }
@@ -253,16 +284,16 @@ void Delta::read_pieces() {
   }
 }
 
-// An origin that differs from the prediction: 0 none, odd a named dot, even a distance in g.
+// An origin that differs from the prediction: 0 none, odd a distance in g, even a named dot.
 uint32_t Delta::state_origin(uint32_t g) {
   uint64_t code = in_.varint(), value = (code - 1) >> 1;
   if (!code) return kNone;
   if (code & 1) {
-    if (value - 1 < g) return g - static_cast<uint32_t>(value);
+    if (value - 1 < g) return kCarried + g - static_cast<uint32_t>(value);
   } else {
     uint64_t seq = in_.varint();
     if (value < authors.size() && seq - 1 < authors[static_cast<size_t>(value)].base) {
-      return name(value, seq, 0);
+      return name(static_cast<uint32_t>(value), seq, 0, false);
     }
   }
   fail(SK_TEXT("text delta: names a dot that cannot exist"));
@@ -310,7 +341,7 @@ void Delta::summarize(Summary& summary, Deps& deps) const {
   for (const Author& author : authors) {
     if (author.need && author.id != summary.replica) deps.add(author.id, author.need);
   }
-  summary.ops = pieces.size() + segments.size() + authors.size();
+  summary.ops = pieces.size() + segments.size() + names_ + authors.size();
 }
 
 }  // namespace synckit::text

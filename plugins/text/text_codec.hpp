@@ -1,14 +1,14 @@
 // The delta formats of the text type, decoded and checked without a document. Bytes: FORMAT.md.
 //
-// Both kinds, an author's edit ("op") and a catch-up or snapshot ("state"), decode to one Delta:
-// authors, dots by number, and pieces of the atoms that it carries. The carried atoms are numbered
-// g = 0, 1, 2 ... such that everything an atom builds on inside the delta has a smaller number;
-// atoms that it only names have numbers from kNamed on. Segments tell which dot a number means.
+// Both kinds, an author's edit ("op") and a catch-up or snapshot ("state"), decode to one Delta.
+// The atoms that it carries are numbered g = 0, 1, 2 ... such that everything an atom builds on
+// inside the delta has a smaller number; pieces speak of them as kCarried + g. The atoms that it
+// only names are looked up while it is read, where there is a document: pieces have their lvs.
 //
 // Invariants after decode() returned SK_OK
-//   - pieces partition [0, atoms), and so do the segments below kNamed, which come first.
-//   - An origin is kNone, a smaller g, or one of the named numbers.
-//   - Memory used is at most a small multiple of the input.
+//   - pieces partition [0, atoms), and so do the segments.
+//   - An origin is kNone, kCarried + a smaller g, or (with a document) a lv.
+//   - Memory used is at most a small multiple of the input and of the runs of atoms that it names.
 //
 // Threads: a Delta is a plain value; decode() of distinct ones may run in parallel.
 #pragma once
@@ -21,10 +21,10 @@
 namespace synckit::text {
 
 // First byte of a delta. FORMAT.md has the layouts.
-constexpr uint8_t kOp = 1, kState = 2, kKindMask = 3;
-constexpr uint8_t kErases = 4, kInserts = 8, kTable = 16, kTyping = 32;  // flags of an op
+constexpr uint8_t kOp = 1, kState = 2;
+constexpr uint8_t kErases = 4, kInserts = 8, kTyping = 16;  // flags of an op
 
-constexpr uint32_t kNamed = kMaxAtoms;
+constexpr uint32_t kCarried = kMaxAtoms;
 constexpr uint32_t kDeadBit = 1u << 31;
 constexpr uint64_t kMaxDeltaBytes = 1u << 30;
 
@@ -74,11 +74,12 @@ struct Author {
   uint64_t base;   // state: carries what comes behind this dot, knows this one
   uint64_t max;    // highest dot that is covered; = base when it carries nothing
   uint64_t need;   // highest dot that must be known already
-  uint32_t local;  // set by merge: index into Dots
+  uint64_t seen;   // highest dot that is known here
+  uint32_t local;  // index into Dots, kNone for a stranger
   uint32_t run;    // decoding: the next of its runs
 };
 
-struct Segment {
+struct Segment {  // carried atoms
   uint64_t seq;
   uint32_t g, author, len;
 };
@@ -87,15 +88,17 @@ struct Delta {
   bool state = false, sequential = false;  // sequential: every origin is the predicted one
   uint64_t first = 0;      // op: the first dot of the whole edit
   uint32_t atoms = 0;      // that it carries
-  uint32_t gone = 0, named = 0;  // atoms kNamed .. gone - 1 are deleted, .. named - 1 are origins
-  Vec<Author> authors;     // op: the author, then the table; state: ascending by id
+  Vec<Author> authors;     // op: the author, then others as they are named; state: ascending by id
   Vec<Segment> segments;   // ascending by g
+  Vec<Atoms> gone;         // deleted atoms that are not carried (with a document)
   Vec<Piece> pieces;       // in document order
   Vec<Keyed> order;        // pieces by g
   Bytes text;              // of all visible pieces, in document order
 
   constexpr Delta() {}
-  Status decode(Bytes bytes);
+  // Reads and checks. With the `dots` of a document also against these: MISSING_DEPS, or MALFORMED
+  // for a name that is no atom.
+  Status decode(Bytes bytes, Dots* dots);
   void summarize(Summary& summary, Deps& deps) const;
 
  private:
@@ -104,16 +107,21 @@ struct Delta {
   [[gnu::noinline]] void too_many();
   void decode_op(uint8_t flags);
   [[gnu::noinline]] void decode_state();  // rare: apart from the hot path
-  void read_authors(uint64_t count);
+  [[gnu::noinline]] void add_author(uint64_t id, uint64_t base, uint64_t max);
+  void read_authors();
   void read_runs(Vec<Segment>* carried);
   void read_turns(Vec<Segment>& runs);
   void read_pieces();
   void read_exceptions();
   void read_text();
-  uint32_t name(uint64_t author, uint64_t seq, uint64_t tail);
-  uint32_t op_dot(uint8_t flags, uint64_t from, bool* more);
+  [[gnu::noinline]] uint32_t name(uint32_t author, uint64_t seq, uint64_t tail, bool deleted);
+  [[gnu::noinline]] uint32_t other();
+  [[gnu::noinline]] uint32_t op_dot(uint64_t from, bool* more);
   uint32_t state_origin(uint32_t g);
 
+  Dots* dots_ = nullptr;
+  uint32_t named_ = 0, names_ = 0;  // atoms; runs of them
+  bool missing_ = false;
   union {  // set by decode(): an empty Delta is a constant
     char none_ = 0;
     Reader in_;

@@ -62,6 +62,10 @@ uint32_t Dots::run_of(uint32_t lv) const {
 
 uint32_t Dots::find(uint32_t replica, uint64_t seq, uint32_t& left) const {
   uint32_t at = replicas_[replica].last;
+  if (at == kNone) return kNone;
+  // Where something was found lately, something is likely to be named again.
+  const Run& hint = runs_[hint_];
+  if (hint.replica == replica && seq - hint.seq < run_end(hint_) - hint.lv) at = hint_;
   while (at != kNone && runs_[at].seq > seq) {
     uint32_t jump = runs_[at].jump;
     at = jump != at && runs_[jump].seq > seq ? jump : runs_[at].prev;
@@ -72,6 +76,8 @@ uint32_t Dots::find(uint32_t replica, uint64_t seq, uint32_t& left) const {
   uint32_t length = run_end(at) - run.lv;
   if (offset >= length) return kNone;
   left = length - static_cast<uint32_t>(offset);
+  // What is typed now must not drive out the place where it is typed.
+  if (at != replicas_[replica].last) hint_ = at;
   return run.lv + static_cast<uint32_t>(offset);
 }
 

@@ -22,6 +22,12 @@ constexpr uint32_t kNone = 0xffffffff;       // no atom: the start or the end of
 constexpr uint32_t kMaxAtoms = 1u << 28;     // code points ever inserted into one field
 constexpr uint32_t kMaxReplicas = 1u << 16;  // writers of one field
 
+constexpr uint64_t kMaxSeq = UINT64_MAX >> 1;  // of a dot: an op has one more bit beside it
+
+struct Atoms {  // a run of atoms
+  uint32_t lv, count;
+};
+
 // The last of `count` ascending keys, `stride` bytes apart, that is at most `key`; 0 without one.
 uint32_t floor_of(const uint32_t* keys, size_t stride, size_t count, uint32_t key);
 

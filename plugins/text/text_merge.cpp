@@ -5,37 +5,33 @@ namespace synckit::text {
 
 Status Text::merge(Bytes bytes, Writer& patch) {
   Work& mine = work();
-  Status status = mine.delta.decode(bytes);
+  Status status = mine.delta.decode(bytes, &dots_);
   if (status.ok()) status = resolve(mine);
   if (status.ok()) apply(mine, patch);
   done(mine, bytes);
   return status;
 }
 
-// Gives every number of the delta its lv, known or next. Afterwards nothing can fail.
+// Gives the atoms that the delta carries their lvs, known or next. Afterwards nothing can fail.
 Status Text::resolve(Work& work) {
   uint32_t end = dots_.count();
   size_t strangers = dots_.replicas().size();
-  for (Author& author : work.delta.authors) {
-    author.local = dots_.replica(author.id, false);
-    strangers += author.local == kNone;
-    if (dots_.seen(author.local) < author.base) return missing();
-  }
+  for (const Author& author : work.delta.authors) strangers += author.local == kNone;
   work.table.clear();
   for (const Segment& segment : work.delta.segments) {
-    uint32_t local = work.delta.authors[segment.author].local, g = segment.g;
-    uint64_t seq = segment.seq, seen = dots_.seen(local);
+    const Author& author = work.delta.authors[segment.author];
+    uint32_t g = segment.g;
+    uint64_t seq = segment.seq;
     for (uint32_t left = segment.len, part; left; left -= part) {
       uint32_t lv = end;
       part = left;
-      if (seq <= seen) {
-        lv = dots_.find(local, seq, part);
+      if (seq <= author.seen) {
+        lv = dots_.find(author.local, seq, part);
         if (lv == kNone) {
           return Status::malformed(SK_TEXT("text delta: names a dot that is no character here"));
         }
         if (part > left) part = left;
       } else {
-        if (g >= kNamed) return missing();
         end += left;
       }
       work.table.push_back({seq, g, lv, part, segment.author});
@@ -50,8 +46,10 @@ const Text::Known& Text::known(const Work& work, uint32_t g) {
   return work.table[floor_of(&work.table[0].g, sizeof(Known), work.table.size(), g)];
 }
 
-uint32_t Text::atom(const Work& work, uint32_t g) {
-  if (g == kNone) return kNone;
+// The lv of an origin.
+uint32_t Text::atom(const Work& work, uint32_t origin) {
+  if (origin == kNone || origin < kCarried) return origin;
+  uint32_t g = origin - kCarried;
   const Known& part = known(work, g);
   return part.lv + (g - part.g);
 }
@@ -69,7 +67,7 @@ void Text::apply(Work& work, Writer& patch) {
     if (seen < author.max) seen = author.max;
   }
   for (const Known& part : work.table) {
-    if (part.lv < before || part.g >= kNamed) continue;
+    if (part.lv < before) continue;
     dots_.add(work.delta.authors[part.author].local, part.seq, part.count);
   }
   if (loads && work.delta.atoms) {  // number = lv
@@ -81,9 +79,7 @@ void Text::apply(Work& work, Writer& patch) {
   for (uint32_t i = 0; i < work.delta.pieces.size(); ++i) {
     put(work, work.delta.pieces[loads ? i : work.delta.order[i].value], before, loads);
   }
-  for (const Known& part : work.table) {
-    if (part.g >= kNamed && part.g < work.delta.gone) tree_.erase_atoms(part.lv, part.count);
-  }
+  for (const Atoms& run : work.delta.gone) tree_.erase_atoms(run.lv, run.count);
   if (!patch.wanted()) return;
   PatchWriter out(patch, work.patch_text);
   if (loads) {

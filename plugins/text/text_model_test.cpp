@@ -259,22 +259,19 @@ TEST(TextModel, agrees_on_random_long_histories) {
 std::string raw_insert(Id id, Id lo, Id ro, char letter) {
   Buffer out;
   Writer w(out);
-  std::set<uint64_t> table;
-  for (Id origin : {lo, ro}) {
-    if (origin.second && origin.first != id.first) table.insert(origin.first);
-  }
-  w.byte(static_cast<uint8_t>(kOp | kInserts | (table.empty() ? 0 : kTable)));
+  w.byte(kOp | kInserts);
   w.fixed64(id.first);
   w.varint(id.second);
-  if (!table.empty()) w.varint(table.size());
-  for (uint64_t other : table) w.fixed64(other);
+  std::vector<uint64_t> others;
   for (Id origin : {lo, ro}) {
-    bool own = origin.first == id.first;
-    w.varint(own && origin.second ? id.second - origin.second : origin.second);
-    if (origin.second && !table.empty()) {
-      auto at = std::distance(table.begin(), table.find(origin.first));
-      w.varint(own ? 0 : static_cast<uint64_t>(at) + 1);
-    }
+    bool own = origin.first == id.first || !origin.second;
+    w.varint(!origin.second ? 0 : own ? (id.second - origin.second) << 1 : origin.second << 1 | 1);
+    if (own) continue;
+    auto at = std::find(others.begin(), others.end(), origin.first);
+    w.varint(static_cast<uint64_t>(at - others.begin()));
+    if (at != others.end()) continue;
+    others.push_back(origin.first);
+    w.fixed64(origin.first);
   }
   w.byte(static_cast<uint8_t>(letter));
   return out.str();

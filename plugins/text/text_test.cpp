@@ -101,6 +101,7 @@ TEST(Text, a_stamp_must_be_fresh) {
   std::string intent = splice(0, 0, "x");
   EXPECT_EQ(peer.text.mutate({kMe, 3, 0}, Bytes(intent), d, p, seqs).code(), SK_CONFLICT);
   EXPECT_EQ(peer.text.mutate({0, 9, 0}, Bytes(intent), d, p, seqs).code(), SK_CONFLICT);
+  EXPECT_EQ(peer.text.mutate({kMe, kMaxSeq, 0}, Bytes(intent), d, p, seqs).code(), SK_CONFLICT);
   EXPECT_EQ(peer.text.mutate({kMe, UINT64_MAX, 0}, Bytes(intent), d, p, seqs).code(), SK_CONFLICT);
   EXPECT_EQ(peer.view(), "\"abc\"");
 }
@@ -159,14 +160,14 @@ TEST(TextFormat, golden_bytes) {
   std::string first = type(a, "a");
   EXPECT_EQ(hex(Bytes(first)), "09 " + me + " 01 00 00 61");
   std::string second = type(a, "b");
-  EXPECT_EQ(hex(Bytes(second)), "29 " + me + " 02 00 62") << "typing: the left origin is implied";
+  EXPECT_EQ(hex(Bytes(second)), "19 " + me + " 02 00 62") << "typing: the left origin is implied";
   std::string middle = a.edit(splice(1, 0, "\xd0\x96"));
-  EXPECT_EQ(hex(Bytes(middle)), "09 " + me + " 03 02 01 d0 96");
+  EXPECT_EQ(hex(Bytes(middle)), "09 " + me + " 03 04 02 d0 96");
   std::string erased = a.edit(splice(0, 2, ""));
-  EXPECT_EQ(hex(Bytes(erased)), "05 " + me + " 04 03 01 01 00");
+  EXPECT_EQ(hex(Bytes(erased)), "05 " + me + " 04 06 01 02 00");
   for (auto& delta : {first, second, middle, erased}) ASSERT_TRUE(b.merge(delta).ok());
   std::string foreign = b.edit(splice(0, 1, "xy"));
-  EXPECT_EQ(hex(Bytes(foreign)), "1d " + other + " 01 01 " + me + " 02 01 00 00 01 01 78 79");
+  EXPECT_EQ(hex(Bytes(foreign)), "0d " + other + " 01 05 00 " + me + " 00 00 03 00 78 79");
   ASSERT_TRUE(a.merge(foreign).ok());
   std::string state = a.encode();
   EXPECT_EQ(hex(Bytes(state)),
@@ -219,9 +220,9 @@ TEST(TextFormat, dots_that_are_no_characters_are_malformed) {
   auto named = [&](uint8_t seq) {  // replica 9 deletes that dot
     Buffer out;
     Writer w(out);
-    w.byte(kOp | kErases | kTable);
-    w.fixed64(9), w.varint(1), w.varint(1), w.fixed64(kMe);
-    w.varint(seq), w.varint(1), w.varint(0);
+    w.byte(kOp | kErases);
+    w.fixed64(9), w.varint(1);
+    w.varint(seq << 1 | 1), w.varint(0), w.fixed64(kMe), w.varint(0);
     return out.str();
   };
   EXPECT_EQ(b.merge(named(1)).code(), SK_MALFORMED) << "another field's";
@@ -318,6 +319,32 @@ TEST(TextFormat, damaged_deltas_never_break_a_document) {
       }
     }
   }
+}
+
+TEST(TextFormat, other_replicas_are_named_once) {
+  Peer a(kMe), b(kOther), c(5);
+  std::string first = type(a, "ab");
+  for (Peer* peer : {&b, &c}) ASSERT_TRUE(peer->merge(first).ok());
+  std::string second = b.edit(splice(1, 0, "x"));
+  for (Peer* peer : {&a, &c}) ASSERT_TRUE(peer->merge(second).ok());
+  // Deletes all of "axb": of a, of b, of a again.
+  EXPECT_EQ(hex(Bytes(c.edit(splice(0, 3, "")))),
+            "05 05 00 00 00 00 00 00 00 01 03 00 01 02 03 04 05 06 07 08 01 "
+            "03 01 11 12 13 14 15 16 17 18 01 05 00 00");
+  auto erase = [&](uint64_t which, uint64_t id) {
+    Buffer out;
+    Writer w(out);
+    w.byte(kOp | kErases);
+    w.fixed64(9), w.varint(1), w.varint(3), w.varint(which), w.fixed64(id), w.varint(0);
+    return out.str();
+  };
+  Summary summary;
+  std::vector<sk_dot> needs;
+  EXPECT_TRUE(inspect(erase(0, kMe), summary, needs).ok());
+  EXPECT_EQ(inspect(erase(0, 0), summary, needs).code(), SK_MALFORMED) << "no replica";
+  EXPECT_EQ(inspect(erase(0, 9), summary, needs).code(), SK_MALFORMED) << "the author";
+  EXPECT_EQ(inspect(erase(1, kMe), summary, needs).code(), SK_MALFORMED) << "not named yet";
+  EXPECT_EQ(inspect(erase(UINT64_MAX, kMe), summary, needs).code(), SK_MALFORMED);
 }
 
 TEST(TextLimits, a_small_delta_cannot_claim_too_many_atoms) {

@@ -10,8 +10,9 @@
 // Invariants
 //   - A span's first atom has origins (lo, ro); each further one has the atom before it as left
 //     origin and the same right origin. So a span may be cut anywhere and joined when adjacent.
-//   - Counts in nodes are exact, and a branch knows its place in its parent. No leaf is empty but the one of an empty text. Spans are never
-//     removed from the sequence, only merged inside one leaf.
+//   - Counts in nodes are exact, and a branch knows its place in its parent. No leaf is empty but
+//     the one of an empty text. Spans are never removed from the sequence, only merged inside one
+//     leaf.
 //   - All blocks come from one arena and live as long as the sequence.
 //
 // Threads: as the document that owns it.
@@ -108,9 +109,6 @@ class LeafIndex {
   Vec<Slot> chunks_;
 };
 
-struct Atoms {  // a run of atoms
-  uint32_t lv, count;
-};
 struct Extent {  // code points, and how many of them are above U+FFFF
   uint32_t chars, wide;
 };
@@ -164,7 +162,7 @@ class Sequence {
   bool join(uint32_t slot);
   void open(uint32_t slot);
   void room();
-  static void set(Node* node, uint32_t place, Branch* kid, Extent size);
+  [[gnu::noinline]] static void set(Node* node, uint32_t place, Branch* kid, Extent size);
   void hang(Branch* after, Branch* fresh, Extent size);
   void assign(const Span& span, Leaf* leaf) {
     index_.assign(span.lv, span.lv + span.len(), leaf, known_);

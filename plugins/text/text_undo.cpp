@@ -33,7 +33,9 @@ Status Text::find_atoms(uint64_t replica, uint64_t seq, uint64_t count, Vec<Atom
   if (!replica || !seq || !count || count > kMaxAtoms) return stranger();
   uint32_t local = dots_.replica(replica, false);
   uint64_t seen = dots_.seen(local);
-  if (seq > seen || count - 1 > seen - seq) return missing();
+  if (seq > seen || count - 1 > seen - seq) {
+    return {SK_MISSING_DEPS, SK_TEXT("text undo: names edits that are not here yet")};
+  }
   for (auto left = static_cast<uint32_t>(count); left;) {
     uint32_t part, lv = dots_.find(local, seq, part);
     if (lv == kNone) return stranger();
@@ -56,6 +58,17 @@ Status Text::read_runs(Reader& in, Vec<Atoms>& out, uint64_t& sum) {
     more = tail & 1;
   }
   return {};
+}
+
+void Text::name(uint32_t lv, uint32_t count, Vec<Named>& out) const {
+  while (count) {
+    uint32_t index = dots_.run_of(lv), part = dots_.run_end(index) - lv;
+    const Run& run = dots_.runs()[index];
+    if (part > count) part = count;
+    out.push_back({run.seq + (lv - run.lv), run.replica, part});
+    lv += part;
+    count -= part;
+  }
 }
 
 void Text::write_runs(const Vec<Named>& runs, Writer& out) const {
@@ -134,20 +147,18 @@ Status Text::capture(const Stamp& stamp, Bytes intent, Writer& token) {
   }
   if (!splice.erase) return {};
   Vec<Atoms> gone;
-  Work& mine = work();
-  mine.named.clear();
-  mine.others.clear();
+  Vec<Named> named;
   for (uint32_t at = splice.position, left = splice.erase; left;) {
     bool dead;
     tree_.seek(at + 1, false);
     uint32_t lv = tree_.left_atom(), part = tree_.enter(lv, dead);
     if (part > left) part = left;
     gone.push_back({lv, part});
-    name(mine, kNone, lv, part);
+    name(lv, part, named);
     at += part;
     left -= part;
   }
-  write_runs(mine.named, token);
+  write_runs(named, token);
   for (const Atoms& run : gone) chars_.write(token, run.lv, run.count, false);
   return {};
 }
@@ -204,20 +215,18 @@ void Text::undo_insert(Vec<Atoms>& runs, Writer& intents) {
 // Inserts text again where it stood: one intent for each run of tombstones that stand together.
 void Text::undo_erase(Vec<Atoms>& runs, Bytes text, Writer& intents) {
   const uint8_t *at = text.data, *start = at, *end = at + text.len;
-  Work& mine = work();
-  mine.named.clear();
-  mine.others.clear();
+  Vec<Named> named;
   Buffer intent;
   uint32_t last = kNone;
   auto flush = [&] {
-    if (!mine.named.empty()) {
+    if (!named.empty()) {
       intent.clear();
       Writer out(intent);
       out.byte(kRestore);
-      write_runs(mine.named, out);
+      write_runs(named, out);
       out.raw(start, static_cast<size_t>(at - start));
       intents.sized(intent);
-      mine.named.clear();
+      named.clear();
     }
     start = at;
   };
@@ -231,7 +240,7 @@ void Text::undo_erase(Vec<Atoms>& runs, Bytes text, Writer& intents) {
         if (tree_.right_atom() != run.lv) flush();
       }
       if (dead) {
-        name(mine, kNone, run.lv, part);
+        name(run.lv, part, named);
         scan(at, end, part, wide);
         last = run.lv + part - 1;
       } else {  // the edit was not made
