@@ -114,6 +114,29 @@ uint32_t Delta::op_dot(uint8_t flags, uint64_t from, bool* more) {
   return name(who, seq, tail);
 }
 
+// Whether two of the deleted runs overlap: a few bytes could name everything again and again.
+bool Delta::deletes_twice() const {
+  constexpr size_t kFew = 16;  // are compared each with each, more with their neighbours
+  Vec<Keyed> runs;
+  for (uint32_t i = 1; i < segments.size(); ++i) runs.push_back({0, i});
+  size_t near = runs.size();
+  for (uint32_t part = 0; part < 3 && runs.size() > kFew; ++part) {
+    near = 2;
+    for (Keyed& run : runs) {
+      const Segment& named = segments[run.value];
+      run.key = part == 2 ? named.author : static_cast<uint32_t>(named.seq >> 32 * part);
+    }
+    sort(runs);
+  }
+  for (size_t i = 0; i < runs.size(); ++i) {
+    for (size_t k = i + 1; k < runs.size() && k < i + near; ++k) {
+      const Segment &a = segments[runs[i].value], &b = segments[runs[k].value];
+      if (a.author == b.author && a.seq < b.seq + b.len && b.seq < a.seq + a.len) return true;
+    }
+  }
+  return false;
+}
+
 void Delta::decode_op(uint8_t flags) {
   uint64_t id = in_.fixed64(), seq = first = in_.varint();
   if (id == 0 || first == 0) return fail(SK_TEXT("text delta: replica and seq must not be 0"));
@@ -126,6 +149,9 @@ void Delta::decode_op(uint8_t flags) {
   segments.push_back({first, 0, 0, 0});  // what it inserts
   if (flags & kErases) {
     for (bool more = true; more && in_.ok();) op_dot(flags, first, &more);
+    if (segments.size() > 2 && deletes_twice()) {
+      return fail(SK_TEXT("text delta: deletes an atom twice"));
+    }
     ++seq;
   }
   gone = named;

@@ -111,6 +111,7 @@ struct Delta {
   void read_exceptions();
   void read_text();
   uint32_t name(uint64_t author, uint64_t seq, uint64_t tail);
+  [[gnu::noinline]] bool deletes_twice() const;
   uint32_t op_dot(uint8_t flags, uint64_t from, bool* more);
   uint32_t state_origin(uint32_t g);
 
