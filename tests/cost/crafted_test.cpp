@@ -47,7 +47,8 @@ std::vector<Sample> samples_of_history(const char* name) {
       versions[other][replica] = std::max(versions[other][replica], seq);
     }
   }
-  for (const check::Doc& doc : docs) out.push_back({check::Doc(type.crdt).snapshot(), doc.snapshot()});
+  std::string nothing = check::Doc(type.crdt).snapshot();
+  for (const check::Doc& doc : docs) out.push_back({nothing, doc.snapshot()});
   return out;
 }
 
@@ -79,7 +80,7 @@ TEST(Crafted, every_cut_and_every_flipped_bit_is_refused_whole_or_harmless) {
   }
 }
 
-// ---- what each format forbids --------------------------------------------------------------------
+// ---- what each format forbids -------------------------------------------------------------------
 
 const std::string none(1, '\0');
 const uint64_t kHuge = uint64_t{1} << 60;

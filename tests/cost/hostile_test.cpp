@@ -86,7 +86,8 @@ const Family kFamilies[] = {
      }},
     {"lww", "one path, again and again",
      [](size_t n) {
-       return Attack{"", map_row("\1k", "1") + repeated("\x42" + none + none + none + "\2" "\1" "2", n)};
+       std::string row = "\x42" + none + none + none + "\2" "\1" "2";
+       return Attack{"", map_row("\1k", "1") + repeated(row, n)};
      }},
     {"lww", "paths that share all but a letter",
      [](size_t n) {
