@@ -21,6 +21,7 @@ Status Counter::join(const Dots& dots, Reader sums, bool is_op, Writer& patch) {
   uint64_t value = 0;
   for (bool commit : {false, true}) {
     value = value_;
+    if (commit && dots.size() > 1) seen_.admit(dots, &sums_);
     Reader in = sums;
     for (const Dot& dot : dots) {
       uint64_t sum = static_cast<uint64_t>(in.zigzag()), before = 0;

@@ -127,6 +127,7 @@ void Lww::prune(uint32_t id) {
     nodes_[node.next].previous = node.previous;
     (node.previous ? nodes_[node.previous].next : nodes_[parent].child) = node.next;
     names_.remove(id);
+    node.child = id;  // the journal may name it once more: by then it is gone
     id = parent;
   }
 }

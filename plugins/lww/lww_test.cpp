@@ -337,6 +337,26 @@ TEST(Lww, rows_before_a_malformed_one_leave_no_trace) {
   }
 }
 
+// The journal then names a node twice, which must not go twice.
+TEST(Lww, a_path_twice_in_one_delta_goes_once) {
+  std::string k = row("\1k", "1"), again = "\x40" + k.substr(1);
+  Doc a(type()), b(type());
+  EXPECT_EQ(a.merge(head() + k + again + again + "x").status, SK_MALFORMED);
+  EXPECT_EQ(a.snapshot(), b.snapshot());
+  std::string two = head(1, 2), zero(1, '\0');
+  two += "\x40\1" + sized("\1k\1l") + std::string("\2\0", 2) + sized("1");
+  two += "\x40\2" + sized("\1k") + std::string("\2\0", 2) + sized("2");  // newer: hides it
+  EXPECT_TRUE(a.merge(two).ok() && b.merge(two).ok());
+  EXPECT_EQ(a.view(), "{\"k\":2}");
+  for (Doc* doc : {&a, &b}) {  // whatever comes next finds the tree in order
+    EXPECT_TRUE(doc->mutate({2, 1, 1 << 20}, map_set({"l", "m"}, "3")).ok());
+    EXPECT_TRUE(doc->mutate({2, 2, 1 << 20}, map_delete({"l", "m"})).ok());
+    EXPECT_TRUE(doc->mutate({2, 3, 1 << 20}, map_set({"n"}, "4")).ok());
+  }
+  EXPECT_EQ(a.view(), "{\"k\":2,\"n\":4}");
+  EXPECT_EQ(a.snapshot(), b.snapshot());
+}
+
 TEST(Lww, limits_of_an_intent) {
   Doc a(type());
   EXPECT_EQ(a.mutate({1, 1, 1}, map_set(PathNames(65, "a"), "1")).status, SK_LIMIT);

@@ -182,6 +182,7 @@ Status Set::apply(Bytes delta, Writer& patch) {
   make_room(context_, seen.size());
   make_room(early_, seen.size());
   change.commit = true;
+  if (delta.data[0] >= kClearDelta) context_.admit(seen, nullptr);
   for (const Dot& dot : seen) {
     if (delta.data[0] >= kClearDelta || dot.replica == told.replica) {
       context_.raise(dot);

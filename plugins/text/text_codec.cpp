@@ -68,26 +68,34 @@ Status Delta::decode(Bytes bytes, Dots* dots) {
 }
 
 // The atoms seq ... seq + tail, which must be here: gives the lv of the first, or notes them all
-// as deleted.
+// as deleted (an op's first as a segment, until it is known that none is named twice).
 uint32_t Delta::name(uint32_t index, uint64_t seq, uint64_t tail, bool deleted) {
   Author& author = authors[index];
   if (tail >= 2 * kMaxAtoms - named_) return too_many(), kNone;
-  auto left = static_cast<uint32_t>(tail) + 1;
-  named_ += left;
+  auto count = static_cast<uint32_t>(tail) + 1;
+  named_ += count;
   ++names_;
   if (author.need < seq + tail) author.need = seq + tail;
-  if (!dots_) return kNone;
-  if (author.seen < seq + tail) return missing_ = true, kNone;
+  if (dots_ && author.seen < seq + tail) missing_ = true;
+  if (deleted && !state) {
+    segments.push_back({seq, 0, index, count});
+    return kNone;
+  }
+  return find(index, seq, count, deleted);
+}
+
+uint32_t Delta::find(uint32_t index, uint64_t seq, uint32_t count, bool deleted) {
+  if (!dots_ || missing_) return kNone;
   for (;;) {
-    uint32_t part, lv = dots_->find(author.local, seq, part);
+    uint32_t part, lv = dots_->find(authors[index].local, seq, part);
     if (lv == kNone) {
       fail(SK_TEXT("text delta: names a dot that is no character here"));
       return kNone;
     }
     if (!deleted) return lv;
-    if (part > left) part = left;
+    if (part > count) part = count;
     gone.push_back({lv, part});
-    if (!(left -= part)) return kNone;
+    if (!(count -= part)) return kNone;
     seq += part;
   }
 }
@@ -136,6 +144,31 @@ uint32_t Delta::op_dot(uint64_t from, bool* more) {
   return name(who, seq, tail, more);
 }
 
+#if !defined(SYNCKIT_CLIENT_ONLY)
+// Whether two of the deleted runs overlap: a few bytes could name everything again and again.
+bool Delta::deletes_twice() const {
+  constexpr size_t kFew = 16;  // are compared each with each, more with their neighbours
+  Vec<Keyed> runs;
+  for (uint32_t i = 0; i < segments.size(); ++i) runs.push_back({0, i});
+  size_t near = runs.size();
+  for (uint32_t part = 0; part < 3 && runs.size() > kFew; ++part) {
+    near = 2;
+    for (Keyed& run : runs) {
+      const Segment& named = segments[run.value];
+      run.key = part == 2 ? named.author : static_cast<uint32_t>(named.seq >> 32 * part);
+    }
+    sort(runs);
+  }
+  for (size_t i = 0; i < runs.size(); ++i) {
+    for (size_t k = i + 1; k < runs.size() && k < i + near; ++k) {
+      const Segment &a = segments[runs[i].value], &b = segments[runs[k].value];
+      if (a.author == b.author && a.seq < b.seq + b.len && b.seq < a.seq + a.len) return true;
+    }
+  }
+  return false;
+}
+#endif
+
 void Delta::decode_op(uint8_t flags) {
   uint64_t id = in_.fixed64(), seq = first = in_.varint();
   if (id == 0 || first - 1 >= kMaxSeq) {
@@ -144,6 +177,15 @@ void Delta::decode_op(uint8_t flags) {
   add_author(id, 0, first);
   if (flags & kErases) {
     for (bool more = true; more && in_.ok();) op_dot(first, &more);
+#if !defined(SYNCKIT_CLIENT_ONLY)  // the host has refused such a delta
+    if (segments.size() > 1 && deletes_twice()) {
+      return fail(SK_TEXT("text delta: deletes an atom twice"));
+    }
+#endif
+    for (const Segment& run : segments) {
+      if (in_.ok()) find(run.author, run.seq, run.len, true);
+    }
+    segments.clear();
     ++seq;
   }
   if (!(flags & kInserts)) return;

@@ -115,6 +115,8 @@ struct Delta {
   void read_exceptions();
   void read_text();
   [[gnu::noinline]] uint32_t name(uint32_t author, uint64_t seq, uint64_t tail, bool deleted);
+  uint32_t find(uint32_t author, uint64_t seq, uint32_t count, bool deleted);
+  [[gnu::noinline]] bool deletes_twice() const;
   [[gnu::noinline]] uint32_t other();
   [[gnu::noinline]] uint32_t op_dot(uint64_t from, bool* more);
   uint32_t state_origin(uint32_t g);

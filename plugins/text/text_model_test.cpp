@@ -4,6 +4,7 @@
 // reproduces it: SYNCKIT_SEED=n runs that history alone.
 #include <cstdlib>
 #include <functional>
+#include <iostream>
 
 #include "text_testing.hpp"
 
@@ -243,6 +244,8 @@ void run_seeds(uint64_t count, size_t steps, const std::function<void(uint64_t, 
     run(use, steps);
     if (fixed || ::testing::Test::HasFailure()) return;
   }
+  std::cout << "proof: model    text, the type alone: " << count << " histories of " << steps
+            << " steps" << std::endl;
 }
 
 TEST(TextModel, agrees_on_random_short_histories) {

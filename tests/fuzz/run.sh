@@ -13,7 +13,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:allocator_may_return_null=0}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-found=0 count=0
+found=0 count=0 all_runs=0 all_files=0
 
 for program in "$folder"/fuzz_*; do
   [ -f "$program" ] && [ -x "$program" ] || continue
@@ -26,11 +26,14 @@ for program in "$folder"/fuzz_*; do
   [ "$name" = envelope ] && seeds=("$here/../../proto/golden")
   [ -d "${seeds[0]}" ] || { echo "fuzz $name: no corpus ${seeds[0]}" >&2; found=1; continue; }
   cp "${seeds[0]}"/* "$work/$name/"
+  files=$(find "$work/$name" -type f | wc -l)
   options=(-max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -max_len=4096
     -print_final_stats=1 -artifact_prefix="$findings/")
   [ -f "$here/dictionaries/$name.dict" ] && options+=(-dict="$here/dictionaries/$name.dict")
+  started=$SECONDS
   "$program" "${options[@]}" "$work/$name" >"$work/$name.log" 2>&1
   code=$?
+  took=$((SECONDS - started))
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/$name.log")
   edges=$(grep -o 'cov: [0-9]*' "$work/$name.log" | tail -1 | cut -d' ' -f2)
   if [ $code != 0 ]; then
@@ -41,8 +44,12 @@ for program in "$folder"/fuzz_*; do
     found=1
     echo "fuzz $name: it did not run" >&2
   else
-    printf 'fuzz %-14s %9s runs, %5s edges, no finding\n' "$name" "$runs" "${edges:-?}"
+    all_runs=$((all_runs + runs)) all_files=$((all_files + files))
+    printf 'fuzz %-14s %9s runs in %s s from %3s files, %5s edges, no finding\n' "$name" "$runs" \
+      "$took" "$files" "${edges:-?}"
   fi
 done
 [ $count -gt 0 ] || { echo "run.sh: no fuzz targets in $folder; build the target 'fuzzers'" >&2; exit 64; }
+echo "  proved: fuzz     $count targets, $all_runs executions from a corpus of $all_files files in" \
+  "$SECONDS s, $([ $found = 0 ] && echo "no finding" || echo "findings above")"
 exit $found

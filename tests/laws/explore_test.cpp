@@ -1,6 +1,6 @@
 // Every small history of each built-in type (explore.hpp), and every way in which runs that are
-// typed at one place at once can be delivered. SYNCKIT_EXPLORE_DEPTH makes histories shorter
-// than what is said here.
+// typed at one place at once can be delivered. SYNCKIT_EXPLORE_LESS takes that many edits from
+// what is said here.
 #include "explore.hpp"
 
 #include <gtest/gtest.h>
@@ -12,17 +12,16 @@
 namespace synckit::laws {
 namespace {
 
-size_t at_most(size_t depth) {
-  const char* text = std::getenv("SYNCKIT_EXPLORE_DEPTH");
-  size_t limit = text && *text ? std::strtoul(text, nullptr, 10) : depth;
-  return std::min(depth, limit);
+size_t shortened(size_t depth) {
+  const char* text = std::getenv("SYNCKIT_EXPLORE_LESS");
+  return depth - std::min<size_t>(depth, text && *text ? std::strtoul(text, nullptr, 10) : 0);
 }
 
 template <class Model>
 Explored explore(const char* name, typename Explorer<Model>::Choices choices, size_t depth) {
   Explored found;
   try {
-    found = Explorer<Model>(choices).run(at_most(depth));
+    found = Explorer<Model>(choices).run(shortened(depth));
   } catch (const std::exception& e) {
     ADD_FAILURE() << name << ": " << e.what();
     return found;

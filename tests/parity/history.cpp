@@ -38,13 +38,17 @@ class History {
 
   void step() {
     size_t who = next(random_) % kReplicas;
-    uint64_t draw = next(random_) % 10;
+    uint64_t draw = next(random_) % 13;
     if (draw < 6) {
       edit(who);
     } else if (draw < 9) {
       catch_up(who, 1 + next(random_) % 5);
-    } else {
+    } else if (draw < 10) {
       restart(who);
+    } else if (draw < 11) {
+      join(who, (who + 1) % kReplicas);
+    } else {
+      damage(who);
     }
   }
 
@@ -74,8 +78,9 @@ class History {
   }
 
   void edit(size_t who) {
-    // An author has seen all of its own: only what it makes itself is ahead of its cursor.
-    catch_up(who, deltas_.size());
+    // Half of all edits run beside others that their author has not seen. The log stays causal:
+    // what an author knows beyond its cursor stands before what it writes now.
+    if (next(random_) % 2) catch_up(who, deltas_.size());
     Buffer intent, delta, patch;
     note(samples_.sample(docs_[who], next(random_), &intent, nullptr));
     note(intent);
@@ -91,7 +96,6 @@ class History {
     seqs_[who] += count;
     deltas_.push_back({log_.len, delta.len, who});
     Writer(log_).raw(delta);
-    cursors_[who] = deltas_.size();
     ++result.edits;
   }
 
@@ -132,6 +136,37 @@ class History {
     type_.destroy(docs_[who]);
     docs_[who] = fresh;
     view(who);
+  }
+
+  // One replica takes the state of another.
+  void join(size_t who, size_t from) {
+    Buffer state, patch;
+    sk_version nothing{};
+    note(type_.encode(docs_[from], &nothing, &state, nullptr));
+    note(type_.merge(docs_[who], state.data, state.len, &patch, nullptr));
+    note(patch);
+    view(who);
+  }
+
+  // A copy gets a delta with one bit flipped, or cut: refused or not, the same here and there.
+  void damage(size_t who) {
+    if (deltas_.empty()) return;
+    const Delta& delta = deltas_[next(random_) % deltas_.size()];
+    Buffer bad, state, patch;
+    Writer(bad).raw(log_.data + delta.start, delta.len);
+    bad.data[next(random_) % bad.len] ^= static_cast<uint8_t>(1u << next(random_) % 8);
+    if (next(random_) % 4 == 0) bad.len = next(random_) % bad.len;
+    sk_version nothing{};
+    note(type_.encode(docs_[who], &nothing, &state, nullptr));
+    void* copy = nullptr;
+    note(type_.create(&copy, nullptr));
+    note(type_.merge(copy, state.data, state.len, nullptr, nullptr));
+    note(type_.merge(copy, bad.data, bad.len, &patch, nullptr));
+    note(patch);
+    state.clear();
+    note(type_.encode(copy, &nothing, &state, nullptr));
+    note(state);
+    type_.destroy(copy);
   }
 
   void view(size_t who) {

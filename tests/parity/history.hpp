@@ -10,7 +10,7 @@ namespace synckit::parity {
 struct Result {
   uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a over statuses, deltas, patches, views, snapshots
   uint32_t edits = 0;                   // that had an effect
-  uint32_t failed = 0;                  // calls that were refused
+  uint32_t failed = 0;                  // calls that were refused, mostly damaged deltas
 };
 
 // One history of `steps` steps over three replicas.

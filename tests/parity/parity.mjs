@@ -28,7 +28,7 @@ if (lines.length !== types.length * Number(count)) {
   process.exit(1);
 }
 
-let edits = 0;
+let edits = 0, refused = 0;
 for (const line of lines) {
   const [type, seed] = line.split(" ");
   const wide = BigInt(seed);
@@ -43,9 +43,11 @@ for (const line of lines) {
     process.exit(1);
   }
   edits += made;
+  refused += failed;
 }
 if (edits < lines.length) {
   console.error(`only ${edits} edits in ${lines.length} histories: the samples do too little`);
   process.exit(1);
 }
-console.log(`${lines.length} histories, ${edits} edits: native and WebAssembly gave equal bytes`);
+console.log(`proof: parity   ${lines.length} histories, ${edits} edits, ${refused} refusals: ` +
+  "native and WebAssembly gave equal bytes");

@@ -44,6 +44,22 @@ class Dots : public Vec<Dot> {
     return at;
   }
 
+  // Gives all replicas of `more` that are new their places at once, with seq 0, and as many zeros
+  // to the items beside. O(n + m), where one raise() after the other is O(n m).
+  void admit(const Dots& more, Vec<uint64_t>* beside) {
+    size_t from = size(), to = from, other = more.size();
+    for (const Dot& dot : more) to += seq(dot.replica) == 0;
+    resize(to);
+    if (beside) beside->resize(to);
+    while (from != to) {
+      bool fresh = !from || (*this)[from - 1].replica < more[other - 1].replica;
+      other -= fresh || (*this)[from - 1].replica == more[other - 1].replica;
+      from -= !fresh;
+      (*this)[--to] = fresh ? Dot{more[other].replica, 0} : (*this)[from];
+      if (beside) (*beside)[to] = fresh ? 0 : (*beside)[from];
+    }
+  }
+
  private:
   mutable size_t last_ = 0;
 };
