@@ -86,7 +86,7 @@ export class SyncKit extends StoredKit<Document> {
       Document,
       options,
       typeof storage == 'object' ? storage : new IndexedDbStorage(),
-      wasm ?? new URL('core.wasm', import.meta.url),
+      wasm ?? options.types?.[0]?.wasm_ ?? new URL('core.wasm', import.meta.url),
     );
   }
   /** The document of that id (1 to 512 bytes); the same object while it is open. */
