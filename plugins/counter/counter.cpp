@@ -13,33 +13,24 @@ Status Counter::read(Bytes delta, Dots& dots, Reader& sums) {
   return good ? Status{} : malformed_delta();
 }
 
-// Finds out how the value changes, tells it, and goes over all again to change it. Of an op the
-// sums are added to those that are here, of a state they replace them.
+// Of an op the sums are added to those that are here, of a state they replace them. Whatever can
+// fail comes first.
 Status Counter::join(const Dots& dots, Reader sums, bool is_op, Writer& patch) {
-  make_room(seen_, dots.size());  // the last that can fail, but for the patch
+  make_room(seen_, dots.size());
   make_room(sums_, dots.size());
-  uint64_t value = 0;
-  for (bool commit : {false, true}) {
-    value = value_;
-    if (commit && dots.size() > 1) seen_.admit(dots, &sums_);
-    Reader in = sums;
-    for (const Dot& dot : dots) {
-      uint64_t sum = static_cast<uint64_t>(in.zigzag()), before = 0;
-      size_t at = seen_.position(dot.replica);
-      bool known = at < seen_.size() && seen_[at].replica == dot.replica;
-      if (known && dot.seq <= seen_[at].seq) continue;
-      if (known) before = sums_[at];
-      if (is_op) sum += before;
-      value += sum - before;
-      if (!commit) continue;
-      if (!known) sums_.insert(at, 0);
-      sums_[at] = sum;
-      seen_.raise(dot);
-    }
-    if (!commit && value != value_) patch.zigzag(static_cast<int64_t>(value - value_));
-    if (!patch.ok()) return {};
+  if (!patch.make_room(kMaxVarintBytes)) return {};
+  if (dots.size() > 1) seen_.admit(dots, &sums_);
+  uint64_t before = value_;
+  for (const Dot& dot : dots) {
+    uint64_t sum = static_cast<uint64_t>(sums.zigzag());
+    if (seen_.has(dot)) continue;
+    size_t known = seen_.size(), at = seen_.raise(dot);
+    if (seen_.size() != known) sums_.insert(at, 0);
+    if (!is_op) sum -= sums_[at];
+    sums_[at] += sum;
+    value_ += sum;
   }
-  value_ = value;
+  if (value_ != before) patch.zigzag(static_cast<int64_t>(value_ - before));
   return {};
 }
 

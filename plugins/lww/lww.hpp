@@ -22,8 +22,8 @@
 // else will do.
 //
 // Failure: a delta is applied row by row while it is read. Each replaced entry waits in the
-// journal until the call has written its output; Change puts all of them back when it did not get that
-// far.
+// journal until the call has written its output; Change puts all of them back when it did not get
+// that far.
 //
 // Threads: as crdt.hpp says: calls on one instance never overlap, inspect is reentrant.
 #pragma once

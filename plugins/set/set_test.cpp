@@ -88,6 +88,21 @@ TEST(Set, a_concurrent_add_wins_over_a_clear) {
   EXPECT_EQ(a.doc.snapshot(), b.doc.snapshot());
 }
 
+TEST(Set, a_hundred_thousand_edits_leave_only_the_present_state) {
+  Replica a{0x1234567812345678};
+  for (int i = 0; i < 100'000; ++i) {
+    std::string value = "\"element-" + std::to_string(i % 1000) + "\"";
+    (i / 1000 % 2 == 0 ? a.add(value.c_str()) : a.remove(value.c_str()));
+  }
+  EXPECT_EQ(a.view(), "[]");
+  EXPECT_EQ(a.doc.snapshot().size(), 2u + 8 + 3);  // the head: one author, its last seq
+  for (int i = 0; i < 1000; ++i) {
+    std::string value = "\"element-" + std::to_string(i) + "\"";
+    a.add(value.c_str());
+  }
+  EXPECT_LT(a.doc.snapshot().size(), 8'000u);
+}
+
 TEST(Set, a_snapshot_conveys_removals_without_tombstones) {
   Replica a{1}, b{2};
   b.merge(a.add("1"));

@@ -110,6 +110,7 @@ sk_error error = {sizeof(sk_error), 0, {0}};
 Buffer scratch, output, intent;
 Buffer needs;  // dots that a delta builds on
 Registry* registry = nullptr;
+uint64_t now_ms = 0;
 wire::Transaction incoming;  // kept for its memory
 
 uint32_t address(const void* pointer) {
@@ -185,6 +186,14 @@ void interrupt(Replica& replica) {
   settle_builds(replica);
 }
 
+// Before an edit that is the first of its batch, or after an interruption.
+SK_OUTLINE void take_clock(Replica& replica) {
+  if (!replica.open()) replica.next = replica.document.version()[replica.id] + 1;
+  replica.interrupted = false;
+  replica.clock.observe(replica.document.max_hlc());
+  replica.hlc = replica.clock.tick(now_ms);
+}
+
 // The edit by which the field comes into being.
 SK_OUTLINE int32_t first_edit(Field& field, const Stamp& stamp, Bytes intent, uint32_t& count) {
   Replica& replica = *field.owner;
@@ -203,6 +212,7 @@ SK_OUTLINE int32_t no_edit(Replica& replica, size_t deltas_len, sk_status code) 
 // Applies an intent; how many dots it took, or a failure's code below 0.
 SK_OUTLINE int32_t edit(Field& field, const uint8_t* bytes, size_t len) {
   Replica& replica = *field.owner;
+  if (!replica.open() || replica.interrupted) take_clock(replica);
   if (replica.deltas.len > kMaxBatchBytes) spill(replica);
   Stamp stamp{replica.id, replica.next, replica.hlc};
   size_t before = replica.deltas.len;
@@ -529,14 +539,9 @@ SK_WASM(sk_replica_field)
   return field;
 }
 
-// The time for the edits that follow; called before the first edit after anything else. A batch
-// that was not interrupted keeps its clock.
-SK_WASM(sk_replica_clock)(Replica* replica, double now)->void {
-  if (!replica->open()) replica->next = replica->document.version()[replica->id] + 1;
-  if (replica->open() && !replica->interrupted) return;
-  replica->interrupted = false;
-  replica->clock.observe(replica->document.max_hlc());
-  replica->hlc = replica->clock.tick(now > 0 ? static_cast<uint64_t>(now) : 0);
+// The time of the edits that follow.
+SK_WASM(sk_time)(double unix_ms)->void {
+  now_ms = unix_ms > 0 ? static_cast<uint64_t>(unix_ms) : 0;
 }
 
 SK_WASM(sk_edit)(Field* field, uint32_t intent_len)->int32_t {

@@ -88,7 +88,12 @@ const uint64_t kHuge = uint64_t{1} << 60;
 std::string text_op(uint8_t flags, uint64_t replica, uint64_t seq, const std::string& rest) {
   return std::string(1, static_cast<char>(flags | 1)) + fixed64(replica) + varint(seq) + rest;
 }
-enum : uint8_t { kErases = 4, kInserts = 8, kTable = 16, kTyping = 32 };
+enum : uint8_t { kErases = 4, kInserts = 8, kTyping = 16 };
+// Dots in an op: of its author, by their distance; of others, the k-th of those that it names.
+std::string own(uint64_t distance) { return varint(distance << 1); }
+std::string their(uint64_t seq, uint64_t which, const std::string& id = {}) {
+  return varint(seq << 1 | 1) + varint(which) + id;
+}
 
 // Replica 1 typed "abc" (dots 1 to 3), replica 2 "xy" behind it (1, 2), 1 deleted the "b" (4).
 Target small_text(const Type& type) {
@@ -105,43 +110,48 @@ Target small_text(const Type& type) {
 TEST(Crafted, text_origins_and_deletions_that_are_forged) {
   Type type("text");
   Target target = small_text(type);
-  auto of_table = [](const std::string& ids) { return varint(ids.size() / 8) + ids; };
-  std::string two = of_table(fixed64(2)), stranger = of_table(fixed64(77));
+  std::string two = fixed64(2);
   const std::string bad[] = {
-      text_op(kInserts, 1, 5, "\1" + none + "q"),                 // own dot 4: a deletion
-      text_op(kInserts, 1, 5, "\5" + none + "q"),                 // own dot 0
-      text_op(kInserts, 1, 5, varint(6) + none + "q"),            // own dot -1
-      text_op(kInserts, 1, 5, varint(kHuge) + none + "q"),        // far below 0
-      text_op(kInserts, 1, 9, "\2" + none + "q"),                 // own dot 7, of another field
-      text_op(kInserts, 9, 1, "\1" + none + "q"),                 // itself
-      text_op(kInserts | kTable, 1, 5, two + "\3\1" + none + "q"),       // not there yet
-      text_op(kInserts | kTable, 1, 5, two + none + "\3\1" + "q"),       // neither as right origin
-      text_op(kInserts | kTable, 2, 3, of_table(fixed64(1)) + "\4\1" + none + "q"),  // a deletion
-      text_op(kInserts | kTable, 1, 5, stranger + "\1\1" + none + "q"),  // a stranger's
-      text_op(kInserts | kTable, 1, 5, two + "\1\2" + none + "q"),       // beyond the table
-      text_op(kInserts | kTable, 1, 5, of_table(fixed64(1)) + "\1\1" + none + "q"),  // itself in it
-      text_op(kInserts | kTable, 1, 5, of_table(fixed64(3) + fixed64(2)) + "\1\1" + none + "q"),
-      text_op(kInserts | kTable, 1, 5, of_table(fixed64(2) + fixed64(2)) + "\1\1" + none + "q"),
-      text_op(kInserts | kTable, 1, 5, none + none + none + "q"),       // empty table
-      text_op(kInserts | kTable, 1, 5, varint(kHuge) + fixed64(2) + "\1\1" + none + "q"),
-      text_op(kInserts, 1, 3, none + none + "cq"),                // overlaps: 4 is no atom
-      text_op(kInserts, 1, ~uint64_t{0}, none + none + "qq"),     // past the last seq
-      text_op(kInserts, 0, 5, none + none + "q"),                 // nobody's
-      text_op(kInserts, 1, 0, none + none + "q"),                 // dot 0
-      text_op(kTyping | kInserts, 1, 5, none + "q"),              // typed behind a deletion
-      text_op(kTyping | kInserts, 9, 1, none + "q"),              // typed behind nothing
-      text_op(kTyping | kErases, 1, 5, "\2" + none),              // flags that exclude each other
-      text_op(kInserts | 64, 1, 5, none + none + "q"),            // unknown flags
+      text_op(kInserts, 1, 5, own(1) + none + "q"),                  // own dot 4: a deletion
+      text_op(kInserts, 1, 5, own(5) + none + "q"),                  // own dot 0
+      text_op(kInserts, 1, 5, own(6) + none + "q"),                  // own dot -1
+      text_op(kInserts, 1, 5, own(kHuge) + none + "q"),              // far below 0
+      text_op(kInserts, 1, 9, own(2) + none + "q"),                  // own dot 7, of another field
+      text_op(kInserts, 9, 1, own(1) + none + "q"),                  // itself
+      text_op(kInserts, 1, 5, their(3, 0, two) + none + "q"),        // not there yet
+      text_op(kInserts, 1, 5, none + their(3, 0, two) + "q"),        // neither as right origin
+      text_op(kInserts, 2, 3, their(4, 0, fixed64(1)) + none + "q"), // a deletion
+      text_op(kInserts, 1, 5, their(1, 0, fixed64(77)) + none + "q"),  // a stranger's
+      text_op(kInserts, 1, 5, their(1, 1, two) + none + "q"),        // the second, without a first
+      text_op(kInserts, 1, 5, their(1, kHuge, two) + none + "q"),
+      text_op(kInserts, 1, 5, their(0, 0, two) + none + "q"),        // their dot 0
+      text_op(kInserts, 1, 5, their(kHuge, 0, two) + none + "q"),
+      text_op(kInserts, 1, 5, their(1, 0, fixed64(1)) + none + "q"), // itself as another
+      text_op(kInserts, 1, 5, their(1, 0, fixed64(0)) + none + "q"), // nobody as another
+      text_op(kInserts, 1, 5, their(1, 0) + none),                   // an id that is cut short
+      text_op(kInserts, 1, 3, none + none + "cq"),                   // overlaps: 4 is no atom
+      text_op(kInserts, 1, ~uint64_t{0}, none + none + "qq"),        // past the last seq
+      text_op(kInserts, 1, uint64_t{1} << 63, none + none + "q"),
+      text_op(kInserts, 1, (uint64_t{1} << 63) - 1, none + none + "qq"),
+      text_op(kInserts, 0, 5, none + none + "q"),                    // nobody's
+      text_op(kInserts, 1, 0, none + none + "q"),                    // dot 0
+      text_op(kTyping | kInserts, 1, 5, none + "q"),                 // typed behind a deletion
+      text_op(kTyping | kInserts, 9, 1, none + "q"),                 // typed behind nothing
+      text_op(kTyping | kErases, 1, 5, own(2) + none),               // flags that exclude
+      text_op(kInserts | 64, 1, 5, none + none + "q"),               // unknown flags
       text_op(kInserts | 128, 1, 5, none + none + "q"),
-      text_op(0, 1, 5, "q"),                                      // does nothing
-      text_op(kInserts, 1, 5, none + none),                       // inserts nothing
-      text_op(kErases, 1, 5, "\1" + none),                        // deletes a deletion
-      text_op(kErases, 1, 5, none + none),                        // deletes itself
-      text_op(kErases, 1, 5, "\2" + varint(kHuge << 1)),          // 2^60 atoms
-      text_op(kErases, 1, 5, "\2" + varint(2 << 1)),              // one too many: it reaches 5
-      text_op(kErases | kTable, 1, 5, two + "\1\1" + varint(uint64_t{1} << 29)),
-      text_op(kErases, 1, 5, "\2\1"),                             // promises another run
-      text_op(kErases, 1, 5, "\2" + none + "q")};                 // something follows
+      text_op(kInserts | 32, 1, 5, none + none + "q"),
+      text_op(0, 1, 5, "q"),                                         // does nothing
+      text_op(kInserts, 1, 5, none + none),                          // inserts nothing
+      text_op(kErases, 1, 5, own(1) + none),                         // deletes a deletion
+      text_op(kErases, 1, 5, none + none),                           // deletes itself
+      text_op(kErases, 1, 5, own(2) + varint(kHuge << 1)),           // 2^60 atoms
+      text_op(kErases, 1, 5, own(2) + varint(2 << 1)),               // one too many: it reaches 5
+      text_op(kErases, 1, 5, their(1, 0, two) + varint(uint64_t{1} << 29)),
+      text_op(kErases, 1, 5, own(4) + "\1" + own(4) + none),         // deletes an atom twice
+      text_op(kErases, 1, 5, own(4) + "\1" + own(2) + "\1" + own(4) + none),
+      text_op(kErases, 1, 5, own(2) + "\1"),                         // promises another run
+      text_op(kErases, 1, 5, own(2) + none + "q")};                  // something follows
   size_t count = 0;
   for (const std::string& delta : bad) target.refuses(delta, count++);
   std::cout << "proof: crafted  text: " << count << " forged operations refused whole" << std::endl;

@@ -56,8 +56,8 @@ std::string text_pieces(size_t n, const std::string& code, const std::string& ex
 const Family kFamilies[] = {
     {"text", "one deletion of everything, again and again",
      [](size_t n) {
-       std::string run = varint(n) + varint((n - 1) << 1 | 1);
-       std::string last = varint(n) + varint((n - 1) << 1);
+       std::string run = varint(n << 1) + varint((n - 1) << 1 | 1);
+       std::string last = varint(n << 1) + varint((n - 1) << 1);
        return Attack{interleaved_text(n),
                      "\5" + fixed64(1) + varint(n + 1) + repeated(run, n / 4) + last};
      }},
@@ -74,7 +74,7 @@ const Family kFamilies[] = {
     {"text", "deletions of single letters",
      [](size_t n) {
        std::string runs;
-       for (size_t i = n; i > 0; --i) runs += varint(i) + (i > 1 ? "\1" : none);
+       for (size_t i = n; i > 0; --i) runs += varint(i << 1) + (i > 1 ? "\1" : none);
        return Attack{interleaved_text(n), "\5" + fixed64(1) + varint(n + 1) + runs};
      }},
     {"text", "writers without letters",

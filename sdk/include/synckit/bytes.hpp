@@ -137,6 +137,8 @@ class Buffer : public sk_buf {
   }
 };
 
+inline constexpr size_t kMaxVarintBytes = 10;
+
 // Appends to an sk_buf; a null target counts and discards (`length()` still advances).
 // A failed reserve makes it sticky-bad: check `status()` once at the end.
 class Writer {
@@ -151,6 +153,10 @@ class Writer {
     return bad_ ? Status{SK_NOMEM, "out of memory"} : Status{};
   }
 
+  // Whether `len` bytes can be written; from then on they can.
+  bool make_room(size_t len) {
+    return !buf_ || (!bad_ && (buf_->cap - buf_->len >= len || grow(len)));
+  }
   void byte(uint8_t value) {
     if (uint8_t* at = room(1)) *at = value;
   }
@@ -184,8 +190,7 @@ class Writer {
       discarded_ += len;
       return nullptr;
     }
-    if (bad_) return nullptr;
-    if (buf_->cap - buf_->len < len && !grow(len)) return nullptr;
+    if (!make_room(len)) return nullptr;
     uint8_t* at = buf_->data + buf_->len;
     buf_->len += len;
     return at;

@@ -2,10 +2,9 @@
 // out as bytes, and what others send goes in as bytes. For whoever has a transport of their own,
 // for tools, tests and benchmarks.
 //
-// At most one call into WASM per edit. An edit's clock is taken when the first edit after a commit
-// or an apply is made (`open_`); see sdk/wasm/replica.cpp for what an open batch is. Nobody can see
-// the steps between the edits of one batch, so what the batch itself overwrites is held back here
-// (replica-fields.ts), and its last state is what WASM gets when somebody looks.
+// At most one call into WASM per edit; see sdk/wasm/replica.cpp for what an open batch is. Nobody
+// can see the steps between the edits of one batch, so what the batch itself overwrites is held
+// back here (replica-fields.ts), and its last state is what WASM gets when somebody looks.
 
 import { hex, hex64, type Json, Reader } from './codec.js';
 import type { WasmSource } from './core.js';
@@ -42,7 +41,7 @@ const randomReplica = (): bigint => {
 
 /** A document without a session. Made by `Replica.create` and `Replica.load`. */
 export class BaseReplica {
-  /** Whether the clock of the open batch was taken. @internal */
+  /** Whether the time was looked at for the open batch. @internal */
   open_ = false;
   /** Counts the calls of `apply`: values read before may have changed. @internal */
   applies_ = 0;
@@ -232,12 +231,12 @@ export class BaseReplica {
     else this.batch_++;
     this.open_ = false;
   }
-  /** Before the first edit of a batch: takes its clock. @internal */
+  /** Before the first edit of a batch. @internal */
   begin_(): void {
-    const now = this.runtime_.now_();
-    this.runtime_.clock_(this.handle_(), now);
+    this.handle_();
+    this.runtime_.time_();
     this.open_ = true;
-    this.undo_?.begin_(now);
+    this.undo_?.begin_(Date.now());
   }
   /** After an edit that took no dots: it failed, or had nothing to do. @internal */
   settle_(count: number): void {

@@ -376,7 +376,7 @@ export class ReplicaCounter extends ReplicaField {
       high = Number(by >> 32n);
     }
     this.flush_();
-    const isLater = replica_.open_;
+    const isLater = replica_.open_ || this.batch_ == replica_.batch_;
     this.step_(low, high);
     if (isLater) this.begin_();
   }
@@ -400,6 +400,7 @@ export class ReplicaCounter extends ReplicaField {
   override flush_(): void {
     const sum = this.held_;
     this.held_ = 0;
+    this.room_ -= Math.abs(sum);
     if (sum) this.step_(sum | 0, Math.floor(sum / 2 ** 32));
   }
   /** The value; throws `limit` when a number cannot hold it exactly: then use `bigValue`. */

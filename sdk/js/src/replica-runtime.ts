@@ -18,7 +18,7 @@ const kFirstSlabWords = 1024;
 const kSmallUpdate = 1024;
 /** kKeptScratch of replica.cpp: after a larger input the scratch area is given back. */
 const kScratchBytes = 65536;
-const kTimeReads = 63;
+const kUntimed = 63;
 /** Up to this length a string is written unit by unit, which beats the encoder. */
 export const kShortText = 48;
 
@@ -53,14 +53,13 @@ export class Runtime {
   private slabWords_ = kFirstSlabWords; // of the next one
   private slabBuffer_ = this.slab_.buffer; // `slab_.buffer` is a call
   private slabAt_ = 0; // words
-  private reads_ = 0; // for which time_ is still good
-  private time_ = 0;
-  private forgets_: Promise<void> | undefined; // the end of the task will
+  private untimed_ = 0; // batches for which the time is still good
+  private forgets_ = false; // whether the end of the task sets that to 0
   // Fields, not the exports object: a call through it costs as much again as the call.
   readonly new_: Call;
   readonly free_: Call;
   readonly field_: Call;
-  readonly clock_: Call;
+  private readonly clock_: Call;
   readonly edit_: Call;
   readonly know_: Call;
   readonly editKnown_: Call;
@@ -93,7 +92,7 @@ export class Runtime {
     this.new_ = sk['sk_replica_new']!;
     this.free_ = sk['sk_replica_free']!;
     this.field_ = sk['sk_replica_field']!;
-    this.clock_ = sk['sk_replica_clock']!;
+    this.clock_ = sk['sk_time']!;
     this.edit_ = sk['sk_edit']!;
     this.know_ = sk['sk_know']!;
     this.editKnown_ = sk['sk_edit_known']!;
@@ -124,18 +123,21 @@ export class Runtime {
     this.words_ = new Uint32Array(this.memory_.buffer);
   }
   /**
-   * The time, read once a task and at least every 64th time: it costs as much as an edit, and the
-   * replica's clock rises by itself.
+   * Before a batch. The time is read once a task and at least for every 64th: that costs as much as
+   * an edit, and a replica's clock rises by itself.
    */
-  now_(): number {
-    if (this.reads_-- > 0) return this.time_;
-    this.reads_ = kTimeReads;
-    if (!this.forgets_) this.forgets_ = Promise.resolve().then(() => this.forget_());
-    return (this.time_ = Date.now());
+  time_(): void {
+    if (--this.untimed_ < 0) this.readTime_();
   }
-  private forget_(): void {
-    this.reads_ = 0;
-    this.forgets_ = undefined;
+  private readTime_(): void {
+    this.untimed_ = kUntimed;
+    this.clock_(Date.now());
+    if (this.forgets_) return;
+    this.forgets_ = true;
+    void Promise.resolve().then(() => {
+      this.untimed_ = 0;
+      this.forgets_ = false;
+    });
   }
 
   /** Makes scratch hold `n` bytes, and the views fit. */
