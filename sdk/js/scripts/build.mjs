@@ -60,6 +60,13 @@ const { mangleCache } = await build({
   external: ['node:*', 'ws', 'react', 'vue'],
 });
 
+// Chunks that an entry imports only to have them run in order: none does anything by itself, and
+// bundlers warn of such an import from a package without side effects.
+for (const name of readdirSync(dist).filter((file) => file.endsWith('.js'))) {
+  const path = join(dist, name);
+  writeFileSync(path, readFileSync(path, 'utf8').replace(/import"\.\/chunk-\w+\.js";/g, ''));
+}
+
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const types = ['-p', join(root, 'tsconfig.json'), '--emitDeclarationOnly'];
 types.push('--outDir', join(dist, 'types'));
