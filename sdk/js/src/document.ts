@@ -260,8 +260,7 @@ export const createDocument = (kit: BaseKit<any>, id: string): BaseDocument<any>
     });
     kit.drain_();
   };
-  const { get, set, subscribe } = root;
   const ready = load();
   ready.catch(() => {}); // also told as an error event
-  return Object.assign(document, { get, set, subscribe, delete: root.delete, ready });
+  return Object.assign(document, root, { ready });
 };

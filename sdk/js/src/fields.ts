@@ -1,6 +1,6 @@
-// The fields beside the map: text, set, counter, and types that plugins bring.
+// The fields beside the map: text, set and counter.
 
-import { canonical, utf8, type Json } from './codec.js';
+import { canonical, type Json } from './codec.js';
 import { fail } from './errors.js';
 import { createField, type Field, type MakeField } from './field.js';
 import {
@@ -205,32 +205,3 @@ export const counterField: MakeField<CounterField> = (document, name, type) => {
 };
 const difference = (from: bigint, to: bigint): { by: bigint } | undefined =>
   to == from ? undefined : { by: to - from };
-
-/**
- * A field of a type that a plugin brings: raw bytes in, raw bytes out. A change is the plugin's
- * patch, or undefined when the view is to be read anew.
- */
-export interface CustomField extends Field<Uint8Array | undefined> {
-  /** Applies an intent, in the plugin's own format. */
-  mutate(intent: Uint8Array): void;
-  /** The value as the plugin's JSON text, in UTF-8; empty before the document is ready. */
-  view(): Uint8Array;
-}
-
-/** @internal */
-export const customField: MakeField<CustomField> = (document, name, type) => {
-  // It has no view here: only the plugin knows how to move one.
-  const [field, , edit, json] = createField<Uint8Array | undefined, 0>(
-    document,
-    name,
-    type,
-    () => 0,
-    (view, patch) => [view, patch.raw(patch.left).slice()],
-    () => undefined,
-  );
-  return {
-    ...field,
-    mutate: (intent) => edit((out) => out.raw_(intent)),
-    view: () => utf8(json()),
-  };
-};

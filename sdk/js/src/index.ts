@@ -2,20 +2,20 @@
 
 import { hex, hex64, Reader, toJson, type Json } from './codec.js';
 import { createDocument, type BaseDocument } from './document.js';
+import { fail } from './errors.js';
 import { mapField, type MapField } from './field.js';
 import {
   counterField,
-  customField,
   setField,
   textField,
   type CounterField,
-  type CustomField,
   type SetField,
   type TextField,
 } from './fields.js';
 import { IndexedDbStorage } from './indexeddb.js';
 import type { BaseKit, KitOptions } from './kit.js';
 import { createPresence, type Presence } from './presence.js';
+import type { CustomField } from './plugin.js';
 import { openStored } from './stored.js';
 
 /** One document of a kit. Its fields come into being by their first edit. */
@@ -70,7 +70,12 @@ export const createFullDocument = (kit: BaseKit<any>, id: string): Document<any>
       args.length > 1 ? set(...(args as [any, any])) : field(setField, args[0], 'set'),
     counter: (name: string) => field(counterField, name, 'counter'),
     map: (name: string) => field(mapField, name, 'lww'),
-    custom: (name: string, type: string) => field(customField, name, type),
+    custom: (name: string, type: string) =>
+      field(
+        kit.custom_ ?? fail('unsupported', `${type}: give its plugin to open({ types })`),
+        name,
+        type,
+      ),
   });
 };
 
@@ -98,6 +103,6 @@ export const SyncKit = {
 };
 
 export * from './public.js';
-export type { CounterField, CustomField, SetField, TextField } from './fields.js';
+export type { CounterField, SetField, TextField } from './fields.js';
 export { loadPlugin } from './plugin.js';
 export { moveCaret, textDiff, type SetChange, type TextOp } from './views.js';

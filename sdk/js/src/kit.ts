@@ -9,7 +9,8 @@ import { now, type Core, type WasmSource } from './core.js';
 import type { BaseDocument, ChangeEvent, RejectedEvent, Status } from './document.js';
 import { fail, statusError, wrap, type SyncKitError } from './errors.js';
 import { each, emitter, type Emitter } from './events.js';
-import type { PluginType } from './plugin.js';
+import type { MakeField } from './field.js';
+import type { CustomField, PluginType } from './plugin.js';
 import type { StorageAdapter } from './storage.js';
 
 /** The part of the WebSocket interface that is needed. */
@@ -102,6 +103,8 @@ export interface BaseKit<D extends BaseDocument<any> = BaseDocument<any>>
   readonly own_: Record<number, (r: Reader) => unknown>;
   /** Gives the engine what is stored of a document. @internal */
   fill_?: (document: BaseDocument<any>) => Promise<void>;
+  /** What makes fields of types that plugins bring. @internal */
+  custom_?: MakeField<CustomField> | undefined;
   /** Something changed: commit and carry out at the end of this tick. @internal */
   touch_(): void;
   /** @internal */

@@ -59,5 +59,5 @@ export const loadPlugin = async (source: WasmSource): Promise<PluginType> =>
 export * from './public.js';
 export type { Document } from './index.js';
 export { FileStorage } from './file.js';
-export type { CounterField, CustomField, SetField, TextField } from './fields.js';
+export type { CounterField, SetField, TextField } from './fields.js';
 export { moveCaret, textDiff, type SetChange, type TextOp } from './views.js';

@@ -8,7 +8,6 @@ import { createCore, now, randomId, type Core, type WasmSource } from './core.js
 import type { BaseDocument } from './document.js';
 import { wrap, type SyncKitError } from './errors.js';
 import { createKit, type BaseKit, type KitOptions } from './kit.js';
-import type { PluginType } from './plugin.js';
 import type { StorageAdapter, StoreOp } from './storage.js';
 
 /** Milliseconds to wait after a storage failure, doubled up to the last. */
@@ -21,14 +20,11 @@ const queueKind = 4;
 const start = async (
   wasm: WasmSource,
   replica: string,
-  types: readonly PluginType[] = [],
+  { types }: KitOptions,
 ): Promise<Core> => {
-  const core = await createCore(wasm, replica, 1, (op, type, ...rest: any) =>
-    types[type]!.call(core, op, ...(rest as [any, any, any, any, any])),
-  );
-  types.forEach((type, i) =>
-    core.ok_(core.sk_register!(i, core.put_(type.type), type.format, type.minFormat)),
-  );
+  const [ext, register] = types?.[0]?.host_(types) ?? [];
+  const core = await createCore(wasm, replica, 1, ext);
+  register?.(core);
   return core;
 };
 
@@ -110,7 +106,7 @@ const createStored = <D extends BaseDocument<any>>(
       for (const [dead, ids] of Object.entries(await queues(storage))) {
         const free = !kit.closed_ && (await storage.lock(dead));
         if (!free) continue; // alive (it may be this one): it sends by itself
-        const engine = await start(core.module_, dead, options.types);
+        const engine = await start(core.module_, dead, options);
         helper = createStored(engine, dead, make, options, storage, free, true);
         helper.on('error', kit.report_);
         helper.on('rejected', (event) => kit.emit_('rejected', event));
@@ -141,6 +137,7 @@ const createStored = <D extends BaseDocument<any>>(
       core.ok_(core.sk_load!(document.handle_, key.length, value.length, now()));
     }
   });
+  kit.custom_ = options.types?.[0]?.field_;
   const { close } = kit;
   kit.own_[28] = adopt;
   kit.own_[2] = (r) => {
@@ -153,7 +150,7 @@ const createStored = <D extends BaseDocument<any>>(
         key,
         ...(op == 'delete-range'
           ? { last: r.raw(r.uint(2)) }
-          : op != 'delete' && { value: r.raw(r.uint(4)) }),
+          : op != 'delete' && { value: r.raw(r.uint(4)).slice() }),
       } as StoreOp);
     }
     pumping ??= pump();
@@ -192,18 +189,19 @@ export const openStored = async <D extends BaseDocument<any>>(
   storage: StorageAdapter,
   wasm: WasmSource,
 ): Promise<BaseKit<D>> => {
+  let replica = '';
+  let unlock: (() => void) | undefined;
   try {
     await storage.open(options.name ?? 'default');
-    let replica = '';
-    let unlock: (() => void) | undefined;
     const known = await storage.replicas();
     for (replica of [...known, randomId()]) {
       if ((unlock = await storage.lock(replica))) break;
     }
     if (!known.includes(replica)) await storage.register(replica);
-    const core = await start(wasm, replica, options.types);
+    const core = await start(wasm, replica, options);
     return createStored(core, replica, make, options, storage, unlock!);
   } catch (error) {
+    unlock?.();
     await storage.close();
     throw wrap('unavailable', 'the kit cannot be opened', error);
   }
