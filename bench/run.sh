@@ -1,15 +1,20 @@
 #!/usr/bin/env bash
 # bench/run.sh crdt [options]: SyncKit and other CRDT libraries on the same inputs, in one run.
+# bench/run.sh report [--check]: makes docs/performance.md and its plots of the committed results.
 # `bench/run.sh crdt --help` lists the options. Build first: ./dev bench crdt does both.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 suite=${1:-}
 [ $# = 0 ] || shift
-if [ "$suite" != crdt ]; then
-  echo "usage: bench/run.sh crdt [options]" >&2
-  exit 2
-fi
+case $suite in
+  crdt) ;;
+  report) exec node report.mjs "$@" ;;
+  *)
+    echo "usage: bench/run.sh crdt [options] | report [--check]" >&2
+    exit 2
+    ;;
+esac
 
 stamp=node_modules/.synckit-stamp
 if [ ! -f $stamp ] || [ package-lock.json -nt $stamp ]; then

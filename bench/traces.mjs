@@ -2,7 +2,8 @@
 //
 // Recorded: `automerge-paper` (one writer) and `friendsforever` (two writers), gzipped JSON from
 // the public repository josephg/editing-traces (CC BY 4.0). They are not part of this tree; give
-// their directory with --traces DIR or SYNCKIT_TRACES. Without them `generate...` makes traces with
+// their directory with --traces DIR or SYNCKIT_TRACES, or put it (or a link to it) at
+// build/editing-traces. Without them `generate...` makes traces with
 // the same counts from a seed; every result says which of the two was used, because a generated
 // trace measures the same kinds of work and not the same document.
 //
@@ -49,7 +50,7 @@ export function tracesDirectory(option) {
     if (!existsSync(asked)) throw new Error(`no traces at ${asked} (--traces or SYNCKIT_TRACES)`);
     return asked;
   }
-  const beside = path.join(root, '..', 'shared', 'data', 'editing-traces');
+  const beside = path.join(root, 'build', 'editing-traces');
   return existsSync(path.join(beside, kFiles['automerge-paper'])) ? beside : null;
 }
 
@@ -97,6 +98,46 @@ export class PlainText {
     bigger.set(this.#units.subarray(this.#gapEnd), bigger.length - tail);
     this.#units = bigger;
     this.#gapEnd = bigger.length - tail;
+  }
+}
+
+/** The same in chunks, for edits all over a large text; characters up to U+FFFF only. */
+export class RopeText {
+  #chunks = [''];
+  #at = 0; // the chunk last edited
+  #start = 0; // its position
+  length = 0;
+
+  splice(position, remove, insert) {
+    if (position + remove > this.length) throw new Error('an edit past the end of the text');
+    this.length += insert.length - remove;
+    this.#seek(position);
+    let offset = position - this.#start;
+    for (let at = this.#at, left = remove; left > 0; at++, offset = 0) {
+      const chunk = this.#chunks[at];
+      const cut = Math.min(left, chunk.length - offset);
+      this.#chunks[at] = chunk.slice(0, offset) + chunk.slice(offset + cut);
+      left -= cut;
+    }
+    if (!insert) return;
+    offset = position - this.#start;
+    const chunk = this.#chunks[this.#at];
+    const next = chunk.slice(0, offset) + insert + chunk.slice(offset);
+    const middle = next.length >> 1;
+    if (next.length <= 2048) this.#chunks[this.#at] = next;
+    else this.#chunks.splice(this.#at, 1, next.slice(0, middle), next.slice(middle));
+  }
+
+  toString() {
+    return this.#chunks.join('');
+  }
+
+  #seek(position) {
+    while (position < this.#start) this.#start -= this.#chunks[--this.#at].length;
+    for (let size; position > this.#start + (size = this.#chunks[this.#at].length); ) {
+      this.#start += size;
+      this.#at++;
+    }
   }
 }
 

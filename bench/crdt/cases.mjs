@@ -10,13 +10,20 @@
 //   artefact   (name) -> what `artefacts[name]` made in an earlier process: Uint8Array[]
 //   trace      (name) -> a trace
 //   check      (condition, what): a failed one fails the case
-// and returns { final, ...extra }: `final` is a string that every library must agree on (or null).
+// and returns { final, ...extra }: `final` is a string that every library must agree on (or null);
+// `rounds`: how often `measure` did all of it.
+//
+// A case also has: `unit` when it is not CPU milliseconds, `once` when one run tells all, `whole`
+// when it cannot be run on a part of its operations, `update` when it tells how many bytes the
+// update of what has, `own` when only SyncKit runs it, `short` for a title beside others.
 //
 // Inputs of the map, set and B1 cases come from fixed seeds, so all libraries get the same.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 
-import { PlainText, random, textAfter, versionsOf } from '../traces.mjs';
+import { PlainText, random, RopeText, textAfter, versionsOf } from '../traces.mjs';
+import { opening } from './opening.mjs';
 
 const kKeys = 1000;
 const kSizes = { sequential: 259_778, concurrent: 26_078 };
@@ -157,6 +164,7 @@ function b1Case(kind, title) {
   return {
     id: `b1-${kind}`,
     title: `B1 ${title}, N = 6,000: edit, encode, apply on a second replica`,
+    short: title,
     group: 'B1',
     size: 6000,
     async run({ n, create, measure, check }) {
@@ -164,7 +172,7 @@ function b1Case(kind, title) {
       const expected = new PlainText();
       for (const splice of splices) expected.splice(...splice);
       const writer = await create({ replica: 1, updates: 'each' });
-      const reader = await create({ replica: 2, updates: 'each' });
+      const reader = await create({ replica: 2 }); // it makes no edits, so nobody wants its updates
       measure(() => {
         for (const [position, remove, insert] of splices) {
           writer.splice(position, remove, insert);
@@ -174,6 +182,52 @@ function b1Case(kind, title) {
       check(writer.text() === expected.toString(), 'the writer has the expected text');
       check(reader.text() === expected.toString(), 'the reader has the expected text');
       return { final: reader.text() };
+    },
+  };
+}
+
+// ---- growth -------------------------------------------------------------------------------------
+
+// What bench/native/crdt_bench.cpp does as well: edits at random places, 3 of 4 insertions.
+function growthCase(n) {
+  return {
+    id: `text-random-${n}`,
+    title: `${String(n).replace(/(?=(000)+$)/g, ',')} random edits`,
+    group: 'growth',
+    size: n,
+    whole: true,
+    own: true,
+    async run({ n: count, create, measure, check }) {
+      const next = random(n);
+      const edits = new Int32Array(2 * count); // position, and the letter or -1 for a deletion
+      const expected = new RopeText();
+      for (let i = 0; i < count; i++) {
+        const { length } = expected;
+        const removes = length > 0 && next() < 0.25;
+        const position = Math.floor(next() * (removes ? length : length + 1));
+        const letter = removes ? -1 : Math.floor(next() * 26);
+        edits.set([position, letter], 2 * i);
+        expected.splice(position, removes ? 1 : 0, removes ? '' : kLetters[letter]);
+      }
+      const replayInto = (doc, most) => {
+        for (let i = 0; i < Math.min(2 * count, most); i += 2) {
+          const letter = edits[i + 1];
+          doc.splice(edits[i], letter < 0 ? 1 : 0, letter < 0 ? '' : kLetters[letter]);
+        }
+      };
+      // Compilers first: start-up would hide how the cost of an edit grows.
+      for (let i = 0; i < 20; i++) {
+        replayInto(await create({ replica: 2 }), 20_000);
+        await sleep(10);
+      }
+      // A small one several times, each time into a new document.
+      const docs = [];
+      for (let i = 0; i < Math.max(1, 200_000 / n); i++) docs.push(await create({ replica: 1 }));
+      measure(() => {
+        for (const doc of docs) replayInto(doc, Infinity);
+      });
+      for (const doc of docs) check(doc.text() === expected.toString(), 'the expected text');
+      return { final: docs[0].text(), rounds: docs.length };
     },
   };
 }
@@ -197,6 +251,7 @@ export const cases = [
   {
     id: 'text-updates',
     title: 'the same with an encoded update per patch',
+    update: 'one patch of automerge-paper',
     group: 'text',
     size: kSizes.sequential,
     async run({ n, create, measure, trace, check }) {
@@ -227,6 +282,7 @@ export const cases = [
     id: 'text-load',
     title: 'load the saved state and read the text',
     group: 'text',
+    whole: true,
     size: kSizes.sequential,
     needs: 'state',
     async run({ n, create, load, measure, trace, artefact, check }) {
@@ -277,6 +333,7 @@ export const cases = [
   {
     id: 'text-session',
     title: 'friendsforever, two writers exchange as recorded',
+    update: 'one edit of friendsforever',
     group: 'text',
     size: kSizes.concurrent,
     async run({ n, create, measure, trace, check }) {
@@ -328,6 +385,7 @@ export const cases = [
   {
     id: 'map-updates',
     title: 'the same with an encoded update each',
+    update: 'one map write',
     group: 'data',
     size: 100_000,
     async run({ n, create, measure, check }) {
@@ -432,4 +490,6 @@ export const cases = [
   b1Case('prepend', 'prepend characters'),
   b1Case('random', 'insert characters at random places'),
   b1Case('insert-delete', 'insert and delete strings at random places'),
+  ...[10_000, 100_000, 1_000_000].map(growthCase),
+  ...opening,
 ];

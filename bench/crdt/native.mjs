@@ -4,7 +4,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { encodeTrace, loadTrace } from '../traces.mjs';
-import { median } from './report.mjs';
+import { median } from './format.mjs';
 
 /** { rows } (medians over the runs), { skipped } with the reason, or { error }. */
 export function runNative(root, state, settings) {

@@ -1,6 +1,7 @@
 // Runs the CRDT benchmark: every (library, case, run) in a process of its own, the libraries taking
 // turns inside each case, and their order turning from run to run, so that a machine that gets
-// slower or busier meets them all alike. Then writes the results (report.mjs).
+// slower or busier meets them all alike. Then writes the results, and what ../report.mjs makes of
+// them. What takes long is run less often (kSlowMs); a row says how often it was.
 //
 // Only a full run (all cases, all installed libraries, SyncKit in WASM and native among them, at
 // least kFullRuns runs, nothing scaled down, nothing failed) is written to bench/results/,
@@ -8,22 +9,31 @@
 // up as a published number.
 
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
+import { make, write } from '../report.mjs';
 import { kDefaultSeed, loadTrace, tracesDirectory } from '../traces.mjs';
 import { artefacts, cases } from './cases.mjs';
+import { median, quantity } from './format.mjs';
+import { cpuTimes, othersShare } from './machine.mjs';
 import { runNative } from './native.mjs';
-import { kScaledNote, median, printTable, writeReport } from './report.mjs';
+import { kBusyLoad, kScaledNote, printTable, warnings } from './tables.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.resolve(here, '..', '..');
 const kDefaultRuns = 5;
 const kFullRuns = 3;
+const kSlowMs = 5000; // what takes longer runs kSlowRuns times at most
+const kSlowRuns = 3;
+const kFastMs = 300; // what takes less runs twice in each run, since start-up varies
 const kQuickScale = 0.02;
+const kSettleMs = 3 * 60 * 1000;
+const kTryOut = 'build/bench';
 const kTimeoutMs = 15 * 60 * 1000;
 
 // In the order of the table. `package`: its name on npm.
@@ -43,8 +53,10 @@ const kHelp = `bench/run.sh crdt [options]
                   (${[...cases.map((c) => c.id), 'native'].join(', ')})
   --libs a,b      these libraries only (${kLibraries.map((l) => l.id).join(', ')})
   --quick         every input scaled to ${kQuickScale * 100} %: a smoke test, not a measurement
-  --traces DIR    recorded editing traces (or SYNCKIT_TRACES); without them they are generated
-  --seed S        of generated traces (default ${kDefaultSeed})`;
+  --traces DIR    recorded editing traces (or SYNCKIT_TRACES, or build/editing-traces); without
+                  them they are generated
+  --seed S        of generated traces (default ${kDefaultSeed})
+  --out DIR       where what is no full run goes (default ${kTryOut})`;
 
 function options() {
   const { values } = parseArgs({
@@ -55,6 +67,7 @@ function options() {
       quick: { type: 'boolean', default: false },
       traces: { type: 'string' },
       seed: { type: 'string' },
+      out: { type: 'string', default: kTryOut },
       help: { type: 'boolean', default: false },
     },
   });
@@ -75,7 +88,7 @@ function options() {
   const seed = Number(values.seed ?? kDefaultSeed);
   const scale = values.quick ? kQuickScale : 1;
   const traces = tracesDirectory(values.traces);
-  return { runs, only, libs, scale, quick: values.quick, traces, seed };
+  return { runs, only, libs, scale, quick: values.quick, traces, seed, out: values.out };
 }
 
 function firstLine(command, args) {
@@ -106,10 +119,10 @@ function machine() {
 function commandLine(argv) {
   const shown = [];
   for (let i = 0; i < argv.length; i++) {
-    if (argv[i] === '--traces') shown.push('--traces', 'DIR') && i++;
-    else shown.push(argv[i].replace(/^--traces=.*/, '--traces=DIR'));
+    if (/^--(traces|out)$/.test(argv[i])) shown.push(argv[i++], 'DIR');
+    else shown.push(argv[i].replace(/^(--(?:traces|out))=.*/, '$1=DIR'));
   }
-  return ['bench/run.sh crdt', ...shown].join(' ');
+  return ['./dev bench crdt', ...shown].join(' ');
 }
 
 let running = null; // the one child at a time; an interrupted run takes it along
@@ -163,8 +176,10 @@ async function probe(wanted) {
   return { libraries, skipped };
 }
 
-const supports = (library, spec) =>
-  library.only === null || spec.group === 'B1' || spec.group === library.only;
+function supports(library, spec) {
+  if (spec.own) return library.id === 'synckit';
+  return library.only === null || spec.group === 'B1' || spec.group === library.only;
+}
 
 /** Operations that this library runs of this case. */
 function operations(library, spec, scale) {
@@ -198,15 +213,27 @@ class Bench {
     return this.made.get(key).error;
   }
 
-  async one(library, spec) {
-    const { scale } = this.settings;
+  row(library, spec) {
     const key = `${spec.id} ${library.id}`;
-    const full = Math.min(spec.size, Math.max(50, Math.round(spec.size * scale)));
     if (!this.rows.has(key)) {
+      const full = Math.min(spec.size, Math.max(50, Math.round(spec.size * this.settings.scale)));
       this.rows.set(key, { case: spec.id, lib: library.id, full, ran: null, samples: [] });
     }
-    const row = this.rows.get(key);
-    if (row.error || (spec.once && row.samples.length > 0)) return;
+    return this.rows.get(key);
+  }
+
+  fast(library, spec) {
+    const { samples, error } = this.row(library, spec);
+    if (this.settings.quick || spec.unit || error || samples.length === 0) return false;
+    return median(samples) < kFastMs;
+  }
+
+  async one(library, spec) {
+    const { scale } = this.settings;
+    const row = this.row(library, spec);
+    const { samples } = row;
+    if (row.error || (spec.once && samples.length > 0)) return;
+    if (samples.length >= kSlowRuns && !spec.unit && median(samples) > kSlowMs) return;
     let error = spec.needs ? await this.artefact(library, spec.needs) : null;
     let answer = {};
     if (!error) {
@@ -220,7 +247,8 @@ class Bench {
       return;
     }
     const { cpuMs, value, ran, digest, ...extra } = answer;
-    if (cpuMs !== null && ran < full) {
+    // Half of the operations: to extrapolate a capped case, and to tell start-up from the rest.
+    if (cpuMs !== null && (ran < row.full || (library.id === 'synckit' && !spec.whole))) {
       const half = await runWorker(this.job(library, { case: spec.id, n: ran >> 1 }));
       if (half.error) {
         row.error = half.error;
@@ -229,11 +257,11 @@ class Bench {
       }
       (row.halves ??= []).push(half.cpuMs);
     }
-    row.samples.push(value ?? cpuMs);
+    samples.push(value ?? cpuMs);
     row.ran = ran;
     row.digest = digest;
     row.extra = extra;
-    process.stderr.write(`  ${spec.id} ${library.id} ${format(value ?? cpuMs, spec.unit)}\n`);
+    process.stderr.write(`  ${spec.id} ${library.id} ${quantity(value ?? cpuMs, spec.unit)}\n`);
   }
 
   // The same input must give the same value everywhere.
@@ -261,7 +289,7 @@ class Bench {
         value,
         min: Math.min(...row.samples),
         max: Math.max(...row.samples),
-        ...(row.halves ? { estimate: extrapolate(row, value) } : {}),
+        ...(row.ran < row.full ? { estimate: extrapolate(row, value) } : {}),
       };
     });
   }
@@ -276,19 +304,23 @@ function extrapolate(row, value) {
   return value + (row.full - row.ran) * perOperation;
 }
 
-function format(value, unit) {
-  if (unit === 'bytes') return `${value} B`;
-  if (unit === 'memory') return `${(value / 1e6).toFixed(2)} MB`;
-  return `${value.toFixed(1)} ms`;
+// What was built a moment ago still shows in the load average: a whole run waits for it to pass,
+// for a while. A machine that stays busy is told in the report.
+async function settle() {
+  const until = Date.now() + kSettleMs;
+  while (os.loadavg()[0] > kBusyLoad && Date.now() < until) {
+    process.stderr.write(`  load average ${os.loadavg()[0].toFixed(2)}: waiting\n`);
+    await sleep(10_000);
+  }
 }
 
-async function main() {
-  const settings = options();
-  const started = new Date();
-  const chosen = cases.filter(({ id }) => !settings.only || settings.only.includes(id));
-  const meta = {
+const isWhole = (settings) =>
+  !settings.quick && !settings.only && !settings.libs && settings.runs >= kFullRuns;
+
+function describe(settings) {
+  return {
     command: commandLine(process.argv.slice(2)),
-    date: started.toISOString(),
+    date: new Date().toISOString(),
     commit: firstLine('git', ['-C', root, 'rev-parse', 'HEAD']),
     dirty: Boolean(firstLine('git', ['-C', root, 'status', '--porcelain', '-uno'])),
     machine: machine(),
@@ -299,15 +331,76 @@ async function main() {
       (name) => `${name}: ${loadTrace(name, settings.traces, settings.seed).source}`,
     ),
   };
+}
+
+function announce(meta, libraries, skipped) {
   console.log(`command   ${meta.command}`);
   console.log(`commit    ${meta.commit ?? 'unknown'}${meta.dirty ? ' with local changes' : ''}`);
   for (const [key, value] of Object.entries(meta.machine)) console.log(`${key.padEnd(9)} ${value}`);
   for (const trace of meta.traces) console.log(`trace     ${trace}`);
-  if (settings.quick) console.log(kScaledNote);
-
-  const { libraries, skipped } = await probe(settings.libs);
+  if (meta.scale !== 1) console.log(kScaledNote);
   for (const { label, version: v } of libraries) console.log(`library   ${label} ${v}`);
   for (const { lib, reason } of skipped) console.log(`skipped   ${lib}: ${reason}`);
+  for (const warning of warnings(meta)) console.log(`careful   ${warning}`);
+}
+
+/** The native rows, after every library had all its runs. */
+async function runAll(bench, chosen, state) {
+  const { settings, libraries } = bench;
+  for (let run = 0; run < settings.runs; run++) {
+    process.stderr.write(`run ${run + 1} of ${settings.runs}\n`);
+    for (const spec of chosen) {
+      const able = libraries.filter((library) => supports(library, spec));
+      const turn = able.map((_, i) => able[(i + run) % able.length]);
+      for (const library of turn) await bench.one(library, spec);
+      for (const library of turn.reverse()) {
+        if (bench.fast(library, spec)) await bench.one(library, spec);
+      }
+    }
+  }
+  for (const spec of chosen) bench.compare(spec);
+  const wantsNative = !settings.only || settings.only.includes('native');
+  const native = wantsNative ? runNative(root, state, settings) : { skipped: 'not asked for' };
+  if (native.error) bench.problems.push(`native: ${native.error}`);
+  if (native.skipped) console.log(`skipped   native: ${native.skipped}`);
+  return native.rows ?? [];
+}
+
+function isFull(report, settings) {
+  const ours = report.libraries.some(({ id }) => id === 'synckit');
+  const native = report.native.length > 0 && report.native.every((row) => !row.skipped);
+  return isWhole(settings) && ours && native && report.problems.length === 0;
+}
+
+// One row a line: a later run is compared with an earlier one line by line.
+function toJson(report) {
+  const rows = (list) => `[\n${list.map((row) => `  ${JSON.stringify(row)}`).join(',\n')}\n ]`;
+  const lines = Object.entries(report).map(([key, value]) => {
+    const long = key === 'results' || key === 'native';
+    return ` ${JSON.stringify(key)}: ${long ? rows(value) : JSON.stringify(value)}`;
+  });
+  return `{\n${lines.join(',\n')}\n}\n`;
+}
+
+/** Writes the results and what is made of them; the names of the files. */
+function save(report, full, out) {
+  const results = full ? 'bench/results/crdt.json' : path.join(out, 'crdt.json');
+  const text = toJson(report);
+  write(new Map([[results, text]]), root);
+  // From the text, as it is made again later: what JSON cannot keep must not show.
+  const made = make({ root, report: JSON.parse(text), into: full ? null : out });
+  write(made, root);
+  return [results, ...made.keys()];
+}
+
+async function main() {
+  const settings = options();
+  if (isWhole(settings)) await settle();
+  const started = Date.now();
+  const chosen = cases.filter(({ id }) => !settings.only || settings.only.includes(id));
+  const meta = describe(settings);
+  const { libraries, skipped } = await probe(settings.libs);
+  announce(meta, libraries, skipped);
 
   const state = mkdtempSync(path.join(os.tmpdir(), 'synckit-bench-'));
   for (const signal of ['SIGINT', 'SIGTERM']) {
@@ -318,44 +411,32 @@ async function main() {
     });
   }
   const bench = new Bench(settings, libraries, state);
+  // The others are optional.
+  const missing = skipped.find(({ lib }) => lib === 'synckit');
+  if (missing) bench.problems.push(`synckit: ${missing.reason}`);
+  const before = cpuTimes();
   let native;
   try {
-    for (let run = 0; run < settings.runs; run++) {
-      process.stderr.write(`run ${run + 1} of ${settings.runs}\n`);
-      for (const spec of chosen) {
-        const able = libraries.filter((library) => supports(library, spec));
-        for (let i = 0; i < able.length; i++) {
-          await bench.one(able[(i + run) % able.length], spec);
-        }
-      }
-    }
-    for (const spec of chosen) bench.compare(spec);
-    const wantsNative = !settings.only || settings.only.includes('native');
-    native = wantsNative ? runNative(root, state, settings) : { skipped: 'not asked for' };
-    if (native.error) bench.problems.push(`native: ${native.error}`);
-    if (native.skipped) console.log(`skipped   native: ${native.skipped}`);
+    native = await runAll(bench, chosen, state);
   } finally {
     rmSync(state, { recursive: true, force: true });
   }
-
   const report = {
     ...meta,
     loadAfter: os.loadavg()[0],
+    othersShare: othersShare(before, cpuTimes()),
     seconds: Math.round((Date.now() - started) / 1000),
     libraries: libraries.map(({ id, label, version: v }) => ({ id, label, version: v })),
     skipped,
     results: bench.results(),
-    native: native.rows ?? [],
+    native,
     problems: bench.problems,
   };
-  const whole = !settings.quick && !settings.only && !settings.libs && settings.runs >= kFullRuns;
-  const ours = libraries.some(({ id }) => id === 'synckit') && native.rows !== undefined &&
-    native.rows.every((row) => !row.skipped);
-  const full = whole && ours && bench.problems.length === 0;
+  const full = isFull(report, settings);
   printTable(report, chosen);
-  mkdirSync(path.join(root, 'build', 'bench'), { recursive: true });
-  for (const file of writeReport(root, report, chosen, full)) console.log(`wrote     ${file}`);
+  for (const file of save(report, full, settings.out)) console.log(`wrote     ${file}`);
   if (!full) console.log('not a full run: bench/results/ and docs/ are left as they were');
+  for (const warning of warnings(report)) console.log(`careful   ${warning}`);
   for (const problem of bench.problems) console.error(`problem   ${problem}`);
   process.exitCode = bench.problems.length === 0 ? 0 : 1;
 }

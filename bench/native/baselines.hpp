@@ -51,7 +51,8 @@ class GapBuffer {
   size_t gap_ = 0, gap_end_ = 1024;
 };
 
-// Chunks of up to 1 KiB; the last edited one is remembered and the search walks from there.
+// Chunks of up to kChunk bytes; the last edited one is remembered and the search walks from there.
+template <size_t kChunk>
 class ChunkedRope {
  public:
   void splice(size_t position, size_t remove, std::string_view insert) {
@@ -78,8 +79,6 @@ class ChunkedRope {
   }
 
  private:
-  static constexpr size_t kChunk = 1024;
-
   void seek(size_t position) {
     while (position < start_) start_ -= chunks_[--at_].size();
     while (position > start_ + chunks_[at_].size()) start_ += chunks_[at_++].size();

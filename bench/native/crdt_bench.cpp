@@ -9,7 +9,6 @@
 // One thread.
 
 #include <synckit/abi.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -22,6 +21,7 @@
 #include <vector>
 
 #include "baselines.hpp"
+#include "harness.hpp"
 
 #ifdef BENCH_TEXT
 extern "C" const sk_plugin* synckit_plugin_v1_text(void);
@@ -38,119 +38,6 @@ extern "C" const sk_plugin* synckit_plugin_v1_counter(void);
 
 namespace synckit::bench {
 namespace {
-
-constexpr uint64_t kReplica = 0x1122334455667788;
-[[maybe_unused]] constexpr uint64_t kKeys = 1000;
-constexpr uint64_t kHlcStart = uint64_t{1'700'000'000'000} << 16;
-
-[[noreturn]] void fail(const std::string& what) {
-  std::fprintf(stderr, "crdt_bench: %s\n", what.c_str());
-  std::exit(1);
-}
-
-void require(bool condition, const char* what) {
-  if (!condition) fail(std::string("wrong result: not ") + what);
-}
-
-double cpu_ms() {
-  timespec t{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) / 1e6;
-}
-
-void report(const char* id, const std::string& title, const char* unit, double value, size_t n) {
-  std::printf("{\"case\":\"%s\",\"title\":\"%s\",\"unit\":\"%s\",\"value\":%.3f,\"n\":%zu}\n", id,
-              title.c_str(), unit, value, n);
-  std::fflush(stdout);
-}
-
-[[maybe_unused]] void skip(const char* id, const char* why) {
-  std::printf("{\"case\":\"%s\",\"skipped\":\"%s\"}\n", id, why);
-}
-
-template <class Work>
-void timed(const char* id, const std::string& title, size_t n, Work&& work) {
-  double from = cpu_ms();
-  work();
-  report(id, title, "ms", cpu_ms() - from, n);
-}
-
-// xorshift64*: fast enough not to show in what is measured.
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t operator()() {
-    state_ ^= state_ >> 12, state_ ^= state_ << 25, state_ ^= state_ >> 27;
-    return state_ * 0x2545F4914F6CDD1D;
-  }
-  uint64_t below(uint64_t n) { return ((*this)() >> 32) * n >> 32; }
-
- private:
-  uint64_t state_;
-};
-
-// ---- one instance of a type behind its table ----------------------------------------------------
-
-class Instance {
- public:
-  explicit Instance(const sk_plugin* plugin)
-      : type_(static_cast<const sk_crdt_v1*>(plugin->get_interface(SK_IFACE_CRDT, 0))) {
-    if (!type_) fail("a plugin without " SK_IFACE_CRDT);
-    check(type_->create(&doc_, &error_));
-  }
-  ~Instance() { type_->destroy(doc_); }
-  Instance(const Instance&) = delete;
-  Instance& operator=(const Instance&) = delete;
-
-  // The next own edit, appended to `delta` unless that is null.
-  void mutate(Bytes intent, sk_buf* delta) {
-    sk_stamp stamp{kReplica, seq_, kHlcStart + seq_};
-    uint32_t seqs = 0;
-    check(type_->mutate(doc_, &stamp, intent.data, intent.len, delta, nullptr, &seqs, &error_));
-    seq_ += seqs;
-  }
-  void merge(Bytes delta) {
-    check(type_->merge(doc_, delta.data, delta.len, nullptr, &error_));
-  }
-  void snapshot(Buffer& out) {
-    sk_version nothing{nullptr, 0};
-    check(type_->encode(doc_, &nothing, &out, &error_));
-  }
-  void view(Buffer& out) { check(type_->view(doc_, &out, &error_)); }
-
- private:
-  void check(sk_status status) {
-    if (status != SK_OK) fail(std::string(type_ ? type_->type : "?") + ": " + error_.text);
-  }
-
-  const sk_crdt_v1* type_;
-  void* doc_ = nullptr;
-  uint64_t seq_ = 1;
-  sk_error error_{sizeof(sk_error), 0, {}};
-};
-
-// Deltas one after the other in one slab, so that keeping them costs what a queue would cost.
-struct Deltas {
-  Buffer slab;
-  std::vector<size_t> ends;
-
-  void done() { ends.push_back(slab.len); }
-  template <class Each>
-  void each(Each&& call) const {
-    size_t from = 0;
-    for (size_t end : ends) {
-      call(Bytes(slab.data + from, end - from));
-      from = end;
-    }
-  }
-};
-
-std::string per_delta(const Deltas& deltas) {
-  char text[32];
-  double n = deltas.ends.empty() ? 1 : static_cast<double>(deltas.ends.size());
-  std::snprintf(text, sizeof text, "%.1f", static_cast<double>(deltas.slab.len) / n);
-  return std::string(" (") + text + " B each)";
-}
 
 // ---- the trace ----------------------------------------------------------------------------------
 
@@ -215,7 +102,7 @@ void baselines(const Trace& trace) {
     return;
   }
   baseline<GapBuffer>("floor-gap", "floor: plain gap buffer, the trace", trace);
-  baseline<ChunkedRope>("floor-rope", "floor: plain chunked rope, the trace", trace);
+  baseline<ChunkedRope<1024>>("floor-rope", "floor: plain chunked rope, the trace", trace);
 }
 
 // ---- text ---------------------------------------------------------------------------------------
@@ -308,30 +195,72 @@ void text_cases(const Trace& trace) {
   require(unescape(view.bytes().text()) == trace.end, "the text of the trace");
 }
 
-// How the cost of an edit grows with the document: edits at random places, 3 of 4 insertions.
+// Edits at random places, 3 of 4 insertions: each(position, letter, or 0 to remove one).
+template <class Each>
+void random_edits(size_t n, Each&& each) {
+  Random random(n);
+  uint64_t length = 0;
+  for (size_t i = 0; i < n; ++i) {
+    uint64_t roll = random();
+    bool remove = length > 0 && roll % 4 == 0;
+    uint64_t position = random.below(remove ? length : length + 1);
+    each(position, remove ? '\0' : static_cast<char>('a' + (roll >> 8) % 26));
+    length += remove ? uint64_t(-1) : 1;
+  }
+}
+
+// The time of one read whose address depends on the read before, in as many bytes as the spans of
+// n random edits take: what a step down a tree of that size costs at least.
+void random_reads(size_t n) {
+  constexpr size_t kReads = 1'000'000, kSpanBytes = 24;  // a span has 16, and leaves are not full
+  std::vector<uint32_t> block(n * kSpanBytes / sizeof(uint32_t));
+  for (size_t i = 0; i < block.size(); i += 16) block[i] = static_cast<uint32_t>(i & 1);
+  Random random(n);
+  uint32_t read = 0;
+  double from = cpu_ms();
+  for (size_t i = 0; i < kReads; ++i) {
+    read = block[((random() >> 32) + read) * block.size() >> 32];
+  }
+  double ms = cpu_ms() - from;
+  require(read <= 1, "what was written");
+  std::string edits = std::to_string(n);
+  report(("floor-reads-" + edits).c_str(),
+         "floor: random reads, each after the last, in the memory of " + edits + " edits", "ms", ms,
+         kReads);
+}
+
+// How the cost of an edit grows with the document. Small ones are replayed several times, each time
+// into a new text; the time is that of one.
 void growth(double scale) {
-  const double most = 1e7 * scale;
-  for (size_t n = 10'000; static_cast<double>(n) <= std::max(most, 1e4); n *= 10) {
-    Instance text(synckit_plugin_v1_text());
-    Random random(n);
-    Buffer intent;
-    uint64_t length = 0;
-    std::string id = "text-random-" + std::to_string(n);
-    timed(id.c_str(), "text: " + std::to_string(n) + " random edits", n, [&] {
-      for (size_t i = 0; i < n; ++i) {
-        uint64_t roll = random();
-        bool remove = length > 0 && roll % 4 == 0;
-        uint64_t position = random.below(remove ? length : length + 1);
-        char letter = static_cast<char>('a' + (roll >> 8) % 26);
-        splice_intent(intent, position, remove ? 1 : 0,
-                      remove ? Bytes{} : Bytes(std::string_view(&letter, 1)));
+  const double most = std::max(1e7 * scale, 1e4);
+  for (size_t n = 10'000; static_cast<double>(n) <= most; n *= 10) {
+    random_reads(n);
+    const size_t rounds = std::max<size_t>(1, 200'000 / n);
+    std::string expected;
+    {
+      ChunkedRope<16384> rope;
+      random_edits(n, [&](uint64_t position, char letter) {
+        rope.splice(position, letter ? 0 : 1, std::string_view(&letter, letter ? 1 : 0));
+      });
+      expected = rope.text();
+    }
+    double ms = 0;
+    for (size_t round = 0; round < rounds; ++round) {
+      Instance text(synckit_plugin_v1_text());
+      Buffer intent, view;
+      double from = cpu_ms();
+      random_edits(n, [&](uint64_t position, char letter) {
+        std::string_view insert(&letter, letter ? 1 : 0);
+        splice_intent(intent, position, letter ? 0 : 1, insert);
         text.mutate(intent, nullptr);
-        length += remove ? uint64_t(-1) : 1;
-      }
-    });
-    Buffer view;
-    text.view(view);
-    require(view.len == length + 2, "the length of the text");
+      });
+      ms += cpu_ms() - from;
+      text.view(view);
+      require(unescape(view.bytes().text()) == expected, "the expected text");
+    }
+    std::string id = "text-random-" + std::to_string(n);
+    report(id.c_str(), "text: " + std::to_string(n) + " random edits", "ms",
+           ms / static_cast<double>(rounds), n);
   }
 }
 
@@ -413,10 +342,15 @@ void set_case(size_t n) {
   merge_all("set-merges", "set: merge those deltas", synckit_plugin_v1_set(), deltas, set);
   Buffer view;
   set.view(view);
-  size_t expected = 0, found = 0;
-  for (bool p : present) expected += p;
-  for (char c : view.bytes().text()) found += c == ',';
-  require((view.len > 2 ? found + 1 : 0) == expected, "the elements that are left");
+  std::vector<bool> found(kKeys);
+  std::string_view json = view.bytes().text();
+  for (size_t at = 1; at + 1 < json.size(); ++at) {
+    size_t key = std::strtoul(json.data() + at, nullptr, 10);
+    require(key < kKeys && !found[key], "an element, once");
+    found[key] = true;
+    at = std::min(json.find(',', at), json.size());
+  }
+  require(found == present, "the elements that are left");
 }
 #endif
 

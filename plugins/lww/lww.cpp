@@ -16,22 +16,29 @@ Lww::~Lww() {
 
 // ---- reading ---------------------------------------------------------------------------------
 
-Status Lww::check_path(Bytes path) {
-  unsigned count = 0;
-  Reader names(path);
+// Goes over a path of `count` segments; without a count over one that all of `in` is.
+Status Lww::read_path(Reader& in, uint64_t count) {
+  uint64_t taken = 0;
   do {
-    Bytes name = names.sized();
-    if (!names.ok() || !utf8_valid(name)) {
+    Bytes name = in.sized();
+    if (!in.ok() || !utf8_valid(name)) {
       return Status::malformed(SK_TEXT("malformed path: empty, cut short or not UTF-8"));
     }
     if (name.len > kMaxKeyBytes) {
       return Status::limit(SK_TEXT("a path segment is longer than kMaxKeyBytes (1024)"));
     }
-    if (++count > kMaxPathSegments) {
+    if (++taken > kMaxPathSegments) {
       return Status::limit(SK_TEXT("the path has more than kMaxPathSegments (64) segments"));
     }
-  } while (!names.done());
+  } while (count ? taken != count : !in.done());
   return {};
+}
+
+Status Lww::check_value(const Entry& edit) {
+  if (edit.value.len > kMaxValueBytes) {
+    return Status::limit(SK_TEXT("the value is larger than kMaxValueBytes (1 MiB)"));
+  }
+  return edit.is_set() ? json_check(edit.value) : Status{};
 }
 
 // Reads a delta row by row and checks all of it.
@@ -48,11 +55,9 @@ class Lww::RowsIn {
     uint64_t ms = ms_.read(in_), logical = in_.varint();
     edit = {ms << 16 | logical, rows_.dot, rows_.flag ? Bytes{} : in_.sized()};
     if (!in_.ok() || (ms >> 48 | logical >> 16)) return malformed_delta();
-    SK_TRY(check_path(path()));
-    if (edit.value.len > kMaxValueBytes) {
-      return Status::limit(SK_TEXT("the value is larger than kMaxValueBytes (1 MiB)"));
-    }
-    return rows_.flag ? Status{} : json_check(edit.value);
+    Reader names(path());
+    SK_TRY(read_path(names, 0));
+    return rows_.flag == edit.is_set() ? malformed_delta() : check_value(edit);
   }
 
  private:
@@ -81,17 +86,14 @@ Status Lww::scan(Bytes delta, Summary& summary, Lww* map, Writer* patch) {
 // ---- changing --------------------------------------------------------------------------------
 
 // All entries that one call replaces; put back unless committed.
-class Lww::Change {
- public:
-  explicit Change(Lww& map) : map_(map) {}
+struct Lww::Change {
+  explicit Change(Lww& changed) : map(changed) {}
   Change(const Change&) = delete;
   Change& operator=(const Change&) = delete;
-  ~Change() { map_.settle(commit); }
+  ~Change() { map.settle(commit); }
 
+  Lww& map;
   bool commit = false;
-
- private:
-  Lww& map_;
 };
 
 // Does the entry win over the edit, or is it the same write?
@@ -204,12 +206,12 @@ void Lww::write(const Bytes& path, const Entry& edit, Writer& patch) {
   if (tells) tell(path, depth, patch);
 }
 
-Status Lww::apply(Bytes delta, Writer& patch) {
+Status Lww::merge(Bytes delta, Writer& patch) {
   Summary ignored{};
   Change change(*this);
-  SK_TRY(scan(delta, ignored, this, &patch));
-  change.commit = patch.ok();
-  return {};
+  Status status = scan(delta, ignored, this, &patch);
+  change.commit = status.ok() && patch.ok();
+  return refused_delta(status);
 }
 
 class Lww::RowsOut {
@@ -229,26 +231,19 @@ class Lww::RowsOut {
   Difference ms_;
 };
 
-// Writes the delta of one edit, and merges it. The write of the same dot, where it still stands, is
-// taken back: right also when somebody else's write, merged since, had beaten it.
-Status Lww::publish(const Bytes& path, const Entry& edit, size_t limit, Writer& delta,
-                    Writer& patch) {
+uint32_t Lww::find(const Bytes& path) const {
   uint32_t node = kRoot;
   for (Reader names(path); !names.done();) node = names_.find(node, names.sized());
-  const Entry* known = nodes_[node].entry;
-  if (!known && entries_ >= limit) {
-    return Status::limit(SK_TEXT("the map already has kMaxEntries (1048576) entries"));
-  }
-  scratch_.clear();
-  Writer out(scratch_);
-  Dots author;
-  author.raise(edit.dot);
-  write_head(out, kOpDelta, author);
-  RowsOut(out, author).row(path, edit);
-  delta.raw(scratch_);
-  if (!delta.ok()) return {};
-  if (known && known->dot == edit.dot) put(node, nullptr);
-  return apply(scratch_, patch);
+  return node;
+}
+
+// Writes the delta of one edit, and does what its merge would.
+void Lww::publish(const Bytes& path, const Entry& edit, Writer& delta, Writer& patch) {
+  author_.clear();
+  author_.push_back(edit.dot);
+  write_head(delta, kOpDelta, author_);
+  RowsOut(delta, author_).row(path, edit);
+  if (delta.ok()) write(path, edit, patch);
 }
 
 Status Lww::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,
@@ -259,21 +254,29 @@ Status Lww::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patc
   uint64_t count = in.varint();
   Bytes path = in.rest();
   in = Reader(path);
-  for (uint64_t left = count; left && in.ok(); --left) in.sized();
+  if (count == 0) in.fail();
+  SK_TRY(read_path(in, count));
   path.len = in.offset();
   Entry edit{stamp.hlc, {stamp.replica, stamp.seq}, in.rest()};
-  if (!in.ok() || op != (edit.is_set() ? kSet : kDelete)) return malformed_intent();
-  SK_TRY(check_path(path));
+  if (op != (edit.is_set() ? kSet : kDelete)) return malformed_intent();
+  SK_TRY(check_value(edit));
   if (op == kDelete) {
     uint64_t depth = count;
     Place place = descend(path, depth);
     if (depth < count || !is_visible(place)) return {};
   }
+  if (entries_ >= kMaxEntries && !nodes_[find(path)].entry) {
+    return Status::limit(SK_TEXT("the map already has kMaxEntries (1048576) entries"));
+  }
   seqs = 1;
-  return publish(path, edit, kMaxEntries, delta, patch);
+  Change change(*this);
+  publish(path, edit, delta, patch);
+  change.commit = delta.ok() && patch.ok();
+  return {};
 }
 
-// What publish takes back is the write with the old clock.
+// The write of the same dot, where it still stands, is taken back: right also when somebody else's
+// write, merged since, had beaten it.
 Status Lww::restamp(const Stamp& stamp, Bytes delta, Writer& out) {
   Reader in(delta);
   Dots authors;
@@ -284,8 +287,14 @@ Status Lww::restamp(const Stamp& stamp, Bytes delta, Writer& out) {
     return Status::malformed(SK_TEXT("only one write of this replica can be re-stamped"));
   }
   rows.edit.hlc = stamp.hlc;
+  uint32_t node = find(rows.path());
+  const Entry* known = nodes_[node].entry;
+  Change change(*this);
+  if (known && known->dot == rows.edit.dot) put(node, nullptr);
   Writer silent(nullptr);
-  return publish(rows.path(), rows.edit, SIZE_MAX, out, silent);
+  publish(rows.path(), rows.edit, out, silent);
+  change.commit = out.ok();
+  return {};
 }
 
 // ---- writing ---------------------------------------------------------------------------------

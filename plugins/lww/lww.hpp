@@ -18,12 +18,12 @@
 // node but the root has an entry or a child; `live` counts the set entries in a subtree, its
 // root included; the journal is empty.
 //
-// One way in: mutate and restamp write their delta first and then merge it, so that an author does
-// what everybody else will do.
+// One way in: mutate, restamp and merge all end in `write`, so that an author does what everybody
+// else will do.
 //
 // Failure: a delta is applied row by row while it is read. Each replaced entry waits in the
-// journal until the call has written its output; Change puts all of them back when it did not get
-// that far.
+// journal until the call has written its output; Change puts all of them back when it did not get that
+// far.
 //
 // Threads: as crdt.hpp says: calls on one instance never overlap, inspect is reentrant.
 #pragma once
@@ -49,7 +49,7 @@ class Lww : public Crdt<Lww> {
   // intent: byte op (1 set, 2 delete), the path, for set the JSON value. O(path) while nothing
   // stands below the path, plus the subtree where something does.
   Status mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs);
-  Status merge(Bytes delta, Writer& patch) { return refused_delta(apply(delta, patch)); }
+  Status merge(Bytes delta, Writer& patch);
   Status encode(const Version& since, Writer& delta) const;
   Status view(Writer& json) const;
   static Status inspect(Bytes delta, Summary& summary, Deps&) {
@@ -91,40 +91,40 @@ class Lww : public Crdt<Lww> {
     uint32_t node;
     Bytes base;
   };
-  class Change;
+  struct Change;
   class RowsIn;
   class RowsOut;
 
   // Paths inside are runs of segments (each varint length, then bytes) without their number.
-  static Status check_path(Bytes path);
+  static Status read_path(Reader& in, uint64_t count);
+  static Status check_value(const Entry& edit);
   static Status scan(Bytes delta, Summary& summary, Lww* map, Writer* patch);
   static bool beats(const Entry& entry, const Entry& edit);
 
-  Status apply(Bytes delta, Writer& patch);
-  Status publish(const Bytes& path, const Entry& edit, size_t limit, Writer& delta,
-                 Writer& patch);
+  uint32_t find(const Bytes& path) const;
+  void publish(const Bytes& path, const Entry& edit, Writer& delta, Writer& patch);
   void write(const Bytes& path, const Entry& edit, Writer& patch);
-  void tell(const Bytes& path, uint64_t depth, Writer& patch) const;
+  SK_ONCE void tell(const Bytes& path, uint64_t depth, Writer& patch) const;
   void put(uint32_t node, const Entry* edit);
   void replace(uint32_t node, Entry* entry);
   void drop_older(uint32_t parent, const Entry& edit);
   void settle(bool commit);
-  uint32_t obtain(uint32_t parent, Bytes name);
-  void prune(uint32_t node);
+  SK_ONCE uint32_t obtain(uint32_t parent, Bytes name);
+  SK_ONCE void prune(uint32_t node);
 
   uint32_t below(uint32_t node) const;
   bool is_object(const Place& place) const;
   bool is_visible(const Place& place) const;
   Place step(const Place& place, const Bytes& name) const;
-  Place descend(const Bytes& path, uint64_t& depth) const;
-  void emit(Writer& json, const Place& place) const;
+  SK_ONCE Place descend(const Bytes& path, uint64_t& depth) const;
+  SK_ONCE void emit(Writer& json, const Place& place) const;
   void sorted_children(uint32_t node, Vec<uint32_t>& ids) const;
   void write_rows(uint32_t parent, const Version& since, Buffer& path, RowsOut& rows) const;
 
   Intern names_;  // scope: the parent's id
   Vec<Node> nodes_;
   Vec<Undo> journal_;
-  Buffer scratch_;  // the delta of a local edit
+  Dots author_;  // of a local edit: one, kept for its memory
   size_t entries_ = 0;
 };
 

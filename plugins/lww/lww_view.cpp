@@ -104,7 +104,8 @@ bool Lww::get(Bytes encoded, Writer& json) const {
   Reader reader(encoded);
   uint64_t count = reader.varint(), depth = count;
   Bytes path = reader.rest();
-  if (!check_path(path).ok()) return false;
+  Reader names(path);
+  if (!read_path(names, 0).ok()) return false;
   Place place = descend(path, depth);
   if (depth < count || !is_visible(place)) return false;
   emit(json, place);

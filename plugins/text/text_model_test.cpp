@@ -1,6 +1,7 @@
-// The text type against the naive model of FugueMax: exhaustively for small histories, randomly for
-// large ones, with everything that delivery may do. A failure prints the seed that reproduces it:
-// SYNCKIT_SEED=n runs that history alone.
+// The text type against the naive model of FugueMax (fugue_testing.hpp): random histories with
+// everything that delivery may do, and origins that no honest writer sends. Small histories are
+// explored exhaustively in tests/laws/explore_test.cpp. A failure prints the seed that
+// reproduces it: SYNCKIT_SEED=n runs that history alone.
 #include <cstdlib>
 #include <functional>
 
@@ -10,117 +11,6 @@ namespace synckit::text::testing {
 namespace {
 
 constexpr uint64_t kIds[] = {0x1111, 0x22220000, 7};  // not in the order of their use
-
-// ---- all histories of up to four inserts by three replicas -------------------------------------
-
-struct Tiny {
-  struct Insert {
-    Id id;
-    std::set<Id> known;  // what its writer knew, itself included
-    std::string delta;
-  };
-  std::vector<Insert> log;
-  Model model;
-  size_t histories = 0, deliveries = 0;
-
-  static bool holds(const std::set<Id>& all, const std::set<Id>& part) {
-    return std::includes(all.begin(), all.end(), part.begin(), part.end());
-  }
-
-  std::u32string expected() const {
-    std::set<Id> everything;
-    for (auto& insert : log) everything.insert(insert.id);
-    std::u32string out;
-    for (Id id : model.order(everything)) out += model.all.at(id).letter;
-    return out;
-  }
-
-  // Delivers the history in every causal order; the last document is encoded and loaded.
-  void deliver_all() {
-    ++histories;
-    std::u32string want = expected();
-    std::vector<size_t> order(log.size());
-    for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::string snapshot;
-    do {
-      std::set<Id> known;
-      bool causal = true;
-      for (size_t i : order) {
-        std::set<Id> past = log[i].known;
-        past.erase(log[i].id);
-        causal = causal && holds(known, past);
-        known.insert(log[i].id);
-      }
-      if (!causal) continue;
-      ++deliveries;
-      Peer peer(99);
-      for (size_t i : order) ASSERT_TRUE(peer.merge(log[i].delta).ok());
-      ASSERT_EQ(peer.view(), json(want));
-      ASSERT_EQ(peer.shadow, want);
-      std::string now = peer.encode();
-      if (!snapshot.empty()) {
-        ASSERT_EQ(now, snapshot);
-      }
-      snapshot = now;
-    } while (std::next_permutation(order.begin(), order.end()));
-    Peer loaded(98);
-    ASSERT_TRUE(loaded.merge(snapshot).ok());
-    ASSERT_EQ(loaded.shadow, want);
-    ASSERT_EQ(loaded.encode(), snapshot);
-  }
-
-  void extend(size_t depth) {
-    if (!log.empty()) deliver_all();
-    if (depth == 0 || ::testing::Test::HasFatalFailure()) return;
-    for (size_t r = 0; r < 3; ++r) {
-      uint64_t seq = 1;
-      for (auto& insert : log) seq += insert.id.first == kIds[r];
-      for (uint32_t mask = 0; mask < 1u << log.size(); ++mask) {
-        std::set<Id> known;
-        bool fits = true;
-        for (size_t i = 0; i < log.size(); ++i) {
-          if (mask >> i & 1) known.insert(log[i].id);
-        }
-        for (auto& insert : log) {
-          if (known.count(insert.id)) fits = fits && holds(known, insert.known);
-          if (insert.id.first == kIds[r]) fits = fits && known.count(insert.id);
-        }
-        if (fits) insert_everywhere(depth, {kIds[r], seq}, known);
-      }
-    }
-  }
-
-  void insert_everywhere(size_t depth, Id id, const std::set<Id>& known) {
-    std::vector<Id> order = model.order(known);
-    for (size_t i = 0; i <= order.size(); ++i) {
-      Peer writer(id.first);
-      for (auto& insert : log) {
-        if (known.count(insert.id)) {
-          ASSERT_TRUE(writer.merge(insert.delta).ok());
-        }
-      }
-      writer.seq = id.second - 1;
-      char32_t letter = U'a' + static_cast<char32_t>(log.size());
-      std::string delta = writer.edit(splice(i, 0, utf8({letter})));
-      model.insert(id, i ? order[i - 1] : kRoot, i < order.size() ? order[i] : kEnd, letter, known);
-      std::set<Id> self = known;
-      self.insert(id);
-      log.push_back({id, self, delta});
-      extend(depth - 1);
-      log.pop_back();
-      model.all.erase(id);
-      if (::testing::Test::HasFatalFailure()) return;
-    }
-  }
-};
-
-TEST(TextModel, agrees_on_every_history_of_up_to_four_inserts_by_three_replicas) {
-  Tiny tiny;
-  tiny.extend(4);
-  EXPECT_GT(tiny.histories, 9000u);
-  RecordProperty("histories", static_cast<int>(tiny.histories));
-  RecordProperty("deliveries", static_cast<int>(tiny.deliveries));
-}
 
 // ---- random histories --------------------------------------------------------------------------
 
@@ -390,6 +280,10 @@ std::string raw_insert(Id id, Id lo, Id ro, char letter) {
   return out.str();
 }
 
+bool holds(const std::set<Id>& all, const std::set<Id>& part) {
+  return std::includes(all.begin(), all.end(), part.begin(), part.end());
+}
+
 void dishonest(uint64_t seed, size_t inserts) {
   Random random(seed);
   struct Sent {
@@ -422,7 +316,7 @@ void dishonest(uint64_t seed, size_t inserts) {
     std::vector<Sent> rest = log;
     while (!rest.empty()) {
       size_t at = random.below(rest.size());
-      if (!Tiny::holds(known, rest[at].past)) continue;
+      if (!holds(known, rest[at].past)) continue;
       Status status = peer.merge(rest[at].delta);
       ASSERT_TRUE(status.ok()) << status.text();
       known.insert(rest[at].id);

@@ -1,17 +1,16 @@
-// Shared by the tests of the type: peers whose shadow text follows from patches alone, intents,
-// and the naive model of the order (tla/Text.tla, written out as a tree of single characters).
+// Shared by the tests of the type: peers whose shadow text follows from patches alone, and intents.
+// The naive model of the order is in fugue_testing.hpp.
 //
 // Threads: none.
 #pragma once
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
+#include "fugue_testing.hpp"
 #include "text.hpp"
 
 namespace synckit::text::testing {
@@ -184,58 +183,5 @@ inline Status inspect(const std::string& delta, Summary& summary, std::vector<sk
   if (raw.len) std::memcpy(needs.data(), raw.data, raw.len);
   return status;
 }
-
-// ---- the model ----------------------------------------------------------------------------------
-
-using Id = std::pair<uint64_t, uint64_t>;  // replica, seq
-constexpr Id kRoot{0, 0}, kEnd{0, 1};
-
-// One character as Text.tla has it.
-struct Element {
-  Id parent, right_origin;
-  bool right_side;
-  char32_t letter;
-};
-
-struct Model {
-  std::map<Id, Element> all;
-
-  std::vector<Id> path(Id id) const {
-    std::vector<Id> out;
-    for (; id != kRoot; id = all.at(id).parent) out.push_back(id);
-    return {out.rbegin(), out.rend()};
-  }
-  bool sibling_before(Id a, Id b) const {
-    const Element &x = all.at(a), &y = all.at(b);
-    if (x.right_side != y.right_side) return !x.right_side;
-    if (x.right_side && x.right_origin != y.right_origin) {
-      if (x.right_origin == kEnd) return true;
-      if (y.right_origin == kEnd) return false;
-      return before(y.right_origin, x.right_origin);
-    }
-    return a < b;
-  }
-  bool before(Id a, Id b) const {
-    std::vector<Id> p = path(a), q = path(b);
-    size_t m = std::min(p.size(), q.size());
-    for (size_t i = 0; i < m; ++i) {
-      if (p[i] != q[i]) return sibling_before(p[i], q[i]);
-    }
-    return p.size() < q.size() ? all.at(q[m]).right_side : !all.at(p[m]).right_side;
-  }
-  std::vector<Id> order(const std::set<Id>& known) const {
-    std::vector<Id> out(known.begin(), known.end());
-    std::sort(out.begin(), out.end(), [&](Id a, Id b) { return a != b && before(a, b); });
-    return out;
-  }
-  // Inserts between two neighbours of what the writer knows.
-  void insert(Id id, Id left, Id right, char32_t letter, const std::set<Id>& known) {
-    bool taken = false;
-    for (Id other : known) {
-      taken = taken || (all.at(other).parent == left && all.at(other).right_side);
-    }
-    all[id] = {taken ? right : left, right, !taken, letter};
-  }
-};
 
 }  // namespace synckit::text::testing

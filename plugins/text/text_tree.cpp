@@ -7,6 +7,14 @@
 
 namespace synckit::text {
 
+// Asks for all lines of a block at once; what comes in after another is waited for each time.
+// A large text lies in memory and not in caches. (No instructions in WASM.)
+inline void prefetch(const void* block, size_t size) {
+  for (size_t at = 0; at < size; at += 64) {
+    __builtin_prefetch(static_cast<const uint8_t*>(block) + at);
+  }
+}
+
 Arena::~Arena() {
   while (last_) {
     void** block = last_;
@@ -78,75 +86,86 @@ void LeafIndex::assign(uint32_t lv, uint32_t end, Leaf* leaf, uint32_t known) {
 
 Sequence::Sequence(CharLog& chars, Dots& dots) : log_(chars), dots_(dots) {
   leaf_ = first_ = static_cast<Leaf*>(arena_.take(sizeof(Leaf)));
-  root_ = first_;
+  root_ = static_cast<Node*>(arena_.take(sizeof(Node)));
+  set(root_, root_->count++, leaf_, {0, 0});
 }
 
-void Sequence::add(Branch* branch, uint32_t chars, uint32_t wide) {
-  for (; branch; branch = branch->parent) branch->chars += chars, branch->wide += wide;
+// Counts what has come to stand in the cursor's leaf; differences may be below 0.
+void Sequence::add(uint32_t chars, uint32_t wide) {
+  total_.chars += chars;
+  total_.wide += wide;
+  const Branch* at = leaf_;
+  for (Node* node; (node = at->parent); at = node) {
+    node->chars[at->place] += chars;
+    if (wide) node->wide[at->place] += wide;
+  }
 }
 
-// Hangs a new branch, which counts nothing yet, behind `after`.
-void Sequence::hang(Branch* after, Branch* fresh) {
+void Sequence::set(Node* node, uint32_t place, Branch* kid, Extent size) {
+  node->kids[place] = kid;
+  node->chars[place] = size.chars;
+  node->wide[place] = size.wide;
+  kid->parent = node;
+  kid->place = static_cast<uint16_t>(place);
+}
+
+// Hangs a new branch behind `after`, out of which `size` has gone there.
+void Sequence::hang(Branch* after, Branch* fresh, Extent size) {
   Node* node = after->parent;
-  if (!node) {
-    node = static_cast<Node*>(arena_.take(sizeof(Node)));
+  if (!node) {  // the root
+    root_ = node = static_cast<Node*>(arena_.take(sizeof(Node)));
     ++height_;
-    root_ = node;
-    node->count = 1;
-    node->kids[0] = after;
-    add(node, after->chars, after->wide);
-    after->parent = node;
+    set(node, node->count++, after, total_);
   }
-  uint32_t i = 0;
-  while (node->kids[i++] != after) {
-  }
+  uint32_t at = after->place + 1u;
   if (node->count == Node::kKids) {
-    uint32_t keep = i == Node::kKids ? i - 1 : Node::kKids / 2;
+    uint32_t keep = at == Node::kKids ? at - 1 : Node::kKids / 2;
     auto* half = static_cast<Node*>(arena_.take(sizeof(Node)));
-    hang(node, half);
-    node->count = keep;
+    Extent moved{0, 0};
     for (uint32_t k = keep; k < Node::kKids; ++k) {
-      Branch* kid = node->kids[k];
-      half->kids[half->count++] = kid;
-      kid->parent = half;
-      add(node, 0 - kid->chars, 0 - kid->wide);
-      add(half, kid->chars, kid->wide);
+      Extent kid{node->chars[k], node->wide[k]};
+      set(half, half->count++, node->kids[k], kid);
+      moved.chars += kid.chars;
+      moved.wide += kid.wide;
     }
-    if (i > keep) node = half, i -= keep;
+    node->count = static_cast<uint16_t>(keep);
+    hang(node, half, moved);
+    if (at > keep) node = half, at -= keep;
   }
-  std::memmove(node->kids + i + 1, node->kids + i, (node->count++ - i) * sizeof(Branch*));
-  node->kids[i] = fresh;
-  fresh->parent = node;
+  for (uint32_t k = node->count++; k > at; --k) {
+    set(node, k, node->kids[k - 1], {node->chars[k - 1], node->wide[k - 1]});
+  }
+  node->chars[at - 1] -= size.chars;
+  node->wide[at - 1] -= size.wide;
+  set(node, at, fresh, size);
 }
 
 // Makes room for two more spans in the cursor's leaf, by halving it when need be.
 void Sequence::room() {
   Leaf* leaf = leaf_;
-  if (leaf->count + 2 <= Leaf::kSpans) return;
+  if (leaf->count + 2u <= Leaf::kSpans) return;
   // At the end of the text a full leaf stays full: text that is appended or loaded packs densely.
   bool end = !leaf->next && slot_ + 1 >= leaf->count && !inside();
   uint32_t keep = end ? leaf->count - 1 : leaf->count / 2;
   auto* fresh = static_cast<Leaf*>(arena_.take(sizeof(Leaf)));
   fresh->next = leaf->next;
   leaf->next = fresh;
-  hang(leaf, fresh);
-  fresh->count = leaf->count - keep;
+  fresh->count = static_cast<uint16_t>(leaf->count - keep);
+  leaf->count = static_cast<uint16_t>(keep);
   std::memcpy(fresh->spans, leaf->spans + keep, fresh->count * sizeof(Span));
-  leaf->count = keep;
-  uint32_t chars = 0, wide = 0;
+  Extent moved{0, 0};
   for (uint32_t i = 0; i < fresh->count; ++i) {
     const Span& span = fresh->spans[i];
-    chars += span.visible();
-    if (root_->wide) wide += log_.wide(span.lv, span.visible());
+    moved.chars += span.visible();
+    if (total_.wide) moved.wide += log_.wide(span.lv, span.visible());
     if (index_.ready()) assign(span, fresh);
   }
-  add(leaf, 0 - chars, 0 - wide);
-  add(fresh, chars, wide);
+  hang(leaf, fresh, moved);
   if (slot_ < keep) return;
+  before_ -= leaf_chars();
+  base_ += leaf_chars();
   leaf_ = fresh;
   slot_ -= keep;
-  before_ -= leaf->chars;
-  base_ += leaf->chars;
 }
 
 // Opens a slot in the cursor's leaf, which has the room.
@@ -178,25 +197,28 @@ bool Sequence::join(uint32_t slot) {
 // ---- the cursor ---------------------------------------------------------------------------
 
 bool Sequence::seek(uint32_t units, bool utf16) {
-  utf16 = utf16 && root_->wide;
+  utf16 = utf16 && total_.wide;
   uint32_t left = units - base_;
-  bool near = counted_ && !utf16 && units > base_ && left <= leaf_->chars;
+  bool near = counted_ && !utf16 && units > base_ && left <= leaf_chars();
   if (!near) {
     counted_ = true;
     left = units;
     base_ = 0;
     Branch* at = root_;
     for (uint32_t level = height_; level; --level) {
-      Branch** kid = static_cast<Node*>(at)->kids;
-      for (;; ++kid) {
-        uint32_t size = (*kid)->chars + (utf16 ? (*kid)->wide : 0);
+      const Node* node = static_cast<Node*>(at);
+      prefetch(node->kids, sizeof node->kids);
+      uint32_t i = 0;
+      for (;; ++i) {
+        uint32_t size = node->chars[i] + (utf16 ? node->wide[i] : 0);
         if (left <= size) break;
         left -= size;
-        base_ += (*kid)->chars;
+        base_ += node->chars[i];
       }
-      at = *kid;
+      at = node->kids[i];
     }
     leaf_ = static_cast<Leaf*>(at);
+    prefetch(leaf_->spans, sizeof leaf_->spans);
     slot_ = before_ = 0;
   }
   off_ = 0;
@@ -273,14 +295,11 @@ Extent Sequence::position() const {
     if (span.dead()) continue;
     uint32_t count = i < slot_ ? span.len() : off_;
     sum.chars += count;
-    if (root_->wide) sum.wide += log_.wide(span.lv, count);
+    if (total_.wide) sum.wide += log_.wide(span.lv, count);
   }
   const Branch* at = leaf_;
   for (const Node* node; (node = at->parent); at = node) {
-    for (const Branch* const* kid = node->kids; *kid != at; ++kid) {
-      sum.chars += (*kid)->chars;
-      sum.wide += (*kid)->wide;
-    }
+    for (uint32_t i = at->place; i--;) sum.chars += node->chars[i], sum.wide += node->wide[i];
   }
   return sum;
 }
@@ -305,7 +324,7 @@ void Sequence::insert(const Span& fresh, uint32_t wide) {
     if (index_.ready()) assign(fresh, leaf_);
   }
   off_ = span->len();
-  if (!fresh.dead()) add(leaf_, fresh.len(), wide);
+  if (!fresh.dead()) add(fresh.len(), wide);
 }
 
 // Deletes the atoms [from, to) of the visible span at the cursor, which ends up where they stood.
@@ -331,7 +350,7 @@ void Sequence::kill(uint32_t from, uint32_t to) {
     join(at);
     if (!from && at && join(at - 1)) --slot_;
   }
-  add(leaf_, 0 - count, root_->wide ? 0 - log_.wide(lv, count) : 0);
+  add(0 - count, total_.wide ? 0 - log_.wide(lv, count) : 0);
 }
 
 void Sequence::erase(uint32_t count) {
@@ -341,7 +360,7 @@ void Sequence::erase(uint32_t count) {
       before_ += span.visible();
       off_ = 0;
       if (++slot_ == leaf_->count) {
-        base_ += leaf_->chars;
+        base_ += leaf_chars();
         leaf_ = leaf_->next;
         slot_ = before_ = 0;
       }
@@ -372,9 +391,7 @@ bool Sequence::precedes(uint32_t a, uint32_t b) {
   if (x.leaf == y.leaf) return x.slot != y.slot ? x.slot < y.slot : x.off < y.off;
   Branch *p = x.leaf, *q = y.leaf;
   while (p->parent != q->parent) p = p->parent, q = q->parent;
-  for (Branch** kid = p->parent->kids;; ++kid) {
-    if (*kid == p || *kid == q) return *kid == p;
-  }
+  return p->place < q->place;
 }
 
 // A writer sees lo and ro as neighbours. Then lo stands before ro, and ro's own left origin is not

@@ -120,6 +120,17 @@ class Doc {
     return finish(std::move(out), error, delta, none);
   }
 
+  // Forgets what only replicas behind `stable` could need; for a type that has compact().
+  Outcome compact(const VersionMap& stable) {
+    Buffer none;
+    Outcome out;
+    Error error;
+    std::vector<sk_dot> dots = dots_of(stable);
+    sk_version version{dots.data(), dots.size()};
+    out.status = type_->compact(doc_, &version, error.get());
+    return finish(std::move(out), error, none, none);
+  }
+
   // The view, or the error's text behind "error: ".
   std::string view() const {
     Buffer json;

@@ -14,7 +14,7 @@ std::vector<Command> random_commands(uint64_t seed, unsigned count) {
       Command::kEdit,    Command::kSend,    Command::kSend,    Command::kSend,   Command::kDeliver,
       Command::kDeliver, Command::kDeliver, Command::kDeliver, Command::kRepeat, Command::kCatchUp,
       Command::kCatchUp, Command::kOverlap, Command::kReload,  Command::kEarly,  Command::kDamage,
-      Command::kTight,   Command::kRestamp};
+      Command::kTight,   Command::kRestamp, Command::kCompact};
   Dice dice(seed);
   std::vector<Command> commands(count);
   for (Command& command : commands) {
@@ -48,19 +48,48 @@ Result run(const Subject& subject, const std::vector<Command>& commands, unsigne
   return result;
 }
 
+namespace {
+
+// The failure once more without some of its commands; `ok` when it does not show. What breaks a law
+// by chance (a damaged byte) may need other luck on a smaller history: the last command, which
+// is where it broke, gets some, then any one command.
+Result without(const Subject& subject, const Result& failure, size_t at, size_t count) {
+  constexpr uint64_t kTries = 30;
+  std::vector<Command> fewer = failure.commands;
+  auto first = fewer.begin() + static_cast<std::ptrdiff_t>(at);
+  fewer.erase(first, first + static_cast<std::ptrdiff_t>(count));
+  Result again;
+  for (uint64_t luck = 0; luck < kTries && again.ok; ++luck) {
+    std::vector<Command> commands = fewer;
+    if (luck != 0) {
+      if (commands.empty()) break;
+      Dice dice(luck);
+      size_t lucky = luck <= kTries / 3 ? commands.size() - 1 : dice.below(commands.size());
+      commands[lucky].random = dice.next();
+    }
+    again = run(subject, commands, failure.replicas);
+    if (!again.ok && again.law != failure.law) again = {};
+  }
+  again.seed = failure.seed;
+  return again;
+}
+
+}  // namespace
+
+// One command that is gone may let another go that was tried before: over again from large pieces
+// while anything goes.
 Result shrink(const Subject& subject, Result failure) {
-  for (size_t chunk = failure.commands.size(); chunk != 0; chunk /= 2) {
-    for (size_t at = 0; at < failure.commands.size();) {
-      std::vector<Command> fewer = failure.commands;
-      auto first = fewer.begin() + static_cast<std::ptrdiff_t>(at);
-      size_t count = std::min(chunk, fewer.size() - at);
-      fewer.erase(first, first + static_cast<std::ptrdiff_t>(count));
-      Result again = run(subject, fewer, failure.replicas);
-      if (!again.ok && again.law == failure.law) {
-        again.seed = failure.seed;
-        failure = std::move(again);
-      } else {
-        at += chunk;
+  for (size_t before = 0; before != failure.commands.size();) {
+    before = failure.commands.size();
+    for (size_t chunk = before; chunk != 0; chunk /= 2) {
+      for (size_t at = 0; at < failure.commands.size();) {
+        size_t count = std::min(chunk, failure.commands.size() - at);
+        Result again = without(subject, failure, at, count);
+        if (again.ok) {
+          at += chunk;
+        } else {
+          failure = std::move(again);
+        }
       }
     }
   }

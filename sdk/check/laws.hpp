@@ -16,6 +16,8 @@
 //   dependencies a delta before its dependencies is SK_MISSING_DEPS, or does no harm
 //   failure      a refused call (damaged bytes, an output that cannot grow) has changed nothing
 //   restamp      a delta with a new clock means to its author what it means to everybody else
+//   compaction   forgetting what only replicas behind a stable version could need changes no view,
+//                and once all is stable it makes no difference who forgot how early
 //   convergence  with all deltas merged, in any causal order, all views and snapshots are equal
 //
 // Each replica has a shadow that merges every delta the replica knows, one by one: after each
@@ -45,6 +47,7 @@ struct Command {
     kDamage,    // a copy of a gets damaged bytes
     kTight,     // a copy of a works with outputs that cannot grow
     kRestamp,   // a gives new clocks to what it has not sent
+    kCompact,   // a forgets what only replicas behind the stable version could need
     kKinds
   };
   Kind kind = kEdit;
@@ -64,6 +67,9 @@ struct Subject {
 
 struct Counts {
   uint64_t histories = 0, edits = 0, merges = 0, refusals = 0;
+  uint64_t snapshots = 0;    // documents that were made anew from one
+  uint64_t catch_ups = 0;    // merges of what a version lacks
+  uint64_t compactions = 0;
 };
 
 struct Result {

@@ -70,7 +70,7 @@ World::World(const Subject& subject, unsigned replicas, bool trace, Counts& coun
   Dice ids(replicas);
   for (unsigned i = 0; i < replicas; ++i) {
     replicas_.push_back({ids.next() | 1, Doc(subject.type), Doc(subject.type), {}, Known(replicas),
-                         {}, {}, 0, 0, 0});
+                         {}, {}, {}, 0, 0, 0});
     replicas_.back().shown = replicas_.back().doc.view();
   }
   ++counts_.histories;
@@ -237,6 +237,9 @@ void World::play(const Command& command) {
       note(name + " re-stamps what it has not sent");
       restamp(self, dice);
       break;
+    case Command::kCompact:
+      if (subject_.type->compact) compact(self);
+      break;
     case Command::kKinds:
       return;
   }
@@ -275,7 +278,7 @@ void World::edit(Replica& self, Dice dice) {
   }
   ++counts_.edits;
   show(self, out.patch);
-  Op op{index, stamp, stamp.seq + out.seqs - 1, out.delta, {}};
+  Op op{index, stamp, stamp.seq + out.seqs - 1, out.delta, {}, self.known};
   Inspected told = inspect(subject_.type, op.delta);
   if (!told.ok()) broken("inspect", "refuses what mutate wrote: " + told.error);
   op.deps = told.deps;
@@ -353,6 +356,7 @@ void World::catch_up(Replica& self, Replica& from, const Known& since, const cha
   }
   self.past.push_back(self.known);
   from.sent = from.log.size();
+  ++counts_.catch_ups;
   merge(self, slice.delta, law);
   Known target = self.known;
   for (size_t i = 0; i < target.size(); ++i) target[i] = std::max(target[i], from.known[i]);
@@ -371,6 +375,7 @@ void World::reload(Replica& self) {
   self.doc = Doc(subject_.type);
   self.shown = self.doc.view();
   merge(self, fresh.snapshot(), "catch-up");
+  ++counts_.snapshots;
 }
 
 void World::early(Replica& self, Dice dice) {
@@ -489,7 +494,38 @@ void World::restamp(Replica& self, Dice dice) {
   self.shadow = Doc(subject_.type);
   Known none(replicas_.size());
   learn(self, self.known, self.shadow, none, dice);
+  if (!self.forgot.empty()) forget(self.shadow, self.forgot);
   same(self.doc, self.shadow, "restamp", "who re-stamped, and who merged the new deltas");
+}
+
+// What this replica may take for stable: known to all, and to the author of each edit that is
+// still to come here when it was made.
+World::Known World::stable(const Replica& self) const {
+  Known stable = self.known;
+  auto meet = [&stable](const Known& other) {
+    for (size_t i = 0; i < stable.size(); ++i) stable[i] = std::min(stable[i], other[i]);
+  };
+  for (size_t author = 0; author < replicas_.size(); ++author) {
+    const Replica& other = replicas_[author];
+    meet(other.known);
+    for (size_t i = self.known[author]; i < other.log.size(); ++i) meet(other.log[i].past);
+  }
+  return stable;
+}
+
+void World::forget(Doc& doc, const Known& stable) {
+  std::string view = doc.view();
+  Outcome out = doc.compact(version(stable));
+  ++counts_.compactions;
+  if (!out.ok()) broken("compaction", failed("compact", out));
+  if (doc.view() != view) broken("compaction", "the view was " + view + " and is " + doc.view());
+}
+
+void World::compact(Replica& self) {
+  self.forgot = stable(self);
+  note("replica " + std::to_string(&self - replicas_.data()) + " compacts");
+  forget(self.doc, self.forgot);
+  forget(self.shadow, self.forgot);
 }
 
 void World::finish() {
@@ -505,6 +541,10 @@ void World::finish() {
     Known known = self.known;
     learn(self, all, self.doc, known, order);
     learn(self, all, self.shadow, self.known, order);
+    if (subject_.type->compact) {
+      forget(self.doc, all);
+      forget(self.shadow, all);
+    }
     same(self.doc, self.shadow, "convergence", "two replicas with all deltas");
     same(self.doc, replicas_[0].doc, "convergence", "two replicas with all deltas");
   }

@@ -44,20 +44,22 @@ class World {
   const std::string& history() const { return history_; }
 
  private:
+  using Known = std::vector<size_t>;  // per author: how many of its ops
   struct Op {
     size_t author;
     sk_stamp stamp;
     uint64_t last_seq;
     std::string delta;
     std::vector<sk_dot> deps;
+    Known past;  // what its author knew
   };
-  using Known = std::vector<size_t>;  // per author: how many of its ops
   struct Replica {
     uint64_t id;
     Doc doc, shadow;
     std::string shown;         // the view, as its patches make it
     Known known;
     std::vector<Known> past;   // what it knew before each change
+    Known forgot;              // the stable version of its last compaction
     std::vector<Op> log;       // what it wrote
     size_t sent = 0;           // of the log
     uint64_t last_seq = 0;
@@ -75,6 +77,7 @@ class World {
   void damage(Replica& self, Replica& other, Dice dice);
   void tight(Replica& self, Replica& other, Dice dice);
   void restamp(Replica& self, Dice dice);
+  void compact(Replica& self);
   void finish();
 
   std::vector<const Op*> ready(const Known& known, bool met) const;
@@ -84,6 +87,8 @@ class World {
   void show(Replica& self, const std::string& patch);
   void same(const Doc& a, const Doc& b, const char* law, const char* who) const;
   VersionMap version(const Known& known) const;
+  Known stable(const Replica& self) const;
+  void forget(Doc& doc, const Known& stable);
   uint64_t clock_of(const Known& known) const;
   Replica& replica(uint8_t index) { return replicas_[index % replicas_.size()]; }
   void note(const std::string& line);

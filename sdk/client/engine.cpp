@@ -20,7 +20,7 @@ class LocalPatch final : public PatchSink {
   Buffer& out_;
 };
 
-Status not_open() { return {SK_UNSUPPORTED, "no such document is open"}; }
+Status not_open() { return {SK_UNSUPPORTED, SK_TEXT("no such document is open")}; }
 
 }  // namespace
 
@@ -165,7 +165,7 @@ Status Engine::mutate(DocHandle handle, FieldHandle field, Bytes intent, uint64_
   Doc* doc = nullptr;
   SK_TRY(ready(handle, doc));
   if (field == 0 || field > doc->fields.size()) {
-    return {SK_UNSUPPORTED, "no such field is open"};
+    return {SK_UNSUPPORTED, SK_TEXT("no such field is open")};
   }
   if (doc->permission == 1 || doc->sync == Doc::Sync::denied) {
     return {SK_DENIED, "no permission to write the document"};
@@ -378,7 +378,7 @@ Status Engine::view(DocHandle handle, FieldHandle field, Buffer& json) const {
   Doc* doc = nullptr;
   SK_TRY(ready(handle, doc));
   if (field == 0 || field > doc->fields.size()) {
-    return {SK_UNSUPPORTED, "no such field is open"};
+    return {SK_UNSUPPORTED, SK_TEXT("no such field is open")};
   }
   const FieldName& name = doc->fields[field - 1];
   return doc->document->view(name.name(), name.type(), json);

@@ -366,7 +366,7 @@ void Engine::pump(Doc& doc) {
 
 Status Engine::presence(DocHandle handle, Bytes data) {
   Doc* doc = find(handle);
-  if (!doc) return {SK_UNSUPPORTED, "no such document is open"};
+  if (!doc) return {SK_UNSUPPORTED, SK_TEXT("no such document is open")};
   if (data.len > max_presence_bytes_) return Status::limit("presence exceeds max_presence_bytes");
   doc->presence.clear();
   Writer(doc->presence).raw(data);

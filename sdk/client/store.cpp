@@ -141,14 +141,15 @@ Status Engine::discard(DocHandle handle, uint64_t seq, uint64_t) {
 
 Status Engine::load(DocHandle handle, Bytes record, Bytes value, uint64_t) {
   Doc* doc = find(handle);
-  if (!doc || doc->ready) return {SK_UNSUPPORTED, "no such document is loading"};
+  if (!doc || doc->ready) return {SK_UNSUPPORTED, SK_TEXT("no such document is loading")};
   Bytes prefix = key(*doc, 0);
   prefix.len -= 1;
   if (record.len <= prefix.len || !(Bytes(record.data, prefix.len) == prefix)) {
-    return Status::malformed("the record's key is not one of this document");
+    return Status::malformed(SK_TEXT("the record's key is not one of this document"));
   }
   if (!(doc->last_key.bytes() < record)) {
-    return Status::malformed("records are to be given in ascending order of their keys");
+    return Status::malformed(
+        SK_TEXT("records are to be given in ascending order of their keys"));
   }
   doc->last_key.clear();
   Writer(doc->last_key).raw(record);
@@ -241,7 +242,10 @@ Status Engine::load_queue(Doc& doc, uint64_t replica, uint64_t seq, Bytes value)
   Merged outcome = Merged::applied;
   if (replica != replica_) {
     if (transaction.last_seq() <= doc.confirmed[replica]) return {};
+    uint64_t voided = doc.document->voided();
     SK_TRY(doc.document->merge(transaction, outcome, nullptr));
+    // Without what it builds on it has no effect here, which it may have at the host.
+    if (doc.document->voided() != voided) doc.rebuild_wanted = true;
     if (transaction.hlc > doc.foreign_hlc) doc.foreign_hlc = transaction.hlc;
     doc.foreign.push_back({replica, transaction.last_seq(), hash_bytes(value)});
     return {};
@@ -274,7 +278,7 @@ Status Engine::load_dead(Doc& doc, uint64_t seq, Bytes value) {
 
 Status Engine::loaded(DocHandle handle, uint64_t now_ms) {
   Doc* doc = find(handle);
-  if (!doc) return {SK_UNSUPPORTED, "no such document is open"};
+  if (!doc) return {SK_UNSUPPORTED, SK_TEXT("no such document is open")};
   if (doc->ready) return {};
   doc->ready = true;
   doc->last_key = Buffer();

@@ -277,10 +277,11 @@ Status Document::merge_parts(const Vec<wire::Change>& parts, bool states, PatchS
     const sk_crdt_v1* type = registry_.find(part.type);
     if (!type) continue;
     if (!find(part.field, part.type)) ++fresh;
-    if (!states || !kUnordered) continue;
+    if (!states) continue;
     if (part.count < type->min_format || part.count > type->format) {
       return {SK_UNSUPPORTED, "a field's state has a newer format"};
     }
+    if (!kUnordered) continue;
     sk_summary summary{};
     summary.size = sizeof summary;
     SK_TRY(of_code(type->inspect(part.delta.data, part.delta.len, &summary, nullptr, nullptr)));
@@ -427,7 +428,9 @@ Status Document::view(Bytes field, Bytes type, Buffer& json) const {
   if (const Field* at = find(field, type)) {
     return of_code(at->type->view(at->doc, &json, nullptr));
   }
-  if (!kUnordered) return Writer(json).raw("{}"), Status{};  // lite has maps only
+#if defined(SYNCKIT_LITE)
+  return Writer(json).raw("{}"), Status{};  // it has maps only
+#else
   const sk_crdt_v1* table = registry_.find(type);
   if (!table) return {SK_UNSUPPORTED, "this type is not loaded here"};
   void* empty = nullptr;
@@ -435,6 +438,7 @@ Status Document::view(Bytes field, Bytes type, Buffer& json) const {
   Status status = of_code(table->view(empty, &json, nullptr));
   table->destroy(empty);
   return status;
+#endif
 }
 
 Status Document::view_all(Buffer& json) const {

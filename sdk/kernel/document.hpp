@@ -35,9 +35,10 @@ class Registry {
   Vec<const sk_crdt_v1*> types_;
 };
 
-// Whether transactions may come in any order, and from anyone. core-lite.wasm takes them only from
-// the host, whose log is inspected and in causal order.
-#if defined(SYNCKIT_LITE)
+// Whether transactions may come in any order, and from anyone. The modules for browsers take them
+// only from the host, whose log is inspected and in causal order, and from queues that the same
+// types made (ADR 8).
+#if defined(SYNCKIT_CLIENT_ONLY)
 inline constexpr bool kUnordered = false;
 #else
 inline constexpr bool kUnordered = true;

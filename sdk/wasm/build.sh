@@ -1,15 +1,16 @@
 #!/bin/sh
-# Builds core.wasm (four types), core-lite.wasm (the map) and replica.wasm (documents without the
-# engine, for speed instead of size) into OUTDIR.
+# Builds core.wasm (four types), core-plugins.wasm (and types from other modules), core-lite.wasm
+# (the map), replica.wasm (documents without the engine, for speed instead of size) and both sides
+# of unpack.c into OUTDIR.
 #
-#   sdk/wasm/build.sh OUTDIR [core|lite|replica|all]
+#   sdk/wasm/build.sh OUTDIR [core|plugins|lite|replica|pack|all]
 #
 # Needs emcc (3.1.6 or newer). The modules have no JavaScript glue: sdk/js instantiates them. The
 # allocator is alloc.c, which grows memory by itself, so nothing is imported from emscripten.
 set -eu
 
 if [ $# -lt 1 ]; then
-  echo "usage: $0 OUTDIR [core|lite|replica|all]" >&2
+  echo "usage: $0 OUTDIR [core|plugins|lite|replica|pack|all]" >&2
   exit 64
 fi
 here=$(cd "$(dirname "$0")" && pwd)
@@ -37,7 +38,8 @@ flags="-sINLINING_LIMIT=0 -std=c++20 -fno-exceptions -fno-rtti -fno-threadsafe-s
   -I$root/sdk -I$root/sdk/include -Wall -Wextra"
 link="--no-entry -sSTANDALONE_WASM=0 -sFILESYSTEM=0 -sALLOW_MEMORY_GROWTH -sMAXIMUM_MEMORY=2GB
   -sINITIAL_MEMORY=1MB -sTOTAL_STACK=128KB -sMALLOC=none -sERROR_ON_UNDEFINED_SYMBOLS=0
-  -sEXPORTED_FUNCTIONS=_malloc,_free -flto -fno-exceptions -mbulk-memory -msign-ext -mnontrapping-fptoint"
+  -sEXPORTED_FUNCTIONS=_malloc,_free -flto -fno-exceptions -mbulk-memory -msign-ext -mnontrapping-fptoint
+  ${SYNCKIT_WASM_LINK:-}"  # such as --profiling-funcs, which keeps the names of functions
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -62,9 +64,10 @@ type() {
 # base SOURCE...: the parts of the SDK that a module needs, the runtime and the allocator.
 base() {
   for source in "$@"; do
-    # What only a defective host can cause is told in one sentence, not in forty.
+    # What only a defective host or a defective caller (core.ts is the only one) can cause is told in
+    # one sentence, not in forty.
     compile "$level" "base-$(basename "$source")" "$root/sdk/$source.cpp" \
-      '-DSK_TEXT(literal)="the bytes break the format of wire.proto"'
+      '-DSK_TEXT(literal)="what was given to the engine is not well formed"'
   done
   compile -Oz base-runtime "$here/runtime.cpp" -fno-builtin
   emcc -Oz -flto -mbulk-memory -msign-ext -fno-builtin -Wall -Wextra -c "$here/alloc.c" \
@@ -79,7 +82,9 @@ replica() (
   base kernel/wire kernel/document
   for name in lww text set counter; do type $name; done
   compile "$level" replica "$here/replica.cpp"
-  emcc $level $link "$work"/*.o -o "$work/replica.wasm"
+  # wasm-opt would put back what is kept out of line (SK_OUTLINE) because it has one caller.
+  emcc $level $link "-sBINARYEN_EXTRA_PASSES=--one-caller-inline-max-function-size=1" \
+    "$work"/*.o -o "$work/replica.wasm"
   mv "$work/replica.wasm" "$out/replica.wasm"
 )
 
@@ -97,16 +102,32 @@ lite() (
   mv "$work/core-lite.wasm" "$out/core-lite.wasm"
 )
 
+# core NAME [external]: with `external`, types from other modules as well.
 core() (
-  work=$work/core flags="$flags -DSYNCKIT_CLIENT_ONLY"
+  work=$work/$1 flags="$flags -DSYNCKIT_CLIENT_ONLY"
   mkdir "$work"
+  [ $# = 1 ] || flags="$flags -DSYNCKIT_EXTERNAL"
   base $engine
   for name in lww text set counter; do type $name; done
   compile "$level" exports "$here/exports.cpp"
-  compile "$level" external "$here/external.cpp"
-  emcc $level $link "$work"/*.o -o "$work/core.wasm"
-  mv "$work/core.wasm" "$out/core.wasm"
+  [ $# = 1 ] || compile "$level" external "$here/external.cpp"
+  emcc $level $link "$work"/*.o -o "$work/$1.wasm"
+  mv "$work/$1.wasm" "$out/$1.wasm"
 )
 
 case $what in lite | all) lite ;; esac
-case $what in core | all) core ;; esac
+case $what in core | all) core core ;; esac
+case $what in plugins | all) core core-plugins external ;; esac
+
+# The addresses are those of unpack.c: behind the 256 KiB of a module and 8 MiB of probabilities.
+packer() {
+  for side in pack unpack; do
+    case $side in pack) side_flags=-DSYNCKIT_PACK ;; *) side_flags= ;; esac
+    emcc -Oz $side_flags -Wall -Wextra -sSTANDALONE_WASM --no-entry -sFILESYSTEM=0 -sMALLOC=none \
+      -sGLOBAL_BASE=8650752 -sTOTAL_STACK=8KB -sINITIAL_MEMORY=9MB -sALLOW_MEMORY_GROWTH \
+      "$here/unpack.c" -o "$work/$side.wasm"
+    mv "$work/$side.wasm" "$out/$side.wasm"
+  done
+}
+
+case $what in pack | all) packer ;; esac

@@ -99,7 +99,7 @@ SK_WASM(sk_init)
   return done({});
 }
 
-#if !defined(SYNCKIT_LITE)
+#if defined(SYNCKIT_EXTERNAL)
 SK_WASM(sk_register)
 (uint32_t index, uint32_t type_len, uint32_t format, uint32_t min_format)->int32_t {
   const sk_crdt_v1* table = nullptr;

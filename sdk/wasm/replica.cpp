@@ -44,13 +44,19 @@ constexpr uint8_t kCatchUpFormat = 1;
 
 struct Replica;
 
+struct Known {  // what an intent says between its first byte and its value, again and again
+  uint32_t len;
+  uint8_t* bytes() { return reinterpret_cast<uint8_t*>(this + 1); }
+};
+
 struct Field {
   Replica* owner;
   const sk_crdt_v1* type;
   void* instance;  // nullptr until the field exists in the document
   uint8_t* head;   // owned: name and type as they stand in every Change
   uint32_t head_len, name_at, name_len;
-  bool edited;  // in the open batch
+  uint64_t edited;  // `first` of the batch that edited it last
+  Vec<Known*> known;  // owned
 
   Bytes name() const { return {head + name_at, name_len}; }
 };
@@ -71,6 +77,7 @@ struct Replica {
   ~Replica() {
     for (Field* field : fields) {
       std::free(field->head);
+      for (Known* known : field->known) std::free(known);
       delete field;
     }
     for (Waiting& item : waiting) std::free(item.bytes);
@@ -104,7 +111,7 @@ struct Result {  // all u32, little endian
 
 Result result;
 sk_error error = {sizeof(sk_error), 0, {0}};
-Buffer scratch, output;
+Buffer scratch, output, intent;
 Buffer needs;  // dots that a delta builds on
 Registry* registry = nullptr;
 wire::Transaction incoming;  // kept for its memory
@@ -153,12 +160,14 @@ SK_OUTLINE Field* find_field(Replica& replica, Bytes change) {
   return nullptr;
 }
 
-void* instance_of(Field& field) {
+SK_OUTLINE void* instance_of(Field& field) {
   if (!field.instance) {
     field.instance = field.owner->document.instance(field.name(), field.type->type);
   }
   return field.instance;
 }
+
+SK_OUTLINE void add_part(Replica& replica, const Part& part) { replica.parts.push_back(part); }
 
 SK_OUTLINE void spill(Replica& replica) {
   replica.spilled = true;
@@ -183,88 +192,83 @@ void interrupt(Replica& replica) {
 // The edit by which the field comes into being.
 SK_OUTLINE int32_t first_edit(Field& field, const Stamp& stamp, Bytes intent, uint32_t& count) {
   Replica& replica = *field.owner;
-  return done(replica.document.mutate(field.name(), field.type->type, stamp, intent,
-                                      replica.deltas, count, nullptr));
+  int32_t code = done(replica.document.mutate(field.name(), field.type->type, stamp, intent,
+                                              replica.deltas, count, nullptr));
+  if (code == 0) instance_of(field);
+  return code;
+}
+
+// An edit that was refused, or had no effect.
+SK_OUTLINE int32_t no_edit(Replica& replica, size_t deltas_len, sk_status code) {
+  replica.deltas.len = deltas_len;
+  return code == SK_OK ? 0 : failed(code, error.text);
 }
 
 // Applies an intent; how many dots it took, or a failure's code below 0.
-int32_t edit(Field& field, Bytes intent) {
+SK_OUTLINE int32_t edit(Field& field, const uint8_t* bytes, size_t len) {
   Replica& replica = *field.owner;
-  if (!replica.open()) replica.next = replica.document.version()[replica.id] + 1;
   if (replica.deltas.len > kMaxBatchBytes) spill(replica);
   Stamp stamp{replica.id, replica.next, replica.hlc};
   size_t before = replica.deltas.len;
   uint32_t count = 0;
-  if (instance_of(field) && !replica.document.broken()) {
-    sk_status code = field.type->mutate(field.instance, &stamp, intent.data, intent.len,
+  if (field.instance && !replica.document.broken()) {
+    sk_status code = field.type->mutate(field.instance, &stamp, bytes, len,
                                         replica.spilled ? nullptr : &replica.deltas, nullptr,
                                         &count, &error);
-    if (code != SK_OK) {
-      replica.deltas.len = before;
-      return failed(code, error.text);
-    }
-  } else if (int32_t code = first_edit(field, stamp, intent, count)) {
-    return code;
+    if (code != SK_OK || count == 0) return no_edit(replica, before, code);
+  } else {
+    int32_t code = first_edit(field, stamp, {bytes, len}, count);
+    if (code != 0 || count == 0) return code;
   }
-  if (count == 0) {
-    replica.deltas.len = before;
-    return 0;
-  }
-  if (!replica.open()) replica.first = replica.next;
+  if (!replica.open()) replica.first = stamp.seq;
   replica.next += count;
   replica.used_hlc = replica.hlc;
   replica.fresh = true;
-  field.edited = true;
-  if (!replica.spilled) replica.parts.push_back({&field, count, replica.deltas.len});
+  field.edited = replica.first;
+  if (!replica.spilled) add_part(replica, {&field, count, replica.deltas.len});
   return count > INT32_MAX ? INT32_MAX : static_cast<int32_t>(count);
 }
 
 // ---- updates ------------------------------------------------------------------------------------
 
-SK_OUTLINE uint8_t* put_varint(uint8_t* at, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) *at++ = static_cast<uint8_t>(value | 0x80);
-  *at++ = static_cast<uint8_t>(value);
-  return at;
-}
-uint8_t* put_fixed64(uint8_t* at, uint64_t value) {  // WebAssembly is little endian
-  std::memcpy(at, &value, 8);
-  return at + 8;
-}
 uint8_t* put_bytes(uint8_t* at, const uint8_t* bytes, size_t len) {
   std::memcpy(at, bytes, len);
   return at + len;
 }
-size_t varint_size(uint32_t value) {
-  return value < 0x80 ? 1 : (38 - static_cast<unsigned>(__builtin_clz(value))) / 7;
+SK_OUTLINE uint8_t* put_varint(uint8_t* at, uint8_t tag, uint64_t value) {
+  for (*at++ = tag; value >= 0x80; value >>= 7) *at++ = static_cast<uint8_t>(value | 0x80);
+  *at++ = static_cast<uint8_t>(value);
+  return at;
+}
+SK_OUTLINE uint8_t* put_fixed64(uint8_t* at, uint8_t tag, uint64_t value) {
+  *at++ = tag;
+  std::memcpy(at, &value, 8);  // WebAssembly is little endian
+  return at + 8;
+}
+// A Change with its tag.
+SK_OUTLINE uint8_t* put_change(uint8_t* at, const Part& part, const uint8_t* delta, size_t len) {
+  const Field& field = *part.field;
+  uint8_t tail[24], *end = put_varint(put_varint(tail, 0x18, part.count), 0x22, len);
+  size_t tail_len = static_cast<size_t>(end - tail);
+  at = put_varint(at, 0x2a, field.head_len + tail_len + len);
+  at = put_bytes(at, field.head, field.head_len);
+  at = put_bytes(at, tail, tail_len);
+  return put_bytes(at, delta, len);
 }
 
 // What wire::encode(Transaction) writes, in one pass over the batch.
-Status write_transaction(const Replica& replica, Buffer& out) {
+SK_OUTLINE Status write_transaction(const Replica& replica, Buffer& out) {
   constexpr size_t kHead = 64, kPart = 32;  // above what stands around names and deltas
   size_t most = kHead + replica.deltas.len;
   for (const Part& part : replica.parts) most += kPart + part.field->head_len;
   if (most > out.cap && out.reserve(&out, most) != SK_OK) return {SK_NOMEM, "out of memory"};
-  uint8_t* at = out.data;
-  *at++ = 0x09;
-  at = put_fixed64(at, replica.id);
-  *at++ = 0x10;
-  at = put_varint(at, replica.first);
-  *at++ = 0x18;
-  at = put_varint(at, replica.next - replica.first);
-  *at++ = 0x21;
-  at = put_fixed64(at, replica.used_hlc);
+  uint8_t* at = put_fixed64(out.data, 0x09, replica.id);
+  at = put_varint(at, 0x10, replica.first);
+  at = put_varint(at, 0x18, replica.next - replica.first);
+  at = put_fixed64(at, 0x21, replica.used_hlc);
   size_t start = 0;
   for (const Part& part : replica.parts) {
-    size_t len = part.end - start;
-    *at++ = 0x2a;
-    at = put_varint(at, part.field->head_len + 2 + varint_size(part.count) +
-                            varint_size(static_cast<uint32_t>(len)) + len);
-    at = put_bytes(at, part.field->head, part.field->head_len);
-    *at++ = 0x18;
-    at = put_varint(at, part.count);
-    *at++ = 0x22;
-    at = put_varint(at, len);
-    at = put_bytes(at, replica.deltas.data + start, len);
+    at = put_change(at, part, replica.deltas.data + start, part.end - start);
     start = part.end;
   }
   out.len = static_cast<size_t>(at - out.data);
@@ -290,7 +294,7 @@ SK_OUTLINE Status write_catch_up(Replica& replica) {
   sk_version view = since.view();
   Buffer state;
   for (Field* field : replica.fields) {
-    if (!field->edited) continue;
+    if (field->edited != replica.first) continue;
     state.clear();
     sk_status code = field->type->encode(instance_of(*field), &view, &state, &error);
     if (code != SK_OK) return {code, "a field could not be encoded"};
@@ -497,7 +501,7 @@ SK_WASM(sk_replica_field)
   out.sized(type);
   if (!out.ok()) out_of_memory();
   Field* field = new Field{replica, table,   nullptr, head.data, static_cast<uint32_t>(head.len),
-                           name_at, name_len, false};
+                           name_at, name_len, 0,       {}};
   head.data = nullptr;
   head.cap = 0;
   replica->fields.push_back(field);
@@ -508,6 +512,7 @@ SK_WASM(sk_replica_field)
 // The time for the edits that follow; called before the first edit after anything else. A batch
 // that was not interrupted keeps its clock.
 SK_WASM(sk_replica_clock)(Replica* replica, double now)->void {
+  if (!replica->open()) replica->next = replica->document.version()[replica->id] + 1;
   if (replica->open() && !replica->interrupted) return;
   replica->interrupted = false;
   replica->clock.observe(replica->document.max_hlc());
@@ -515,7 +520,37 @@ SK_WASM(sk_replica_clock)(Replica* replica, double now)->void {
 }
 
 SK_WASM(sk_edit)(Field* field, uint32_t intent_len)->int32_t {
-  return edit(*field, {scratch.data, intent_len});
+  return edit(*field, scratch.data, intent_len);
+}
+
+// Keeps a part of scratch for sk_edit_known; it goes with its field.
+SK_WASM(sk_know)(Field* field, uint32_t from, uint32_t len)->Known* {
+  auto* known = static_cast<Known*>(std::malloc(sizeof(Known) + len));
+  if (!known) out_of_memory();
+  known->len = len;
+  std::memcpy(known->bytes(), scratch.data + from, len);
+  field->known.push_back(known);
+  return known;
+}
+// sk_edit of `op`, those bytes, and `len` bytes of scratch; where it is negative, of a number.
+SK_WASM(sk_edit_known)
+(Field* field, Known* known, uint32_t op, int32_t len, uint32_t number)->int32_t {
+  constexpr size_t kDigits = 10;
+  size_t value_len = len < 0 ? kDigits : static_cast<size_t>(len);
+  size_t most = 1 + known->len + value_len;
+  if (most > intent.cap && intent.reserve(&intent, most) != SK_OK) out_of_memory();
+  uint8_t* at = intent.data;
+  *at++ = static_cast<uint8_t>(op);
+  at = put_bytes(at, known->bytes(), known->len);
+  if (len < 0) {
+    uint8_t digits[kDigits], *first = digits + kDigits;
+    for (; number > 9; number /= 10) *--first = static_cast<uint8_t>('0' + number % 10);
+    *--first = static_cast<uint8_t>('0' + number);
+    at = put_bytes(at, first, static_cast<size_t>(digits + kDigits - first));
+  } else {
+    at = put_bytes(at, scratch.data, value_len);
+  }
+  return edit(*field, intent.data, static_cast<size_t>(at - intent.data));
 }
 
 // Inserts the character `unit` (below 0x80), or, when it is negative, `len` bytes of UTF-8 at
@@ -530,10 +565,10 @@ SK_WASM(sk_text_splice)
   }
   if (unit >= 0) *at++ = static_cast<uint8_t>(unit);
   size_t size = static_cast<size_t>(at - head);
-  if (unit >= 0 || len == 0) return edit(*field, {head, size});
+  if (unit >= 0 || len == 0) return edit(*field, head, size);
   uint8_t* start = scratch.data + kTextAt - size;
   std::memcpy(start, head, size);
-  return edit(*field, {start, size + len});
+  return edit(*field, start, size + len);
 }
 
 SK_WASM(sk_counter_add)(Field* field, uint32_t lo, uint32_t hi)->int32_t {
@@ -542,7 +577,7 @@ SK_WASM(sk_counter_add)(Field* field, uint32_t lo, uint32_t hi)->int32_t {
   uint8_t intent[10], *at = intent;
   for (; value >= 0x80; value >>= 7) *at++ = static_cast<uint8_t>(value | 0x80);
   *at++ = static_cast<uint8_t>(value);
-  return edit(*field, {intent, static_cast<size_t>(at - intent)});
+  return edit(*field, intent, static_cast<size_t>(at - intent));
 }
 
 // Length of the update, 0 when there is nothing to commit; a failure's code below 0.
@@ -553,11 +588,6 @@ SK_WASM(sk_replica_commit)(Replica* replica)->int32_t {
   Status status = replica->spilled ? write_catch_up(*replica)
                                    : write_transaction(*replica, output);
   if (!status.ok()) return done(status);
-  if (replica->spilled) {
-    for (Field* field : replica->fields) field->edited = false;
-  } else {
-    for (Part& part : replica->parts) part.field->edited = false;
-  }
   replica->first = 0;
   replica->spilled = false;
   replica->deltas.clear();

@@ -29,6 +29,8 @@ enum Fault {
   kTrace,           // an intent without effect is kept
   kPatchLast,       // the patch is written when the change is done
   kBadSample,       // the sampler's intents are refused
+  kForgetsTooMuch,  // compaction drops a note
+  kForgetsByTime,   // only the first compaction of a document forgets
   kFaults
 };
 
@@ -42,6 +44,7 @@ struct Notes : Crdt<Notes<F>> {
     uint8_t letter;
   };
   Vec<Note> notes;
+  bool forgot = false;
 
   static bool less(const Note& a, const Note& b) {
     return a.replica != b.replica ? a.replica < b.replica : a.seq < b.seq;
@@ -61,6 +64,17 @@ struct Notes : Crdt<Notes<F>> {
     auto at = F == kArrivalOrder ? notes.end()
                                  : std::lower_bound(notes.begin(), notes.end(), note, less);
     notes.insert(static_cast<size_t>(at - notes.begin()), note);
+  }
+
+  // Of a note that everybody has seen, nobody needs to know what it answers.
+  Status compact(const Version& stable) {
+    if (F == kForgetsByTime && forgot) return {};
+    forgot = true;
+    for (Note& note : notes) {
+      if (stable.has({note.replica, note.seq})) note.to_replica = note.to_seq = 0;
+    }
+    if (F == kForgetsTooMuch && !notes.empty()) notes.pop_back();
+    return {};
   }
 
   static void write(Writer& out, const Note& note) {
@@ -275,6 +289,12 @@ TEST(Checker, notices_a_clock_that_only_the_others_see) {
 TEST(Checker, notices_the_trace_of_an_intent_without_effect) { expect_broken<kTrace>({"samples"}); }
 TEST(Checker, notices_a_change_whose_patch_could_not_be_told) {
   expect_broken<kPatchLast>({"failure"});
+}
+TEST(Checker, notices_a_compaction_that_forgets_too_much) {
+  expect_broken<kForgetsTooMuch>({"compaction"});
+}
+TEST(Checker, notices_a_compaction_that_depends_on_when_it_was) {
+  expect_broken<kForgetsByTime>({"convergence", "catch-up", "restamp"});
 }
 TEST(Checker, notices_a_sampler_whose_intents_are_refused) {
   expect_broken<kBadSample>({"samples"});

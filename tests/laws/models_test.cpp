@@ -1,288 +1,236 @@
-// The map, the set and the counter against naive models that keep every operation and compute the
-// view from what a replica knows, straight after the meaning in each FORMAT.md.
+// The built-in types against their naive references (models.hpp) over random histories: edits with
+// gaps between their dots, deliveries in any causal order, repeated deltas, catch-ups from any
+// version, and, inside every history, saving, loading and (where a type has it) compaction.
 //
 // Histories come from rapidcheck, which cuts a failing one down and prints how to run it again.
-#include "json_tree.hpp"
-#include "subjects.hpp"
-
-#include <check/builtin.hpp>
+#include "models.hpp"
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <iostream>
-#include <optional>
 #include <ostream>
-#include <set>
-#include <tuple>
 
 namespace synckit::laws {
 
 using check::Doc;
-using check::VersionMap;
 
 struct Step {
-  enum Kind : uint8_t { kEdit, kDeliver, kCatchUp } kind = kEdit;
+  enum Kind : uint8_t { kEdit, kDeliver, kRepeat, kCatchUp, kReload, kCompact } kind = kEdit;
   uint8_t a = 0, b = 0;
   uint32_t what = 0;  // of an edit: which operation; of a delivery: which delta
 };
 
 std::ostream& operator<<(std::ostream& out, const Step& step) {
-  static const char* const kNames[] = {"edit", "deliver", "catch-up"};
+  static const char* const kNames[] = {"edit",     "deliver", "repeat",
+                                       "catch-up", "reload",  "compact"};
   return out << kNames[step.kind] << '(' << int{step.a} << ", " << int{step.b} << ", " << step.what
              << ')';
 }
 
 namespace {
 
-using DotKey = std::pair<uint64_t, uint64_t>;  // replica, seq
-
-// ---- the models -------------------------------------------------------------------------------
-
-struct CounterModel {
-  struct Op {
-    int64_t amount;
-  };
-  static check::Subject subject() { return counter_subject(); }
-  static std::string shown(const std::string& view) { return view; }
-  static Op op(uint32_t what) { return {static_cast<int64_t>(what % 41) - 20}; }
-  static std::string intent(const Op& op) { return check::counter_add(op.amount); }
-  template <class Known>
-  static void observe(Op&, const Known&) {}
-  template <class Known>
-  static std::string view(const Known& known) {
-    int64_t sum = 0;
-    for (const auto& entry : known) sum += entry.second.op.amount;
-    return std::to_string(sum);
-  }
+struct Totals {
+  uint64_t histories = 0, edits = 0, merges = 0, catch_ups = 0, reloads = 0, compactions = 0;
 };
 
-struct SetModel {
-  struct Op {
-    int kind;  // 1 add, 2 remove, 3 clear
-    std::string element;
-    std::set<DotKey> observed;  // adds that its author knew, of this element (or of all)
-  };
-  static check::Subject subject() { return set_subject(); }
-  static std::string shown(const std::string& view) { return view; }
-  static Op op(uint32_t what) {
-    int kind = what % 16 == 0 ? 3 : what % 16 < 9 ? 1 : 2;
-    return {kind, kind == 3 ? "" : std::to_string(what / 16 % 5), {}};
-  }
-  static std::string intent(const Op& op) {
-    return std::string(1, static_cast<char>(op.kind)) + op.element;
-  }
-  template <class Known>
-  static void observe(Op& op, const Known& known) {
-    for (const auto& [dot, other] : known) {
-      bool same = op.kind == 3 || other.op.element == op.element;
-      if (other.op.kind == 1 && same) op.observed.insert(dot);
-    }
-  }
-  // An element is there when some add of it was observed by no other operation.
-  template <class Known>
-  static std::string view(const Known& known) {
-    std::set<DotKey> observed;
-    for (const auto& entry : known) {
-      observed.insert(entry.second.op.observed.begin(), entry.second.op.observed.end());
-    }
-    std::set<std::string> present;
-    for (const auto& [dot, add] : known) {
-      if (add.op.kind == 1 && !observed.count(dot)) present.insert(add.op.element);
-    }
-    std::string out = "[";
-    for (const std::string& element : present) out += (out.size() > 1 ? "," : "") + element;
-    return out + "]";
-  }
-};
-
-struct MapModel {
-  struct Op {
-    check::PathNames path;
-    std::optional<std::string> json;  // none: delete
-  };
-  static check::Subject subject() { return map_subject(); }
-  static std::string shown(const std::string& view) { return write_tree(parse_tree(view)); }
-  static Op op(uint32_t what) {
-    static const char* const kNames[] = {"a", "b", "\xc3\xa9"};
-    static const char* const kValues[] = {"1", "[{\"b\":0,\"a\":0}]", "{}",
-                                          "{\"a\":{\"b\":2},\"b\":3}",
-                                          "{\"b\": 4, \"\\u00e9\" :{\"a\":5,\"a\":6}}"};
-    Op op;
-    for (uint32_t depth = what % 3 + 1; depth; --depth, what /= 3) {
-      op.path.push_back(kNames[what / 3 % 3]);
-    }
-    what /= 3;
-    if (what % 3) op.json = kValues[what / 3 % 5];
-    return op;
-  }
-  static std::string intent(const Op& op) {
-    return op.json ? check::map_set(op.path, *op.json) : check::map_delete(op.path);
-  }
-  template <class Known>
-  static void observe(Op&, const Known&) {}
-
-  struct Node {
-    std::map<std::string, Node> below;
-    const Op* op = nullptr;
-    bool any_set_below() const {
-      for (const auto& [name, node] : below) {
-        if ((node.op && node.op->json) || node.any_set_below()) return true;
-      }
-      return false;
-    }
-    std::optional<Tree> value(std::optional<Tree> inherited) const {
-      std::optional<Tree> tree = std::move(inherited);
-      if (op) tree = op->json ? std::optional<Tree>(parse_tree(*op->json)) : std::nullopt;
-      bool object = tree && tree->is_object();
-      if (any_set_below() && !object) tree = Tree::object();
-      if (!tree || !tree->is_object()) return tree;
-      for (const auto& [name, node] : below) {
-        std::optional<Tree> member;
-        if (auto found = tree->members.find(name); found != tree->members.end()) {
-          member = found->second;
-        }
-        member = node.value(std::move(member));
-        if (member) {
-          tree->members[name] = std::move(*member);
-        } else {
-          tree->members.erase(name);
-        }
-      }
-      return tree;
-    }
-  };
-
-  template <class Known>
-  static std::string view(const Known& known) {
-    Node root;
-    for (const auto& [dot, write] : known) {
-      bool beaten = false;
-      for (const auto& [other_dot, other] : known) {
-        const auto &path = write.op.path, &above = other.op.path;
-        beaten |= above.size() <= path.size() &&
-                  std::equal(above.begin(), above.end(), path.begin()) &&
-                  std::tuple(other.hlc, other_dot) > std::tuple(write.hlc, dot);
-      }
-      if (beaten) continue;
-      Node* node = &root;
-      for (const std::string& name : write.op.path) node = &node->below[name];
-      node->op = &write.op;
-    }
-    return write_tree(*root.value(Tree::object()));
-  }
-};
-
-// ---- replicas that know operations ----------------------------------------------------------
-
+// Replicas that know operations.
 template <class Model>
 struct World {
-  struct Known {
-    typename Model::Op op;
-    uint64_t hlc;
-    std::string delta;
-    VersionMap past;  // what its author knew: delivered before it
-  };
-  using Ops = std::map<DotKey, Known>;
+  using Op = typename Model::Op;
   struct Replica {
     uint64_t id;
     Doc doc;
-    Ops ops;
+    Ops<Op> ops;
     uint64_t seq = 0, clock = 0;
 
     VersionMap version() const {
       VersionMap version;
-      for (const auto& [dot, op] : ops) {
-        version[dot.first] = std::max(version[dot.first], dot.second);
+      for (const auto& [dot, entry] : ops) {
+        version[dot.first] = std::max(version[dot.first], entry->last);
       }
       return version;
     }
   };
+  check::Subject subject = Model::subject();
   std::vector<Replica> replicas;
+  Totals& totals;
 
-  explicit World(size_t count) {
+  World(size_t count, Totals& totals) : totals(totals) {
     for (size_t i = 0; i < count; ++i) {
-      replicas.push_back({(i * 5 + 3) % 7 + 1, Doc(Model::subject().type), {}, 0, 0});
+      replicas.push_back({(i * 5 + 3) % 7 + 1, Doc(subject.type), {}, 0, 0});
     }
+    ++totals.histories;
+  }
+
+  void play(const std::vector<Step>& steps) {
+    for (size_t i = 0; i < steps.size(); ++i) {
+      play(steps[i]);
+      if (i != steps.size() / 2) continue;
+      for (Replica& replica : replicas) {  // no history without
+        reload(replica);
+        compact(replica);
+        follows(replica);
+      }
+    }
+    finish();
   }
 
   void play(const Step& step) {
     Replica& self = replicas[step.a % replicas.size()];
     Replica& other = replicas[step.b % replicas.size()];
-    if (step.kind == Step::kEdit) {
-      edit(self, step.what);
-    } else if (step.kind == Step::kDeliver) {
-      deliver(self, other, step.what);
-    } else {
-      check::Outcome slice = other.doc.encode(self.version());
-      RC_ASSERT(slice.ok());
-      RC_ASSERT(self.doc.merge(slice.delta).ok());
-      self.ops.insert(other.ops.begin(), other.ops.end());
-      self.clock = std::max(self.clock, other.clock);
+    switch (step.kind) {
+      case Step::kEdit: edit(self, step.what); break;
+      case Step::kDeliver: deliver(self, other, step.what); break;
+      case Step::kRepeat: repeat(self, step.what); break;
+      case Step::kCatchUp: catch_up(self, other, step.what); break;
+      case Step::kReload: reload(self); break;
+      case Step::kCompact: compact(self); break;
     }
+    follows(self);
+  }
+
+  void follows(const Replica& self) {
     RC_ASSERT(Model::shown(self.doc.view()) == Model::view(self.ops));
   }
 
   void edit(Replica& self, uint32_t what) {
-    typename Model::Op op = Model::op(what);
+    Op op = Model::op(what, self.ops);
     uint64_t hlc = std::max<uint64_t>(self.clock + 1, what % 64);
-    check::Outcome out = self.doc.mutate({self.id, self.seq + 1, hlc}, Model::intent(op));
+    uint64_t gap = what % 5 ? 0 : what % 3;  // dots of other fields
+    DotKey first{self.id, self.seq + 1 + gap};
+    Model::observe(op, self.ops, first);
+    check::Outcome out = self.doc.mutate({first.first, first.second, hlc}, Model::intent(op));
     RC_ASSERT(out.ok());
     if (out.seqs == 0) return;
-    Model::observe(op, self.ops);
     self.clock = hlc;
-    VersionMap past = self.version();
-    self.ops[{self.id, ++self.seq}] = {op, hlc, out.delta, past};
+    self.seq = first.second + out.seqs - 1;
+    Entry<Op> entry{op, hlc, self.seq, out.delta, self.version()};
+    self.ops[first] = std::make_shared<const Entry<Op>>(std::move(entry));
+    ++totals.edits;
   }
 
   // One of the other's deltas whose author knew nothing that the receiver does not.
   void deliver(Replica& self, const Replica& other, uint32_t what) {
     VersionMap version = self.version();
-    std::vector<const std::pair<const DotKey, Known>*> next;
-    for (const auto& entry : other.ops) {
-      const VersionMap& past = entry.second.past;
-      bool ready = entry.first.second == version[entry.first.first] + 1 &&
+    std::vector<typename Ops<Op>::const_iterator> next;
+    for (auto at = other.ops.begin(); at != other.ops.end(); ++at) {
+      const VersionMap& past = at->second->past;
+      bool ready = at->first.second > version[at->first.first] &&
                    std::all_of(past.begin(), past.end(), [&](const auto& need) {
                      return version[need.first] >= need.second;
                    });
-      if (ready) next.push_back(&entry);
+      if (ready) next.push_back(at);
     }
     if (next.empty()) return;
-    const auto& [dot, known] = *next[what % next.size()];
-    RC_ASSERT(self.doc.merge(known.delta).ok());
-    self.ops[dot] = known;
-    self.clock = std::max(self.clock, known.hlc);
+    auto chosen = next[what % next.size()];
+    merge(self, chosen->second->delta);
+    self.ops.insert(*chosen);
+    self.clock = std::max(self.clock, chosen->second->hlc);
+  }
+
+  check::Outcome merge(Replica& self, const std::string& delta) {
+    ++totals.merges;
+    check::Outcome out = self.doc.merge(delta);
+    RC_ASSERT(out.ok());
+    return out;
+  }
+
+  void repeat(Replica& self, uint32_t what) {
+    if (self.ops.empty()) return;
+    auto known = std::next(self.ops.begin(), static_cast<std::ptrdiff_t>(what % self.ops.size()));
+    RC_ASSERT(merge(self, known->second->delta).patch.empty());
+  }
+
+  // What the other has beyond the receiver's version, or beyond an older one.
+  void catch_up(Replica& self, const Replica& other, uint32_t what) {
+    VersionMap since = self.version();
+    if (what % 3 == 0 && !self.ops.empty()) {
+      auto known = std::next(self.ops.begin(), static_cast<std::ptrdiff_t>(what % self.ops.size()));
+      since = known->second->past;
+    }
+    check::Outcome slice = other.doc.encode(since);
+    RC_ASSERT(slice.ok());
+    merge(self, slice.delta);
+    self.ops.insert(other.ops.begin(), other.ops.end());
+    self.clock = std::max(self.clock, other.clock);
+    ++totals.catch_ups;
+  }
+
+  void reload(Replica& self) {
+    std::string saved = self.doc.snapshot();
+    Doc fresh(subject.type);
+    RC_ASSERT(fresh.merge(saved).ok());
+    RC_ASSERT(fresh.snapshot() == saved);
+    self.doc = std::move(fresh);
+    ++totals.reloads;
+  }
+
+  // Forgets what everybody knows, and the authors of all edits that are still to come here knew.
+  void compact(Replica& self) {
+    if (!subject.type->compact) return;
+    VersionMap stable = self.version();
+    auto meet = [&stable](VersionMap other) {
+      for (auto& [id, seq] : stable) seq = std::min(seq, other[id]);
+    };
+    for (const Replica& other : replicas) {
+      meet(other.version());
+      for (const auto& [dot, entry] : other.ops) {
+        if (!self.ops.count(dot)) meet(entry->past);
+      }
+    }
+    RC_ASSERT(self.doc.compact(stable).ok());
+    ++totals.compactions;
+  }
+
+  // Everyone learns everything, in two rounds: what was forgotten early and late must not differ.
+  void finish() {
+    for (int round = 0; round < 2; ++round) {
+      for (Replica& self : replicas) {
+        for (Replica& other : replicas) catch_up(self, other, 1);
+      }
+    }
+    for (Replica& self : replicas) {
+      compact(self);
+      follows(self);
+      reload(self);
+      RC_ASSERT(self.doc.snapshot() == replicas[0].doc.snapshot());
+    }
   }
 };
 
 rc::Gen<Step> any_step() {
-  return rc::gen::build<Step>(
-      rc::gen::set(&Step::kind,
-                   rc::gen::weightedElement<Step::Kind>(
-                       {{5, Step::kEdit}, {6, Step::kDeliver}, {2, Step::kCatchUp}})),
-      rc::gen::set(&Step::a, rc::gen::inRange<uint8_t>(0, 4)),
-      rc::gen::set(&Step::b, rc::gen::inRange<uint8_t>(0, 4)),
-      rc::gen::set(&Step::what, rc::gen::inRange<uint32_t>(0, 1u << 20)));
+  auto kind = rc::gen::weightedElement<Step::Kind>({{6, Step::kEdit},
+                                                    {6, Step::kDeliver},
+                                                    {1, Step::kRepeat},
+                                                    {2, Step::kCatchUp},
+                                                    {1, Step::kReload},
+                                                    {1, Step::kCompact}});
+  return rc::gen::build<Step>(rc::gen::set(&Step::kind, kind),
+                              rc::gen::set(&Step::a, rc::gen::inRange<uint8_t>(0, 4)),
+                              rc::gen::set(&Step::b, rc::gen::inRange<uint8_t>(0, 4)),
+                              rc::gen::set(&Step::what, rc::gen::inRange<uint32_t>(0, 1u << 20)));
 }
 
 template <class Model>
 void follow_model(const char* name) {
-  uint64_t histories = 0, edits = 0;
+  Totals totals;
   bool holds = rc::check(std::string(name) + " follows its model", [&] {
-    World<Model> world(*rc::gen::inRange(2u, 5u));
-    for (const Step& step : *rc::gen::container<std::vector<Step>>(any_step())) world.play(step);
-    ++histories;
-    for (const auto& replica : world.replicas) edits += replica.seq;
+    auto count = *rc::gen::inRange(2u, 5u);
+    World<Model>(count, totals).play(*rc::gen::container<std::vector<Step>>(any_step()));
   });
   EXPECT_TRUE(holds);
-  std::cout << name << ": " << histories << " histories, " << edits << " edits" << std::endl;
+  std::cout << "proof: model    " << name << ": " << totals.histories << " histories, "
+            << totals.edits << " edits, " << totals.merges << " merges, " << totals.catch_ups
+            << " catch-ups, " << totals.reloads << " reloads, " << totals.compactions
+            << " compactions" << std::endl;
 }
 
 TEST(Models, lww) { follow_model<MapModel>("lww"); }
 TEST(Models, set) { follow_model<SetModel>("set"); }
 TEST(Models, counter) { follow_model<CounterModel>("counter"); }
+TEST(Models, text) { follow_model<TextModel>("text"); }
 
 }  // namespace
 }  // namespace synckit::laws

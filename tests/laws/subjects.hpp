@@ -28,5 +28,10 @@ inline check::Subject set_subject() {
 inline check::Subject counter_subject() {
   return subject_of(synckit_plugin_v1_counter(), apply_counter_patch);
 }
+inline check::Subject text_subject() {
+  check::Subject subject = subject_of(synckit_plugin_v1_text(), apply_text_patch);
+  subject.tight_outputs = false;
+  return subject;
+}
 
 }  // namespace synckit::laws

@@ -33,6 +33,13 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 #endif
 }
 
+// One copy of a function that many use, where code has to be compiled before it runs fast.
+#if defined(__wasm__)
+#define SK_ONCE [[gnu::noinline]]
+#else
+#define SK_ONCE
+#endif
+
 // The result of a call: a code from abi.h and, on failure, one sentence with static lifetime.
 // One machine word, so that it is returned in a register and success is tested by comparing with
 // zero: the sentence's address, and the code in the byte that no address of a literal uses (64-bit
@@ -147,12 +154,12 @@ class Writer {
   void byte(uint8_t value) {
     if (uint8_t* at = room(1)) *at = value;
   }
-  void raw(const void* bytes, size_t len) {
+  SK_ONCE void raw(const void* bytes, size_t len) {
     if (len == 0) return;
     if (uint8_t* at = room(len)) std::memcpy(at, bytes, len);
   }
   void raw(Bytes bytes) { raw(bytes.data, bytes.len); }
-  void varint(uint64_t value) {
+  SK_ONCE void varint(uint64_t value) {
     size_t n = 1;
     for (uint64_t rest = value; rest >= 0x80; rest >>= 7) ++n;
     uint8_t* at = room(n);
@@ -163,8 +170,10 @@ class Writer {
   void zigzag(int64_t value) {
     varint((static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63));
   }
-  void fixed64(uint64_t value) { raw(&value, 8); }
-  void sized(Bytes bytes) {  // varint length, then the bytes
+  SK_ONCE void fixed64(uint64_t value) {
+    if (uint8_t* at = room(8)) std::memcpy(at, &value, 8);
+  }
+  SK_ONCE void sized(Bytes bytes) {  // varint length, then the bytes
     varint(bytes.len);
     raw(bytes);
   }
@@ -176,13 +185,15 @@ class Writer {
       return nullptr;
     }
     if (bad_) return nullptr;
-    if (buf_->cap - buf_->len < len && buf_->reserve(buf_, buf_->len + len) != SK_OK) {
-      bad_ = true;
-      return nullptr;
-    }
+    if (buf_->cap - buf_->len < len && !grow(len)) return nullptr;
     uint8_t* at = buf_->data + buf_->len;
     buf_->len += len;
     return at;
+  }
+
+  [[gnu::noinline]] bool grow(size_t len) {
+    bad_ = buf_->reserve(buf_, buf_->len + len) != SK_OK;
+    return !bad_;
   }
 
   sk_buf* buf_;

@@ -203,7 +203,7 @@ struct Crdt {
         return with_output(self(doc).view(j), j);
       });
     };
-#if !defined(SYNCKIT_LITE)  // which takes changes from the host alone
+#if !defined(SYNCKIT_CLIENT_ONLY)  // what the host sends was inspected there
     t.inspect = [](const uint8_t* delta, size_t len, sk_summary* summary, sk_buf* deps,
                    sk_error* error) {
       return guarded(error, [&] {

@@ -136,9 +136,10 @@ class RowWriter {
   void row(bool flag, bool flag_repeats, Dot dot, Bytes bytes) {
     size_t author = dots_.position(dot.replica), shared = 0;
     bool repeats = flag && flag_repeats;
-    while (!repeats && shared < last_.size() && shared < bytes.len &&
-           last_[shared] == bytes.data[shared]) {
-      ++shared;
+    size_t kept = repeats ? 0 : bytes.len < kMaxShared ? bytes.len : kMaxShared;
+    for (size_t i = 0; i < kept; ++i) {
+      if (shared == i && i < kept_ && last_[i] == bytes.data[i]) ++shared;
+      last_[i] = bytes.data[i];
     }
     out_.byte(static_cast<uint8_t>(shared | (author == author_ ? kRowSameAuthor : 0) |
                                    (flag ? kRowFlag : 0)));
@@ -146,9 +147,8 @@ class RowWriter {
     author_ = author;
     seq_.write(out_, dot.seq);
     if (repeats) return;
+    kept_ = kept;
     out_.sized({bytes.data + shared, bytes.len - shared});
-    last_.clear();
-    last_.append(bytes.data, bytes.len < kMaxShared ? bytes.len : kMaxShared);
   }
 
  private:
@@ -156,7 +156,8 @@ class RowWriter {
   const Dots& dots_;
   size_t author_ = 0;
   Difference seq_;
-  Vec<uint8_t> last_;  // as much of it as can be shared
+  size_t kept_ = 0;
+  uint8_t last_[kMaxShared];  // the last bytes, as much of them as can be shared
 };
 
 }  // namespace synckit

@@ -101,7 +101,7 @@ class JsonScanner {
 #endif
 
   // A string; what it stands for is appended to `decoded` where it is wanted.
-  bool string(Vec<uint8_t>* decoded) {
+  SK_ONCE bool string(Vec<uint8_t>* decoded) {
     if (!token('"')) return false;
     while (at_ != end_ && *at_ >= 0x20) {
       if (take('"')) return true;
@@ -180,7 +180,7 @@ class JsonScanner {
     while (more--) out.push_back(static_cast<uint8_t>(0x80 | (code >> 6 * more & 0x3f)));
   }
 
-  bool container(unsigned depth) {
+  SK_ONCE bool container(unsigned depth) {
     bool object = *at_++ == '{';
     uint8_t close = object ? '}' : ']';
     if (token(close)) return true;

@@ -19,6 +19,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { renameExports } from './exports.mjs';
+import { pack } from './pack.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 // Made aside, and put in the place of the last one at once: who reads dist/ (tests, a host that
@@ -26,7 +27,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, `dist.new.${process.pid}`);
 process.on('exit', () => rmSync(dist, { recursive: true, force: true }));
 const wasmDir = process.env.SYNCKIT_WASM_DIR ?? join(root, '../../build/wasm');
-const wasmFiles = ['core.wasm', 'core-lite.wasm', 'replica.wasm'];
+const cores = ['core.wasm', 'core-plugins.wasm', 'core-lite.wasm'];
+const wasmFiles = [...cores, 'replica.wasm', 'unpack.wasm', 'pack.wasm'];
 
 for (const name of wasmFiles) {
   if (existsSync(join(wasmDir, name))) continue;
@@ -73,13 +75,21 @@ types.push('--outDir', join(dist, 'types'));
 execFileSync(process.execPath, [tsc, ...types], { stdio: 'inherit' });
 
 const names = { ...mangleCache, memory: 'memory', _initialize: '_initialize' };
-for (const name of ['core.wasm', 'core-lite.wasm']) {
+// Short names, and without what only the dropped exports needed. (wasm-opt came with the compiler.)
+const features = ['bulk-memory', 'sign-ext', 'nontrapping-float-to-int', 'mutable-globals'];
+const wasmOpt = [...features.map((feature) => `--enable-${feature}`), '-Oz'];
+const shrunk = (name, ...options) => {
   const path = join(dist, name);
   writeFileSync(path, renameExports(readFileSync(join(wasmDir, name)), names));
-  // What only the dropped exports needed goes with them. (wasm-opt came with the compiler.)
-  const features = ['bulk-memory', 'sign-ext', 'nontrapping-float-to-int', 'mutable-globals'];
-  const flags = features.map((feature) => `--enable-${feature}`);
-  execFileSync('wasm-opt', [...flags, '-Oz', '--low-memory-unused', path, '-o', path]);
+  execFileSync('wasm-opt', [...wasmOpt, ...options, path, '-o', path]);
+  const module = readFileSync(path);
+  rmSync(path);
+  return module;
+};
+const unpacker = shrunk('unpack.wasm');
+const packer = readFileSync(join(wasmDir, 'pack.wasm'));
+for (const name of cores) {
+  writeFileSync(join(dist, name), pack(shrunk(name, '--low-memory-unused'), packer, unpacker, names.sk_unpack));
 }
 copyFileSync(join(wasmDir, 'replica.wasm'), join(dist, 'replica.wasm'));
 

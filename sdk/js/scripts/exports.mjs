@@ -1,7 +1,7 @@
-// The export section of a WebAssembly module: short names for what JavaScript calls.
+// The sections of a WebAssembly module; short names for the exports that JavaScript calls.
 
 /** An unsigned LEB128 at `at`: its value, and where the next byte is. */
-const varint = (bytes, at) => {
+export const varint = (bytes, at) => {
   let value = 0;
   for (let scale = 1; ; scale *= 128) {
     const byte = bytes[at++];
@@ -9,18 +9,26 @@ const varint = (bytes, at) => {
     if (byte < 128) return [value, at];
   }
 };
-const encoded = (value) =>
+/** The other way round, as a list of bytes. */
+export const encoded = (value) =>
   value > 127 ? [(value % 128) | 128, ...encoded(Math.floor(value / 128))] : [value];
+
+/** [id, where the section begins, where its body does, its end] of each. */
+export function* sections(wasm) {
+  for (let at = 8; at < wasm.length; ) {
+    const [size, start] = varint(wasm, at + 1);
+    yield [wasm[at], at, start, start + size];
+    at = start + size;
+  }
+}
 
 const exportSection = 7;
 
 /** The module with every export renamed to `names[name]`, and without those that are not in it. */
 export const renameExports = (wasm, names) => {
   const parts = [wasm.subarray(0, 8)]; // magic, version
-  for (let at = 8; at < wasm.length; ) {
-    const [size, start] = varint(wasm, at + 1);
-    const end = start + size;
-    if (wasm[at] != exportSection) parts.push(wasm.subarray(at, end));
+  for (const [id, at, start, end] of sections(wasm)) {
+    if (id != exportSection) parts.push(wasm.subarray(at, end));
     else {
       const kept = [];
       for (let [left, next] = varint(wasm, start); left--; ) {
@@ -35,7 +43,6 @@ export const renameExports = (wasm, names) => {
       const body = [...encoded(kept.length), ...kept.flat()];
       parts.push(Uint8Array.of(exportSection, ...encoded(body.length), ...body));
     }
-    at = end;
   }
   return Buffer.concat(parts);
 };

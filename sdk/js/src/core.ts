@@ -99,7 +99,7 @@ export const createCore = async (
   source: any,
   replica: string,
   persistent: 0 | 1,
-  ext: Ext = now, // something: it is not called without types
+  ext?: Ext,
 ): Promise<Core> => {
   let core: Core;
   try {
@@ -112,10 +112,15 @@ export const createCore = async (
       }
       source = await WebAssembly.compile(source);
     }
-    const { exports } = await WebAssembly.instantiate(source as WebAssembly.Module, {
-      env: { ext },
-    });
-    core = { ...exports, module_: source } as unknown as Core;
+    const start = async (): Promise<any> =>
+      (await WebAssembly.instantiate(source as WebAssembly.Module, { env: { ext: ext! } })).exports;
+    let exports = await start();
+    if (exports.sk_unpack) {
+      // Only a wrapping (sdk/wasm/unpack.c): what it unpacks lies at address 0.
+      source = await WebAssembly.compile(exports.memory.buffer.slice(0, exports.sk_unpack()));
+      exports = await start();
+    }
+    core = { ...exports, module_: source };
   } catch (error) {
     throw wrap('unavailable', 'core.wasm cannot be loaded', error);
   }

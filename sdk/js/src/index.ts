@@ -98,7 +98,7 @@ export const SyncKit = {
       createFullDocument,
       options,
       typeof options.storage == 'object' ? options.storage : new IndexedDbStorage(),
-      options.wasm ?? new URL('core.wasm', import.meta.url),
+      options.wasm ?? options.types?.[0]?.wasm_ ?? new URL('core.wasm', import.meta.url),
     ) as Promise<SyncKit>,
 };
 

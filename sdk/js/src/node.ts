@@ -34,7 +34,9 @@ export const SyncKit = {
   /** Opens the store, and starts to connect when there is a `url`. */
   async open(options: NodeKitOptions = {}): Promise<SyncKit> {
     const { storage: place = 'memory', ...rest } = options;
-    const wasm = await fromFile(options.wasm ?? new URL('core.wasm', import.meta.url));
+    const wasm = await fromFile(
+      options.wasm ?? options.types?.[0]?.wasm_ ?? new URL('core.wasm', import.meta.url),
+    );
     const storage =
       typeof place == 'object'
         ? place

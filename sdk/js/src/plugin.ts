@@ -25,6 +25,8 @@ export interface PluginType {
   readonly format: number;
   /** Oldest version that it reads. */
   readonly minFormat: number;
+  /** The core that takes types from elsewhere, which the default one leaves out. @internal */
+  readonly wasm_: URL;
   /** Serves one call of `env.ext` (sdk/wasm/EXPORTS.md). @internal */
   call(
     core: Core,
@@ -341,6 +343,7 @@ export const loadPlugin = async (source: WasmSource): Promise<PluginType> => {
     minFormat: plugin.u32(table + 12),
     host_: host,
     field_: customField,
+    wasm_: new URL('core-plugins.wasm', import.meta.url),
     call(core, op, self, a, aLength, b, bLength) {
       const out: ExtOut = (slot, bytes) => {
         if (!bytes.length) return; // nothing to append; a null address would look like no memory

@@ -2,13 +2,22 @@
 // out as bytes, and what others send goes in as bytes. For whoever has a transport of their own,
 // for tools, tests and benchmarks.
 //
-// One call into WASM per edit. An edit's clock is taken when the first edit after a commit or an
-// apply is made (`open_`); see sdk/wasm/replica.cpp for what an open batch is.
+// At most one call into WASM per edit. An edit's clock is taken when the first edit after a commit
+// or an apply is made (`open_`); see sdk/wasm/replica.cpp for what an open batch is. Nobody can see
+// the steps between the edits of one batch, so what the batch itself overwrites is held back here
+// (replica-fields.ts), and its last state is what WASM gets when somebody looks.
 
-import { canonical, decoder, hex, hex64, type Json, Reader } from './codec.js';
+import { hex, hex64, type Json, Reader } from './codec.js';
 import type { WasmSource } from './core.js';
 import { fail } from './errors.js';
-import { kTextAt, type Runtime } from './replica-runtime.js';
+import {
+  type ReplicaField,
+  ReplicaCounter,
+  ReplicaMap,
+  ReplicaSet,
+  ReplicaText,
+} from './replica-fields.js';
+import type { Runtime } from './replica-runtime.js';
 
 /** How a replica is made. */
 export interface ReplicaOptions {
@@ -30,15 +39,16 @@ const randomReplica = (): bigint => {
   return id || 1n;
 };
 
-const whole = (n: number, what: string): never =>
-  fail('malformed', `${what} must be a whole number from 0 to 2^32 - 1, not ${n}`);
-
 /** A document without a session. Made by `Replica.create` and `Replica.load`. */
 export class BaseReplica {
   /** Whether the clock of the open batch was taken. @internal */
   open_ = false;
   /** Counts the calls of `apply`: values read before may have changed. @internal */
   applies_ = 0;
+  /** Counts what ends a batch: from there on nothing is overwritten by later edits. @internal */
+  batch_ = 0;
+  /** The fields that hold edits of this batch back. @internal */
+  readonly holders_: ReplicaField[] = [];
   private at_: number;
   private readonly fields_ = new Map<string, ReplicaField>();
   private readonly root_: ReplicaMap;
@@ -136,7 +146,7 @@ export class BaseReplica {
    * transfer it or keep it alone for long.
    */
   commit(): Uint8Array {
-    this.open_ = false;
+    this.close_();
     const length = this.runtime_.commit_(this.handle_());
     if (length < 0) this.runtime_.fail_(length);
     return length ? this.runtime_.take_(length) : new Uint8Array();
@@ -152,7 +162,7 @@ export class BaseReplica {
   apply(update: Uint8Array): Applied {
     const runtime = this.runtime_;
     const at = this.handle_();
-    this.open_ = false;
+    this.close_();
     this.applies_++;
     const length = runtime.put_(0, update);
     const outcome = runtime.apply_(at, length);
@@ -162,7 +172,7 @@ export class BaseReplica {
 
   /** Everything, as bytes for `Replica.load` or `apply`. Equal documents give equal bytes. */
   snapshot(): Uint8Array {
-    this.open_ = false;
+    this.close_();
     const code = this.runtime_.snapshot_(this.handle_());
     if (code < 0) this.runtime_.fail_(code);
     return this.runtime_.data_().slice();
@@ -178,6 +188,7 @@ export class BaseReplica {
 
   /** 16 hex digits that depend on all values and on nothing else. */
   digest(): string {
+    this.flush_();
     const code = this.runtime_.digest_(this.handle_());
     if (code < 0) this.runtime_.fail_(code);
     return hex64(this.runtime_.value_(0), this.runtime_.value_(1));
@@ -189,236 +200,32 @@ export class BaseReplica {
     this.runtime_.free_(this.at_);
     this.at_ = 0;
     this.open_ = false;
+    this.batch_++;
+    this.holders_.length = 0;
   }
 
   /** @internal */
   handle_(): number {
     return this.at_ || fail('closed', 'the replica was destroyed');
   }
+  /** Hands on what all fields hold back. @internal */
+  flush_(): void {
+    for (let field; (field = this.holders_.pop()); ) field.flush_();
+    this.batch_++;
+  }
+  private close_(): void {
+    if (this.holders_.length) this.flush_();
+    else this.batch_++;
+    this.open_ = false;
+  }
   /** Before the first edit of a batch: takes its clock. @internal */
   begin_(): void {
-    this.runtime_.clock_(this.handle_(), Date.now());
+    this.runtime_.clock_(this.handle_(), this.runtime_.now_());
     this.open_ = true;
   }
   /** After an edit that took no dots: it failed, or had nothing to do. @internal */
   settle_(count: number): void {
     this.open_ = false;
     if (count < 0) this.runtime_.fail_(count);
-  }
-}
-
-/** What all fields have. */
-export abstract class ReplicaField {
-  /** `applies_` when value_ was right; -1 after an own edit. @internal */
-  protected seen_ = -1;
-  private value_: unknown;
-
-  /** @internal */
-  constructor(
-    /** @internal */ protected readonly replica_: BaseReplica,
-    /** @internal */ protected readonly at_: number,
-  ) {}
-
-  /** The value, parsed; the same object until something may have changed it. @internal */
-  protected read_(): unknown {
-    const { replica_ } = this;
-    replica_.handle_();
-    if (this.seen_ != replica_.applies_) {
-      this.value_ = this.make_();
-      this.seen_ = replica_.applies_;
-    }
-    return this.value_;
-  }
-  /** @internal */
-  protected make_(): unknown {
-    return JSON.parse(this.json_());
-  }
-  /** @internal */
-  protected json_(): string {
-    this.replica_.handle_();
-    const runtime = this.replica_.runtime_;
-    const code = runtime.view_(this.at_);
-    if (code < 0) runtime.fail_(code);
-    return decoder.decode(runtime.data_());
-  }
-  /** Carries out the intent that was composed in scratch. @internal */
-  protected edit_(length: number): void {
-    const { replica_ } = this;
-    if (!replica_.open_) replica_.begin_();
-    const count = replica_.runtime_.edit_(this.at_, length);
-    this.seen_ = -1;
-    if (count <= 0) replica_.settle_(count);
-  }
-}
-
-/** A collaborative text. Positions and lengths are UTF-16 units, as in JavaScript strings. */
-export class ReplicaText extends ReplicaField {
-  private length_ = 0; // right while seen_ == applies_
-
-  /**
-   * Replaces `remove` units at `position` by `text`. A lone surrogate becomes U+FFFD.
-   * @throws SyncKitError `malformed` for a range outside the text or through the middle of a
-   *   surrogate pair, `limit` above 2^28 characters ever inserted
-   */
-  splice(position: number, remove: number, text = ''): void {
-    if (position >>> 0 !== position) whole(position, 'position');
-    if (remove >>> 0 !== remove) whole(remove, 'count');
-    const { replica_ } = this;
-    if (!replica_.open_) replica_.begin_();
-    const runtime = replica_.runtime_;
-    let unit = -1;
-    let length = 0;
-    if (text.length == 1) {
-      unit = text.charCodeAt(0);
-      if (unit > 127) unit = -1;
-    }
-    if (unit < 0 && text) length = runtime.text_(kTextAt, text) - kTextAt;
-    const count = runtime.splice_(this.at_, position, remove, unit, length);
-    if (count <= 0) return replica_.settle_(count);
-    this.length_ += text.length - remove;
-  }
-  /** Inserts text at a position. */
-  insert(position: number, text: string): void {
-    this.splice(position, 0, text);
-  }
-  /** Deletes `count` units from a position. */
-  delete(position: number, count: number): void {
-    this.splice(position, count);
-  }
-  /** The whole text. Made anew by every call. */
-  override toString(): string {
-    const text = JSON.parse(this.json_()) as string;
-    this.length_ = text.length;
-    this.seen_ = this.replica_.applies_;
-    return text;
-  }
-  /** Length in UTF-16 units. After `apply` the first look at it reads the text. */
-  get length(): number {
-    if (this.seen_ != this.replica_.applies_) this.toString();
-    return this.length_;
-  }
-}
-
-/**
- * A map from paths to JSON values. Of concurrent writes to one path the one with the later clock
- * stays.
- */
-export class ReplicaMap extends ReplicaField {
-  private path_(op: number, path: string | readonly string[]): number {
-    const runtime = this.replica_.runtime_;
-    runtime.byte_(0, op);
-    if (typeof path == 'string') return runtime.sized_(runtime.byte_(1, 1), path);
-    if (!path.length || path.length > 64) {
-      fail(path.length ? 'limit' : 'malformed', 'a path has 1 to 64 segments');
-    }
-    let at = runtime.byte_(1, path.length);
-    for (const segment of path) at = runtime.sized_(at, segment);
-    return at;
-  }
-
-  /**
-   * Writes a JSON value at a key or path, and hides what is below it.
-   * @throws SyncKitError `malformed` for what is no JSON, `limit` for a value above 1 MiB, a path
-   *   of more than 64 segments or 1,024 bytes each, or a map of more than 2^20 entries
-   */
-  set(path: string | readonly string[], value: Json): void {
-    this.edit_(this.replica_.runtime_.json_(this.path_(1, path), value));
-  }
-  /** Deletes what is at a key or path; an absent one is fine. */
-  delete(path: string | readonly string[]): void {
-    this.edit_(this.path_(2, path));
-  }
-  /**
-   * The value at a key or path, or the whole map; undefined when there is none. Treat it as
-   * read-only. The first look after a change reads the whole map, all others cost the path.
-   */
-  get(path?: string | readonly string[]): Json | undefined {
-    let value = this.read_() as Json | undefined;
-    if (path === undefined) return value;
-    for (const name of typeof path == 'string' ? [path] : path) {
-      if (!value || typeof value != 'object' || Array.isArray(value)) return undefined;
-      value = Object.hasOwn(value, name) ? (value as Record<string, Json>)[name] : undefined;
-    }
-    return value;
-  }
-}
-
-/** A set of JSON values, compared by their canonical JSON: the order of keys does not matter. */
-export class ReplicaSet<T = Json> extends ReplicaField {
-  private change_(op: number, value: T): void {
-    const runtime = this.replica_.runtime_;
-    this.edit_(runtime.json_(runtime.byte_(0, op), value));
-  }
-  /** Adds a value. `limit` for one above 1 MiB and for more than 2^20 of them. */
-  add(value: T): void {
-    this.change_(1, value);
-  }
-  /** Removes a value; an absent one is fine. */
-  delete(value: T): void {
-    this.change_(2, value);
-  }
-  /** Removes every value that is visible here. */
-  clear(): void {
-    this.edit_(this.replica_.runtime_.byte_(0, 3));
-  }
-  /** Whether a value is in it. The first look after a change reads the whole set. */
-  has(value: T): boolean {
-    return (this.read_() as Map<string, T>).has(canonical(value));
-  }
-  /** The values in an order that is the same everywhere. */
-  values(): readonly T[] {
-    return [...(this.read_() as Map<string, T>).values()];
-  }
-  /** How many there are. */
-  get size(): number {
-    return (this.read_() as Map<string, T>).size;
-  }
-  /** @internal */
-  protected override make_(): unknown {
-    const values = JSON.parse(this.json_()) as T[];
-    return new Map(values.map((value) => [canonical(value), value]));
-  }
-}
-
-/** A counter: the sum of what all replicas added, within signed 64 bits. */
-export class ReplicaCounter extends ReplicaField {
-  /**
-   * Adds a whole number, a bigint beyond 2^53.
-   * @throws SyncKitError `limit` when the value would leave 64 bits
-   */
-  increment(by: number | bigint = 1): void {
-    const { replica_ } = this;
-    let low: number;
-    let high: number;
-    if (typeof by == 'number') {
-      if (!Number.isSafeInteger(by)) {
-        fail('malformed', 'the amount must be a whole number within 2^53, or a bigint');
-      }
-      low = by | 0;
-      high = low === by ? low >> 31 : Math.floor(by / 2 ** 32);
-    } else {
-      if (BigInt.asIntN(64, by) !== by) fail('malformed', 'the amount is above 64 bits');
-      low = Number(BigInt.asIntN(32, by));
-      high = Number(by >> 32n);
-    }
-    if (!replica_.open_) replica_.begin_();
-    const count = replica_.runtime_.add_(this.at_, low, high);
-    this.seen_ = -1;
-    if (count <= 0) replica_.settle_(count);
-  }
-  /** The value; throws `limit` when a number cannot hold it exactly: then use `bigValue`. */
-  get value(): number {
-    const value = Number(this.bigValue);
-    return Number.isSafeInteger(value)
-      ? value
-      : fail('limit', 'the counter is beyond 2^53: read bigValue');
-  }
-  /** The exact value. */
-  get bigValue(): bigint {
-    return this.read_() as bigint;
-  }
-  /** @internal */
-  protected override make_(): unknown {
-    return BigInt(this.json_());
   }
 }

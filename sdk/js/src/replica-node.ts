@@ -41,11 +41,5 @@ export class Replica extends BaseReplica {
 export type { Json } from './codec.js';
 export type { WasmSource } from './core.js';
 export { SyncKitError, type ErrorCode } from './errors.js';
-export {
-  ReplicaCounter,
-  ReplicaMap,
-  ReplicaSet,
-  ReplicaText,
-  type Applied,
-  type ReplicaOptions,
-} from './replica-core.js';
+export type { Applied, ReplicaOptions } from './replica-core.js';
+export { ReplicaCounter, ReplicaMap, ReplicaSet, ReplicaText } from './replica-fields.js';

@@ -11,13 +11,16 @@ import { fail, statusError, wrap } from './errors.js';
 
 type Call = (...args: number[]) => number;
 
-const kSlabBytes = 65536;
+const kSlabWords = 16384;
+/** The first one: what is rare happens early, before the compiler takes it for impossible. */
+const kFirstSlabWords = 1024;
 /** Above this an update gets a buffer of its own. */
 const kSmallUpdate = 1024;
 /** kKeptScratch of replica.cpp: after a larger input the scratch area is given back. */
 const kScratchBytes = 65536;
+const kTimeReads = 63;
 /** Up to this length a string is written unit by unit, which beats the encoder. */
-const kShortText = 48;
+export const kShortText = 48;
 
 /** Where text to insert starts in scratch: kTextAt of replica.cpp. */
 export const kTextAt = 16;
@@ -40,19 +43,27 @@ export class Runtime {
   private readonly memory_: WebAssembly.Memory;
   private readonly result_: number;
   private readonly scratchOf_: Call;
-  private bytes_: Uint8Array;
-  private words_: Uint32Array;
+  // All that changes has a first value here and is set below: a field that was set once only is
+  // compiled as a constant, and all code that used it again when it does change.
+  private bytes_ = new Uint8Array();
+  private words_ = new Uint32Array();
   private scratch_ = 0;
   private size_ = 0;
   private slab_ = new Uint32Array();
+  private slabWords_ = kFirstSlabWords; // of the next one
   private slabBuffer_ = this.slab_.buffer; // `slab_.buffer` is a call
   private slabAt_ = 0; // words
+  private reads_ = 0; // for which time_ is still good
+  private time_ = 0;
+  private forgets_: Promise<void> | undefined; // the end of the task will
   // Fields, not the exports object: a call through it costs as much again as the call.
   readonly new_: Call;
   readonly free_: Call;
   readonly field_: Call;
   readonly clock_: Call;
   readonly edit_: Call;
+  readonly know_: Call;
+  readonly editKnown_: Call;
   readonly splice_: Call;
   readonly add_: Call;
   readonly commit_: Call;
@@ -67,8 +78,10 @@ export class Runtime {
     (exports['_initialize'] as (() => void) | undefined)?.();
     const sk = exports as Record<string, Call>;
     this.memory_ = exports['memory'] as WebAssembly.Memory;
-    this.bytes_ = new Uint8Array(this.memory_.buffer);
-    this.words_ = new Uint32Array(this.memory_.buffer);
+    // The first time that memory grows, an engine drops all code that took it for granted that no
+    // buffer is ever detached: so let that be now.
+    this.memory_.grow(0);
+    this.look_();
     this.result_ = sk['sk_result']!() >> 2;
     this.scratchOf_ = sk['sk_scratch']!;
     this.new_ = sk['sk_replica_new']!;
@@ -76,6 +89,8 @@ export class Runtime {
     this.field_ = sk['sk_replica_field']!;
     this.clock_ = sk['sk_replica_clock']!;
     this.edit_ = sk['sk_edit']!;
+    this.know_ = sk['sk_know']!;
+    this.editKnown_ = sk['sk_edit_known']!;
     this.splice_ = sk['sk_text_splice']!;
     this.add_ = sk['sk_counter_add']!;
     this.commit_ = sk['sk_replica_commit']!;
@@ -92,20 +107,36 @@ export class Runtime {
 
   // ---- in ------------------------------------------------------------------------------------
 
+  private look_(): void {
+    this.bytes_ = new Uint8Array(this.memory_.buffer);
+    this.words_ = new Uint32Array(this.memory_.buffer);
+  }
+  /**
+   * The time, read once a task and at least every 64th time: it costs as much as an edit, and the
+   * replica's clock rises by itself.
+   */
+  now_(): number {
+    if (this.reads_-- > 0) return this.time_;
+    this.reads_ = kTimeReads;
+    if (!this.forgets_) this.forgets_ = Promise.resolve().then(() => this.forget_());
+    return (this.time_ = Date.now());
+  }
+  private forget_(): void {
+    this.reads_ = 0;
+    this.forgets_ = undefined;
+  }
+
   /** Makes scratch hold `n` bytes, and the views fit. */
   private room_(n: number): void {
-    if (n > this.size_) {
-      this.size_ = Math.max(n, kScratchBytes);
-      this.scratch_ = this.scratchOf_(this.size_) >>> 0;
-      if (!this.scratch_) {
-        this.size_ = 0;
-        fail('nomem', 'replica.wasm is out of memory');
-      }
-    }
-    if (!this.bytes_.length) {
-      this.bytes_ = new Uint8Array(this.memory_.buffer);
-      this.words_ = new Uint32Array(this.memory_.buffer);
-    }
+    if (n > this.size_) this.enlarge_(n);
+    if (!this.bytes_.length) this.look_();
+  }
+  private enlarge_(n: number): void {
+    this.size_ = Math.max(n, kScratchBytes);
+    this.scratch_ = this.scratchOf_(this.size_) >>> 0;
+    if (this.scratch_) return;
+    this.size_ = 0;
+    fail('nomem', 'replica.wasm is out of memory');
   }
 
   /** Writes UTF-8 at scratch + at; where it ends. A lone surrogate becomes U+FFFD. */
@@ -223,21 +254,23 @@ export class Runtime {
    * buffer of its own costs several times as much as what is copied.
    */
   take_(length: number): Uint8Array {
-    this.room_(0);
+    if (!this.bytes_.length) this.look_();
     const words = this.words_;
     const at = words[this.result_]!;
     if (length > kSmallUpdate) return this.bytes_.slice(at, at + length);
     const count = (length + 3) >> 2;
-    if (this.slabAt_ + count > this.slab_.length) {
-      this.slab_ = new Uint32Array(kSlabBytes >> 2);
-      this.slabBuffer_ = this.slab_.buffer;
-      this.slabAt_ = 0;
-    }
+    if (this.slabAt_ + count > this.slab_.length) this.renew_();
     const slab = this.slab_;
     const to = this.slabAt_;
     this.slabAt_ = to + count;
     const from = at >> 2; // the kernel's buffers begin at multiples of 8
     for (let i = 0; i < count; i++) slab[to + i] = words[from + i]!;
     return new Uint8Array(this.slabBuffer_, to << 2, length);
+  }
+  private renew_(): void {
+    this.slab_ = new Uint32Array(this.slabWords_);
+    this.slabBuffer_ = this.slab_.buffer;
+    this.slabAt_ = 0;
+    this.slabWords_ = Math.min(this.slabWords_ * 2, kSlabWords);
   }
 }

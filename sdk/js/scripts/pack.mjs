@@ -1,0 +1,67 @@
+// Packs a WebAssembly module into one that unpacks it (sdk/wasm/unpack.c has the format).
+//
+// What is packed is unpacked again and compared, every time.
+
+import { encoded, sections, varint } from './exports.mjs';
+
+// Addresses, as in unpack.c.
+const kMost = 1 << 18;
+const kHeader = kMost + (1 << 23) + (1 << 15);
+
+const kMemory = 5;
+const kCode = 10;
+const kData = 11;
+const kDataCount = 12;
+const kPage = 65_536;
+
+// An instruction that gives a number; i32.const takes a signed LEB128.
+const constant = (value) => {
+  const bytes = encoded(value);
+  if (bytes.at(-1) > 63) bytes.push(bytes.pop() | 128, 0);
+  return [0x41, ...bytes, 0x0b];
+};
+
+/** Puts the parts into a fresh instance's memory and calls it; what it wrote begins at 0. */
+const run = (module, name, parts = [], bytes = 0) => {
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module));
+  const missing = bytes - exports.memory.buffer.byteLength;
+  if (missing > 0) exports.memory.grow(Math.ceil(missing / kPage));
+  for (const [at, part] of parts) new Uint8Array(exports.memory.buffer).set(part, at);
+  const end = exports[name]();
+  return new Uint8Array(exports.memory.buffer, 0, end);
+};
+
+/**
+ * A module that exports its memory and `name() -> length`, which unpacks `wasm` to address 0.
+ * `packer`, `unpacker`: what build.sh makes of unpack.c; the unpacker exports it under `name`.
+ */
+export const pack = (wasm, packer, unpacker, name) => {
+  if (wasm.length > kMost) throw new Error(`pack: ${wasm.length} bytes; at most ${kMost} fit`);
+  const code = [...sections(wasm)].find(([id]) => id === kCode);
+  const first = code ? varint(wasm, code[2])[1] : wasm.length; // behind the number of functions
+  const head = new Uint8Array(Uint32Array.of(wasm.length, first, code ? code[3] : 0).buffer);
+  const most = kHeader + head.length + 2 * wasm.length + kPage;
+  const packed = run(packer, 'sk_unpack', [[kHeader, head], [0, wasm]], most).slice(kHeader);
+
+  const parts = [unpacker.subarray(0, 8)];
+  const section = (id, ...body) => {
+    const bytes = Buffer.concat(body);
+    parts.push(Uint8Array.of(id, ...encoded(bytes.length)), bytes);
+  };
+  for (const [id, , start, end] of sections(unpacker)) {
+    const body = unpacker.subarray(start, end);
+    if (id === kMemory) {
+      const pages = Math.ceil((kHeader + packed.length) / kPage);
+      section(id, Uint8Array.of(1, 0, ...encoded(pages)));
+    } else if (id === kData) {
+      const [count, at] = varint(body, 0);
+      const own = Uint8Array.of(0, ...constant(kHeader), ...encoded(packed.length));
+      section(id, Uint8Array.from(encoded(count + 1)), body.subarray(at), own, packed);
+    } else if (id !== 0 && id !== kDataCount) {
+      section(id, body);
+    }
+  }
+  const whole = Buffer.concat(parts);
+  if (Buffer.compare(run(whole, name), wasm)) throw new Error('pack: what comes out differs');
+  return whole;
+};
