@@ -3,8 +3,8 @@
 // slower or busier meets them all alike. Then writes the results, and what ../report.mjs makes of
 // them. What takes long is run less often (kSlowMs); a row says how often it was.
 //
-// Only a full run (all cases, all installed libraries, SyncKit in WASM and native among them, at
-// least kFullRuns runs, nothing scaled down, nothing failed) is written to bench/results/,
+// Only a full run (all cases, all installed libraries, SyncKit in WASM and native among them, every
+// mark measured, at least kFullRuns runs, nothing scaled down, nothing failed) is written to bench/results/,
 // docs/performance.md and docs/img/. Any other goes to build/bench/, so that a try-out cannot end
 // up as a published number.
 
@@ -21,6 +21,7 @@ import { kDefaultSeed, loadTrace, tracesDirectory } from '../traces.mjs';
 import { artefacts, cases } from './cases.mjs';
 import { median, quantity } from './format.mjs';
 import { cpuTimes, othersShare } from './machine.mjs';
+import { marks } from './marks.mjs';
 import { runNative } from './native.mjs';
 import { kBusyLoad, kScaledNote, printTable, warnings } from './tables.mjs';
 
@@ -369,7 +370,8 @@ async function runAll(bench, chosen, state) {
 function isFull(report, settings) {
   const ours = report.libraries.some(({ id }) => id === 'synckit');
   const native = report.native.length > 0 && report.native.every((row) => !row.skipped);
-  return isWhole(settings) && ours && native && report.problems.length === 0;
+  const marked = marks(report).every(({ met }) => met !== null);
+  return isWhole(settings) && ours && native && marked && report.problems.length === 0;
 }
 
 // One row a line: a later run is compared with an earlier one line by line.

@@ -17,7 +17,7 @@ import { marksSection, nativeSection, timesSection, warnings } from '../../bench
 import { check, fill } from '../../bench/report.mjs';
 import { generateConcurrent, generateSequential, PlainText, random, RopeText } from
   '../../bench/traces.mjs';
-import { split } from '../../sdk/js/scripts/size-parts.mjs';
+import { joined, split } from '../../sdk/js/scripts/size-parts.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -264,7 +264,7 @@ test('a page without a place for a part is refused', () => {
 
 // ---- sizes by part ------------------------------------------------------------------------------
 
-test('a module is split into its functions by name, and refused without names or in pieces', () => {
+test('a module is split into its functions by name, joined again, and refused without', () => {
   const text = (s) => [s.length, ...new TextEncoder().encode(s)];
   const section = (id, ...body) => [id, body.length, ...body];
   const name = 'synckit::text::Text::f()';
@@ -277,8 +277,10 @@ test('a module is split into its functions by name, and refused without names or
   );
   const pieces = split(module).map(({ part, bytes }) => [part, bytes.length]);
   assert.deepEqual(pieces, [['text', 3], ['allocator, libc', 2], ['data', 1]]);
-  for (let i = 0; i < module.length; i++) {
-    // Cut between two sections it is a module without names.
-    assert.throws(() => split(module.subarray(0, i)), /^Error: size: /);
-  }
+  const [start, end] = [8, module.length - 2 - 5 - 2 - names.length];
+  assert.deepEqual([...joined(module, split(module), null)], [...module.subarray(0, end)]);
+  const without = joined(module, split(module), 'text');
+  assert.equal(without.length, end - 1, 'an empty body has two bytes');
+  assert.deepEqual([...without.subarray(start, start + 5)], [10, 7, 2, 2, 0]);
+  assert.throws(() => split(module.subarray(0, end)), /no names/);
 });

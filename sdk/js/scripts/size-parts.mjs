@@ -1,11 +1,14 @@
 // What the parts of a WASM module cost. The module must have been linked with --profiling-funcs:
 // its functions are told apart by their names, and a function inlined into another counts there.
 //
-// Raw bytes are those of the function bodies. Compressed bytes of one part cannot be told apart
-// from the rest, since gzip finds repetition across parts; two figures bound it: the part alone,
-// and how much smaller the whole is without it.
+// What a part costs once the module is compressed cannot be told from the part alone, since
+// repetition is found across parts. So each figure is how much smaller the whole is with empty
+// functions in place of the part's: raw, by gzip -9, and as the package packs it (pack.mjs).
 
 import { gzipSync } from 'node:zlib';
+
+import { encoded, sections, varint } from './exports.mjs';
+import { pack } from './pack.mjs';
 
 const kTypes = { text: 'Text|text::', lww: 'Lww', set: 'Set', counter: 'Counter' };
 
@@ -25,126 +28,115 @@ const kParts = [
     /^(malloc|free|calloc|realloc|reach|(class|size|end)_of|stack|mem|str|operator |_)/],
 ];
 
-/** A cursor over the bytes of a module; integers are LEB128. */
-class Cursor {
-  constructor(bytes, at = 0) {
-    this.bytes = bytes;
-    this.at = at;
-  }
-  uint() {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = this.bytes[this.at++];
-      if (byte === undefined || shift > 28) throw new Error('size: this is no WASM module');
-      value += (byte & 127) * 2 ** shift;
-      if (byte < 128) return value;
-    }
-  }
-  take(length) {
-    if (this.at + length > this.bytes.length) throw new Error('size: the module is cut off');
-    return this.bytes.subarray(this.at, (this.at += length));
-  }
-  text() {
-    return new TextDecoder().decode(this.take(this.uint()));
-  }
-  get left() {
-    return this.bytes.length - this.at;
-  }
-}
-
 const kCustom = 0;
 const kImport = 2;
 const kCode = 10;
 const kData = 11;
+const kFunction = 0; // the kind of an import
+const kEmpty = Uint8Array.of(0, 0x0b); // a body without locals and instructions
 
-function sections(bytes) {
-  const cursor = new Cursor(bytes);
-  if (new TextDecoder().decode(cursor.take(4)) !== '\0asm') {
-    throw new Error('size: this is no WASM module');
-  }
-  cursor.take(4);
-  const found = [];
-  while (cursor.left) {
-    const [id] = cursor.take(1);
-    found.push({ id, body: cursor.take(cursor.uint()) });
-  }
-  return found;
-}
+const textAt = (bytes, at) => {
+  const [length, from] = varint(bytes, at);
+  return [new TextDecoder().decode(bytes.subarray(from, from + length)), from + length];
+};
 
-function functionNames(list) {
+function functionNames(module) {
   const names = new Map();
-  for (const { id, body } of list) {
-    if (id !== kCustom) continue;
-    const cursor = new Cursor(body);
-    if (cursor.text() !== 'name') continue;
-    while (cursor.left) {
-      const [kind] = cursor.take(1);
-      const part = new Cursor(cursor.take(cursor.uint()));
+  for (const [id, , start, end] of sections(module)) {
+    const [section, first] = id === kCustom ? textAt(module, start) : [];
+    if (section !== 'name') continue;
+    for (let at = first; at < end; ) {
+      const kind = module[at];
+      const [size, from] = varint(module, at + 1);
+      at = from + size;
       if (kind !== 1) continue;
-      for (let n = part.uint(); n > 0; n--) names.set(part.uint(), part.text());
+      for (let [left, next] = varint(module, from); left--; ) {
+        const [index, behind] = varint(module, next);
+        const [name, after] = textAt(module, behind);
+        names.set(index, name);
+        next = after;
+      }
     }
   }
+  if (names.size === 0) throw new Error('size: the module has no names (--profiling-funcs)');
   return names;
 }
 
-/** How many functions are imported: the code section counts on from there. */
-function imported(list) {
-  const section = list.find(({ id }) => id === kImport);
-  if (!section) return 0;
-  const cursor = new Cursor(section.body);
+/** How many functions are imported: those of the code section count on from there. */
+function imported(module) {
   let functions = 0;
-  for (let n = cursor.uint(); n > 0; n--) {
-    cursor.text();
-    cursor.text();
-    const [kind] = cursor.take(1);
-    if (kind !== 0) throw new Error('size: an import that is no function');
-    cursor.uint();
-    functions++;
+  for (const [id, , start] of sections(module)) {
+    if (id !== kImport) continue;
+    for (let [left, next] = varint(module, start); left--; functions++) {
+      for (let i = 0; i < 2; i++) [, next] = textAt(module, next);
+      if (module[next] !== kFunction) throw new Error('size: an import that is no function');
+      [, next] = varint(module, next + 1);
+    }
   }
   return functions;
 }
 
 const partOf = (name) => kParts.find(([, pattern]) => pattern.test(name))?.[0] ?? 'other';
 
-/** [{ part, bytes }]: every function body, the data, and what is neither. */
+/** [{ part, name, bytes }]: every function body, the data, and what is neither (no names). */
 export function split(module) {
-  const list = sections(module);
-  const names = functionNames(list);
-  if (names.size === 0) throw new Error('size: the module has no names (--profiling-funcs)');
+  const names = functionNames(module);
   const pieces = [];
-  let index = imported(list);
-  for (const { id, body } of list) {
+  let index = imported(module);
+  for (const [id, , start, end] of sections(module)) {
     if (id === kCustom) continue;
     if (id !== kCode) {
-      pieces.push({ part: id === kData ? 'data' : 'tables, types, exports', bytes: body });
+      const part = id === kData ? 'data' : 'tables, types, exports';
+      pieces.push({ part, id, bytes: module.subarray(start, end) });
       continue;
     }
-    const cursor = new Cursor(body);
-    for (let n = cursor.uint(); n > 0; n--) {
+    for (let [left, next] = varint(module, start); left--; ) {
+      const [size, from] = varint(module, next);
+      next = from + size;
       const name = names.get(index++) ?? '';
-      pieces.push({ part: partOf(name), name, bytes: cursor.take(cursor.uint()) });
+      pieces.push({ part: partOf(name), name, id, bytes: module.subarray(from, next) });
     }
   }
   return pieces;
 }
 
-const deflated = (pieces) =>
-  gzipSync(Buffer.concat(pieces.map(({ bytes }) => bytes)), { level: 9 }).length;
+/** The module again, with empty functions and data instead of those of `without`. */
+export function joined(module, pieces, without) {
+  const out = [module.subarray(0, 8)];
+  const section = (id, body) =>
+    out.push(Uint8Array.of(id, ...encoded(body.length)), body);
+  const code = pieces.filter(({ id }) => id === kCode);
+  const bodies = code.map(({ part, bytes }) => (part === without ? kEmpty : bytes));
+  let coded = false;
+  for (const { id, part, bytes } of pieces) {
+    if (id !== kCode) section(id, part === without ? Uint8Array.of(0) : bytes);
+    else if (!coded) {
+      const sized = bodies.flatMap((body) => [Uint8Array.from(encoded(body.length)), body]);
+      section(id, Buffer.concat([Uint8Array.from(encoded(bodies.length)), ...sized]));
+      coded = true;
+    }
+  }
+  return Buffer.concat(out);
+}
 
-/** One JSON line a part, the largest first, then one for the whole; and what no pattern fits. */
-export function printParts(module) {
+/**
+ * One JSON line a part, the largest first, then one for the whole. `packer`, `unpacker`: what
+ * build.sh makes of unpack.c.
+ */
+export function printParts(module, packer, unpacker) {
   const pieces = split(module);
-  const whole = deflated(pieces);
-  const raw = (list) => list.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  const cost = (without) => {
+    const rest = joined(module, pieces, without);
+    const packed = pack(rest, packer, unpacker, 'sk_unpack').length;
+    return { raw: rest.length, gzip: gzipSync(rest, { level: 9 }).length, packed };
+  };
+  const whole = cost(null);
   const rows = [...new Set(pieces.map(({ part }) => part))].map((part) => {
-    const own = pieces.filter((piece) => piece.part === part);
-    const rest = pieces.filter((piece) => piece.part !== part);
-    const functions = own.filter(({ name }) => name !== undefined).length;
-    return { part, functions, raw: raw(own), alone: deflated(own), saved: whole - deflated(rest) };
+    const rest = cost(part);
+    const functions = pieces.filter((piece) => piece.part === part && piece.id === kCode).length;
+    const saved = Object.entries(whole).map(([key, bytes]) => [key, bytes - rest[key]]);
+    return { part, functions, ...Object.fromEntries(saved) };
   });
   for (const row of rows.sort((a, b) => b.raw - a.raw)) console.log(JSON.stringify(row));
-  console.log(JSON.stringify({ part: 'all', raw: raw(pieces), gzip: whole }));
-  if (process.env.SYNCKIT_SIZE_NAMES) {
-    for (const { part, name, bytes } of pieces) if (name) console.log(part, bytes.length, name);
-  }
+  console.log(JSON.stringify({ part: 'all', ...whole }));
 }

@@ -5,7 +5,8 @@
 // (Vite's) makes about 2 percent more of it.
 //
 //   --record FILE   appends those lines, with date and commit, to FILE
-//   --parts WASM    instead: what the parts of a module cost (size-parts.mjs); WASM must have names
+//   --parts FOLDER  instead: what the parts of its core.wasm cost (size-parts.mjs); the module must
+//                   have names, and both sides of the packer lie beside it
 
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
@@ -105,7 +106,8 @@ function stamp() {
 }
 
 if (options.parts) {
-  printParts(readFileSync(options.parts));
+  const modules = ['core', 'pack', 'unpack'].map((name) => join(options.parts, `${name}.wasm`));
+  printParts(...modules.map((file) => readFileSync(file)));
 } else {
   const about = options.record ? stamp() : null;
   const lines = [];
