@@ -97,7 +97,8 @@ const shrunk = (name, ...options) => {
 const unpacker = shrunk('unpack.wasm');
 const packer = readFileSync(join(wasmDir, 'pack.wasm'));
 for (const name of cores) {
-  writeFileSync(join(dist, name), pack(shrunk(name, '--low-memory-unused'), packer, unpacker, names.sk_unpack));
+  const module = shrunk(name, '--low-memory-unused');
+  writeFileSync(join(dist, name), pack(module, packer, unpacker, names.sk_unpack));
 }
 copyFileSync(join(wasmDir, 'replica.wasm'), join(dist, 'replica.wasm'));
 

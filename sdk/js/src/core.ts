@@ -1,8 +1,8 @@
 // core.wasm: one instance of the engine (sdk/wasm/EXPORTS.md is the contract).
 //
 // Inputs go to the scratch area (`put_`), outputs come back through the result struct; what is
-// handed out as bytes is borrowed until the next call. Views over memory are made for each use: they
-// are empty when it has grown.
+// handed out as bytes is borrowed until the next call. Views over memory are made for each use:
+// they are empty when it has grown.
 
 import { decoder, encoder, hex64 } from './codec.js';
 import { fail, statusError, wrap } from './errors.js';

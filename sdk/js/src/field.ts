@@ -1,8 +1,8 @@
 // A field: what an application holds of a document. It keeps its view on this side, read when it
 // is first looked at and moved along by patches afterwards.
 //
-// Fields, documents and kits are objects whose methods share the variables of the function that made
-// them: a minifier shortens variables, but not the names of members.
+// Fields, documents and kits are objects whose methods share the variables of the function that
+// made them: a minifier shortens variables, but not the names of members.
 //
 // Order. Patches are applied to all views before any subscriber runs, and subscribers run in the
 // order of the changes (`notify_`), so that a subscriber may read and write anything.

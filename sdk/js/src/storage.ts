@@ -25,8 +25,8 @@ export type StoreOp =
 export type Row = readonly [key: Uint8Array, value: Uint8Array];
 
 /**
- * A place that keeps a kit's data. Bytes belong to whom they are handed: values, unlike keys, are no
- * views of larger buffers. Errors become `unavailable`, but for those whose name is
+ * A place that keeps a kit's data. Bytes belong to whom they are handed: values, unlike keys, are
+ * no views of larger buffers. Errors become `unavailable`, but for those whose name is
  * QuotaExceededError, which become `limit`, and for SyncKitErrors, which stay.
  */
 export interface StorageAdapter {
