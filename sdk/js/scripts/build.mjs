@@ -49,18 +49,33 @@ const common = {
 };
 
 const entries = ['index', 'lite', 'node', 'react', 'vue', 'svelte', 'replica', 'replica-node'];
-const { mangleCache } = await build({
-  ...common,
-  mangleCache: {},
-  absWorkingDir: root,
-  entryPoints: entries.map((name) => `src/${name}.ts`),
-  outdir: dist,
+const modules = (names, options) =>
+  build({
+    ...common,
+    ...options,
+    absWorkingDir: root,
+    entryPoints: names.map((name) => `src/${name}.ts`),
+    outdir: dist,
+    minify: true,
+    external: ['node:*', 'ws', 'react', 'vue'],
+  });
+// The shortest names are for what the smallest bundles use: the members that lite uses get theirs
+// first, then those of the default entry, then all others.
+let { mangleCache } = await modules(['lite'], { mangleCache: {}, write: false });
+({ mangleCache } = await modules(['index'], { mangleCache, write: false }));
+({ mangleCache } = await modules(entries, {
+  mangleCache,
   splitting: true,
-  minify: true,
   // Beside the entries: core.wasm is found relative to the module that asks for it.
   chunkNames: 'chunk-[hash]',
-  external: ['node:*', 'ws', 'react', 'vue'],
-});
+}));
+
+// Chunks that an entry imports only to have them run in order: none does anything by itself, and
+// bundlers warn of such an import from a package without side effects.
+for (const name of readdirSync(dist).filter((file) => file.endsWith('.js'))) {
+  const path = join(dist, name);
+  writeFileSync(path, readFileSync(path, 'utf8').replace(/import"\.\/chunk-\w+\.js";/g, ''));
+}
 
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const types = ['-p', join(root, 'tsconfig.json'), '--emitDeclarationOnly'];

@@ -128,16 +128,6 @@ export class Reader {
 /** A u64 as 16 hex digits. */
 export const hex = (r: Reader): string => hex64(r.uint(4), r.uint(4));
 
-/** A signed 64-bit integer. */
-export const zigzag = (r: Reader): bigint => {
-  let value = 0n;
-  for (let shift = 0n, b = 128; b > 127; shift += 7n) {
-    b = r.byte();
-    value |= BigInt(b & 127) << shift;
-  }
-  return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n));
-};
-
 /** An object of JSON: not an array, not null. */
 export const isNode = (value: unknown): value is Record<string, Json> =>
   !!value && typeof value == 'object' && !Array.isArray(value);

@@ -1,8 +1,8 @@
 // core.wasm: one instance of the engine (sdk/wasm/EXPORTS.md is the contract).
 //
 // Inputs go to the scratch area (`put_`), outputs come back through the result struct; what is
-// handed out as bytes is borrowed until the next call. Views over memory are renewed when it has
-// grown, which empties the old ones.
+// handed out as bytes is borrowed until the next call. Views over memory are made for each use:
+// they are empty when it has grown.
 
 import { decoder, encoder, hex64 } from './codec.js';
 import { fail, statusError, wrap } from './errors.js';
@@ -62,7 +62,7 @@ export interface Core extends Exports {
   ok_(code: number): void;
   /** The same for a call that returns a handle, or 0. */
   handle_(value: number): number;
-  /** Starts an input, with a text when there is one; gives its length. */
+  /** Starts an input, with a text; gives its length. */
   put_(text?: string): number;
   /**
    * Appends a varint (below 2^32), UTF-8 without a length, or bytes; the length is that of all of
@@ -72,8 +72,6 @@ export interface Core extends Exports {
   varint_(value: number): void;
   text_(text: string): number;
   raw_(part: Uint8Array): number;
-  /** Memory as bytes. */
-  memory_(): Uint8Array;
   /** Word `i` of the result. */
   word_(i: number): number;
   /** Data of the result. */
@@ -126,26 +124,18 @@ export const createCore = async (
   } catch (error) {
     throw wrap('unavailable', 'core.wasm cannot be loaded', error);
   }
-  let bytes = new Uint8Array();
-  let words = new Uint32Array();
+  core._initialize();
+  const bytes = (from: number, length?: number): Uint8Array =>
+    new Uint8Array(core.memory.buffer, from, length);
+  const result = core.sk_result();
+  const word = (core.word_ = (i) => new Uint32Array(core.memory.buffer, result)[i]!);
+  const slice = (i: number): Uint8Array => bytes(word(i), word(i + 1));
+  core.data_ = () => slice(1);
+  core.seq_ = () => word(8) + word(9) * 2 ** 32;
   let scratch = 0;
   let at = 0;
   let end = 0;
-  const memory = (core.memory_ = () => {
-    if (!bytes.length) {
-      const { buffer } = core.memory;
-      bytes = new Uint8Array(buffer);
-      words = new Uint32Array(buffer);
-    }
-    return bytes;
-  });
-  core._initialize();
-  const result = core.sk_result() / 4;
-  const word = (core.word_ = (i) => (memory(), words[result + i]!));
-  const slice = (i: number): Uint8Array => memory().subarray(word(i), word(i) + word(i + 1));
-  core.data_ = () => slice(1);
-  core.seq_ = () => word(8) + words[result + 9]! * 2 ** 32;
-  /** Makes room for n bytes more. */
+  /** Where the input goes on: memory with room for n bytes more. */
   const room = (n: number): Uint8Array => {
     if (at + n > end) {
       const used = at - scratch;
@@ -154,24 +144,25 @@ export const createCore = async (
       at = scratch + used;
       end = scratch + size;
     }
-    return memory();
+    return bytes(at);
   };
-  core.put_ = (text) => {
+  core.put_ = (text = '') => {
     at = scratch;
-    return text === undefined ? 0 : core.text_(text);
+    return core.text_(text);
   };
   core.varint_ = (value) => {
     const to = room(5);
-    for (; value > 127; value >>>= 7) to[at++] = value | 128;
-    to[at++] = value;
+    let n = 0;
+    for (; value > 127; value >>>= 7) to[n++] = value | 128;
+    to[n++] = value;
+    at += n;
   };
   core.text_ = (text) => {
-    const to = room(text.length * 3);
-    at += encoder.encodeInto(text, to.subarray(at)).written;
+    at += encoder.encodeInto(text, room(text.length * 3)).written;
     return at - scratch;
   };
   core.raw_ = (part) => {
-    room(part.length).set(part, at);
+    room(part.length).set(part);
     at += part.length;
     return at - scratch;
   };

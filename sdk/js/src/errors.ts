@@ -24,7 +24,7 @@ const codes =
 /** Every error that the SDK throws, rejects with, or emits as an `error` event. */
 export class SyncKitError extends Error {
   /** What kind of failure; stable, meant for `switch`. */
-  readonly code: ErrorCode;
+  declare readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(`${code}: ${message}`, options);
@@ -42,8 +42,12 @@ export const fail = (code: ErrorCode, message: string): never => {
   throw new SyncKitError(code, message);
 };
 
-/** Wraps whatever a platform API threw. @internal */
-export const wrap = (code: ErrorCode, what: string, cause: unknown): SyncKitError =>
+/** Wraps whatever a platform API threw; a full disk or quota is a `limit`. @internal */
+export const wrap = (code: ErrorCode, what: string, cause: any): SyncKitError =>
   cause instanceof SyncKitError
     ? cause
-    : new SyncKitError(code, `${what}: ${cause}`, { cause });
+    : new SyncKitError(
+        cause?.name == 'QuotaExceededError' ? 'limit' : code,
+        `${what}: ${cause}`,
+        { cause },
+      );

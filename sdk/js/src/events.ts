@@ -16,15 +16,18 @@ export const each = (listeners: Iterable<Listener>, ...event: any[]): number =>
   [...listeners].map((fn) => fn(...event)).length;
 
 /** Events by name; listeners run in the order of their subscription. */
-export class Emitter<Events> {
-  private readonly listeners_: { [Name in keyof Events]?: Set<Listener> } = {};
-
+export interface Emitter<Events> {
   /** Calls `fn` at every event of that name. */
-  on<Name extends keyof Events>(name: Name, fn: (event: Events[Name]) => void): Unsubscribe {
-    return listen((this.listeners_[name] ??= new Set()), fn);
-  }
+  on<Name extends keyof Events>(name: Name, fn: (event: Events[Name]) => void): Unsubscribe;
   /** How many listened. @internal */
-  emit_<Name extends keyof Events>(name: Name, event: Events[Name]): number {
-    return each(this.listeners_[name] ?? [], event);
-  }
+  emit_<Name extends keyof Events>(name: Name, event: Events[Name]): number;
 }
+
+/** @internal */
+export const emitter = <Events>(): Emitter<Events> => {
+  const listeners: { [Name in keyof Events]?: Set<Listener> } = {};
+  return {
+    on: (name, fn) => listen((listeners[name] ??= new Set()), fn),
+    emit_: (name, event) => each(listeners[name] ?? [], event),
+  };
+};

@@ -1,16 +1,18 @@
 // A field: what an application holds of a document. It keeps its view on this side, read when it
 // is first looked at and moved along by patches afterwards.
 //
+// Fields, documents and kits are objects whose methods share the variables of the function that
+// made them: a minifier shortens variables, but not the names of members.
+//
 // Order. Patches are applied to all views before any subscriber runs, and subscribers run in the
 // order of the changes (`notify_`), so that a subscriber may read and write anything.
 //
 // Invariant: while there are subscribers there is a view, to compare with after a reset.
 
-import { isNode, Reader, type Json } from './codec.js';
+import { isNode, Reader, toJson, utf8, type Json } from './codec.js';
 import { now, type Core } from './core.js';
 import type { BaseDocument } from './document.js';
 import { each, listen, type Unsubscribe } from './events.js';
-import { mapIntent } from './intents.js';
 
 /** Where a change came from. */
 export interface Origin {
@@ -23,80 +25,105 @@ const maxUnread = 32;
 
 /** What all fields have in common. */
 // `any`: a field of whatever change is one that a document can hold.
-export abstract class Field<Change = any, View = any> {
-  /** @internal */
-  handle_ = 0;
-  /** @internal */
-  protected declare view_?: View | undefined;
-  private unread_ = 0;
-  private readonly subscribers_ = new Set<(change: Change, origin: Origin) => void>();
-
-  /** @internal */
-  constructor(
-    /** @internal */
-    protected readonly document_: BaseDocument<any>,
-    /** The field's name. */
-    readonly name: string,
-    /** The field's CRDT type. */
-    readonly type: string,
-  ) {}
-
+export interface Field<Change = any> {
+  /** The field's name. */
+  readonly name: string;
+  /** The field's CRDT type. */
+  readonly type: string;
   /**
    * Calls `fn` after every change of the value, whoever made it, synchronously and in order.
    * When the document becomes ready, and when it had to be read again from the host, the whole
    * difference comes as one change.
    */
-  subscribe(fn: (change: Change, origin: Origin) => void): Unsubscribe {
-    this.read_();
-    return listen(this.subscribers_, fn);
-  }
-
-  /** The view that JSON text stands for; '' is that of an empty field. @internal */
-  protected abstract parse_(json: string): View;
-  /** Moves `view_` by a patch; undefined when it changes nothing. @internal */
-  protected abstract move_(patch: Reader): Change | undefined;
-  /** @internal */
-  protected abstract difference_(from: View, to: View): Change | undefined;
-
-  /** @internal */
-  protected read_(): View {
-    this.unread_ = 0;
-    return (this.view_ ??= this.parse_(this.document_.view_(this)));
-  }
-  /** The engine, with an intent begun. @internal */
-  protected writer_(): Core {
-    const core = this.document_.core_();
-    core.put_();
-    return core;
-  }
-  /** Applies the intent that was written, of this length. @internal */
-  protected edit_(length: number): void {
-    const { document_: document, handle_: handle } = this;
-    const { core_: core } = document.kit_;
-    core.ok_(core.sk_mutate(document.handle_, handle, length, now()));
-    document.seq = core.seq_();
-    this.patched_(core.data_, true);
-    document.kit_.touch_();
-  }
-  /** @internal */
-  protected tell_(change: Change | undefined, local: boolean): void {
-    if (!change || !this.subscribers_.size) return;
-    this.document_.notify_(() => each(this.subscribers_, change, { local }));
-  }
-
+  subscribe(fn: (change: Change, origin: Origin) => void): Unsubscribe;
+  /** Takes a handle of the engine, and gives it. @internal */
+  bind_(): number;
   /** The view moves by a patch: borrowed bytes, fetched only when somebody looks. @internal */
-  patched_(patch: () => Uint8Array, local: boolean): void {
-    if (this.view_ === undefined) return;
-    if (!this.subscribers_.size && ++this.unread_ > maxUnread) this.view_ = undefined;
-    else this.tell_(this.move_(new Reader(patch())), local);
-  }
+  patched_(patch: () => Uint8Array, local: boolean): void;
   /** The view is to be read again. @internal */
-  reset_(): void {
-    const old = this.view_;
-    this.view_ = undefined;
-    if (this.subscribers_.size) this.tell_(this.difference_(old!, this.read_()), false);
-  }
+  reset_(): void;
 }
+
+/** What makes a field of a type. @internal */
+export type MakeField<F> = (document: BaseDocument<any>, name: string, type: string) => F;
+
+/** A field, what reads its view, what applies the intent that `write` writes, its JSON text. */
+type Made<Change, View> = [
+  field: Field<Change>,
+  read: () => View,
+  edit: (write: (out: Core) => number) => void,
+  json: () => string,
+];
+
+/**
+ * The part that all types share. `parse` gives the view that JSON text stands for ('' is that of
+ * an empty field), `move` the view after a patch and what the patch changed; `difference` is
+ * undefined when there is none.
+ * @internal
+ */
+export const createField = <Change, View>(
+  document: BaseDocument<any>,
+  name: string,
+  type: string,
+  parse: (json: string) => View,
+  move: (view: View, patch: Reader, json: () => string) => [View, Change],
+  difference: (from: View, to: View) => Change | undefined,
+): Made<Change, View> => {
+  let view: View | undefined;
+  let handle = 0;
+  let unread = 0;
+  const subscribers = new Set<(change: Change, origin: Origin) => void>();
+  const { kit_: kit } = document;
+  const { core_: core } = kit;
+  const json = (): string => document.view_(handle);
+  const read = (): View => {
+    unread = 0;
+    return (view ??= parse(json()));
+  };
+  const tell = (change: Change | undefined, local: boolean): void => {
+    if (change && subscribers.size) {
+      kit.notify_(() => each(subscribers, change, { local }));
+    }
+  };
+  const patched = (patch: () => Uint8Array, local: boolean): void => {
+    if (view === undefined) return;
+    if (!subscribers.size && ++unread > maxUnread) view = undefined;
+    else {
+      const r = new Reader(patch());
+      if (!r.left) return;
+      const [moved, change] = move(view, r, json);
+      view = moved;
+      tell(change, local);
+    }
+  };
+  const field: Field<Change> = {
+    name,
+    type,
+    subscribe(fn) {
+      read();
+      return listen(subscribers, fn);
+    },
+    bind_() {
+      const length = core.put_(name);
+      const typeLength = core.text_(type) - length;
+      return (handle = core.handle_(core.sk_field(document.handle_, length, typeLength)));
+    },
+    patched_: patched,
+    reset_() {
+      const old = view;
+      view = undefined;
+      if (subscribers.size) tell(difference(old!, read()), false);
+    },
+  };
+  const edit = (write: (out: Core) => number): void => {
+    document.core_().put_();
+    core.ok_(core.sk_mutate(document.handle_, handle, write(core), now()));
+    document.seq = core.seq_();
+    patched(core.data_, true);
+    kit.touch_();
+  };
+  return [field, read, edit, json];
+};
 
 /** What a map change tells: the paths that have another value now. */
 export interface MapChange {
@@ -122,52 +149,73 @@ const member = (value: Json | undefined, key: string): Json | undefined =>
  * first, once per hand-out, so that `===` tells whether something changed and a burst of writes
  * does not copy.
  */
-export class MapField extends Field<MapChange, Json> {
-  /** Objects that nobody else has seen. */
-  private owned_ = new WeakSet<object>();
-
+export interface MapField extends Field<MapChange> {
   /** The value at a path, undefined when there is none. Not changed afterwards: copy to edit. */
-  get(path: Path = []): Json | undefined {
-    let value: Json | undefined = this.read_();
-    for (const key of segments(path)) value = member(value, key);
-    if (isNode(value)) this.owned_ = new WeakSet();
-    return value;
-  }
+  get(path?: Path): Json | undefined;
   /** Writes a value; undefined deletes. */
-  set(path: Path, value: unknown): void {
-    this.edit_(mapIntent(this.writer_(), segments(path), value));
-  }
+  set(path: Path, value: unknown): void;
   /** Deletes what is at a path; an absent one is fine. */
-  delete(path: Path): void {
-    this.set(path, undefined);
-  }
+  delete(path: Path): void;
+}
 
-  private put_(old: Json | undefined, [key, ...rest]: string[], value: Json | undefined): Node {
-    let node: Node = isNode(old) ? (this.owned_.has(old) ? old : { ...old }) : {};
-    const next = rest.length ? this.put_(member(node, key!), rest, value) : value;
+/** @internal */
+export const mapField: MakeField<MapField> = (document, name, type) => {
+  /** Objects that nobody else has seen. */
+  let owned = new WeakSet<object>();
+  const put = (
+    old: Json | undefined,
+    [key, ...rest]: string[],
+    value: Json | undefined,
+  ): Node => {
+    let node: Node = isNode(old) ? (owned.has(old) ? old : { ...old }) : {};
+    const next = rest.length ? put(member(node, key!), rest, value) : value;
     if (next === undefined) delete node[key!];
     // It must become a member, not the prototype.
     else if (key == '__proto__') node = { ...node, [key]: next };
     else node[key!] = next;
-    this.owned_.add(node);
+    owned.add(node);
     return node;
-  }
-  /** @internal */
-  protected override parse_(json: string): Json {
-    return JSON.parse(json || '{}');
-  }
-  /** @internal */
-  protected override move_(r: Reader): MapChange | undefined {
-    const paths: string[][] = [];
-    while (r.left) {
-      const path = Array.from({ length: r.varint() }, () => r.text());
-      paths.push(path);
-      this.view_ = this.put_(this.view_, path, r.byte() == 1 ? JSON.parse(r.text()) : undefined);
-    }
-    return paths[0] && { paths };
-  }
-  /** @internal */
-  protected override difference_(): MapChange {
-    return { paths: [[]] };
-  }
-}
+  };
+  const [field, read, edit] = createField<MapChange, Json>(
+    document,
+    name,
+    type,
+    (json) => JSON.parse(json || '{}'),
+    (view, r) => {
+      const paths: string[][] = [];
+      while (r.left) {
+        const path = Array.from({ length: r.varint() }, () => r.text());
+        paths.push(path);
+        view = put(view, path, r.byte() == 1 ? JSON.parse(r.text()) : undefined);
+      }
+      return [view, { paths }];
+    },
+    () => ({ paths: [[]] }),
+  );
+  const set = (path: Path, value?: unknown): void => {
+    // Before the intent begins: a toJSON of the application may edit.
+    const json = value === undefined ? '' : toJson(value);
+    const keys = segments(path);
+    edit((out) => {
+      out.varint_(json ? 1 : 2);
+      out.varint_(keys.length);
+      for (const key of keys) {
+        const bytes = utf8(key);
+        out.varint_(bytes.length);
+        out.raw_(bytes);
+      }
+      return out.text_(json);
+    });
+  };
+  return {
+    ...field,
+    get(path: Path = []) {
+      let value: Json | undefined = read();
+      for (const key of segments(path)) value = member(value, key);
+      if (isNode(value)) owned = new WeakSet();
+      return value;
+    },
+    set,
+    delete: (path) => set(path),
+  };
+};

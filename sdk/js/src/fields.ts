@@ -1,12 +1,10 @@
-// The fields beside the map: text, set, counter, and types that plugins bring.
+// The fields beside the map: text, set and counter.
 
-import { canonical, utf8, type Json, type Reader } from './codec.js';
+import { canonical, type Json } from './codec.js';
 import { fail } from './errors.js';
-import { Field } from './field.js';
-import { counterIntent } from './intents.js';
+import { createField, type Field, type MakeField } from './field.js';
 import {
   applyText,
-  counterPatch,
   elements,
   textDiff,
   textPatch,
@@ -19,187 +17,191 @@ import {
  * Collaborative text. All positions, counts and lengths are UTF-16 units, as in JS strings.
  * A position or an end inside a surrogate pair, or past the end, is a `malformed` error.
  */
-export class TextField extends Field<readonly TextOp[], string> {
+export interface TextField extends Field<readonly TextOp[]> {
   /** Inserts `text` at `position`. O(log n) of the engine. */
-  insert(position: number, text: string): void {
-    this.splice(position, 0, text);
-  }
+  insert(position: number, text: string): void;
   /** Deletes `count` units from `position` on. */
-  delete(position: number, count: number): void {
-    this.splice(position, count);
-  }
+  delete(position: number, count: number): void;
   /** Replaces `count` units from `position` on by `text`, as one change. */
-  splice(position: number, count: number, text = ''): void {
+  splice(position: number, count: number, text?: string): void;
+  /** Makes the text equal to `text` by one splice of what differs; `caret` as for `textDiff`. */
+  replace(text: string, caret?: number): void;
+  /** The text. */
+  toString(): string;
+  /** Length in UTF-16 units. */
+  readonly length: number;
+}
+
+/** @internal */
+export const textField: MakeField<TextField> = (document, name, type) => {
+  const [field, read, edit] = createField<readonly TextOp[], string>(
+    document,
+    name,
+    type,
+    (json) => json && JSON.parse(json),
+    (view, patch) => {
+      const ops = textPatch(patch);
+      return [applyText(view, ops), ops];
+    },
+    (from, to) => (from == to ? undefined : textDiff(from, to)),
+  );
+  const splice = (position: number, count: number, text = ''): void => {
     if (position >>> 0 !== position || count >>> 0 !== count) {
       fail('malformed', 'not a whole number >= 0');
     }
     if (/\p{Cs}/u.test(text)) fail('malformed', 'half a surrogate pair');
-    const out = this.writer_();
-    out.varint_(2);
-    out.varint_(position);
-    out.varint_(count);
-    this.edit_(out.text_(text));
-  }
-  /** Makes the text equal to `text` by one splice of what differs; `caret` as for `textDiff`. */
-  replace(text: string, caret?: number): void {
-    const [position, count, come] = textSplice(this.read_(), text, caret);
-    if (count || come) this.splice(position, count, come);
-  }
-  /** The text. */
-  override toString(): string {
-    return this.read_();
-  }
-  /** Length in UTF-16 units. */
-  get length(): number {
-    return this.read_().length;
-  }
-
-  /** @internal */
-  protected override parse_(json: string): string {
-    return json && JSON.parse(json);
-  }
-  /** @internal */
-  protected override move_(patch: Reader): readonly TextOp[] | undefined {
-    const ops = textPatch(patch);
-    this.view_ = applyText(this.view_!, ops);
-    return ops[0] && ops;
-  }
-  /** @internal */
-  protected override difference_(from: string, to: string): readonly TextOp[] | undefined {
-    const ops = textDiff(from, to);
-    return ops[0] && ops;
-  }
-}
-
-const setChange = (added: Json[], removed: Json[]): SetChange | undefined =>
-  added.length + removed.length ? { added, removed } : undefined;
+    edit((out) => {
+      out.varint_(2);
+      out.varint_(position);
+      out.varint_(count);
+      return out.text_(text);
+    });
+  };
+  return {
+    ...field,
+    insert: (position, text) => splice(position, 0, text),
+    delete: (position, count) => splice(position, count),
+    splice,
+    replace(text, caret) {
+      if (text != read()) splice(...textSplice(read(), text, caret));
+    },
+    toString: read,
+    get length() {
+      return read().length;
+    },
+  };
+};
 
 /** A set of JSON values; an add wins over a remove that has not seen it. */
-export class SetField<T = Json> extends Field<SetChange, Map<string, Json>> {
-  private declare sorted_?: readonly T[] | undefined;
-
-  private change_(op: number, json: string): void {
-    const out = this.writer_();
-    out.varint_(op);
-    this.edit_(out.text_(json));
-  }
+export interface SetField<T = Json> extends Field<SetChange> {
   /** Adds a value; values with equal JSON (object keys in any order) are one element. */
-  add(value: T): void {
-    this.change_(1, canonical(value));
-  }
+  add(value: T): void;
   /** Removes a value; an absent one is fine. */
-  delete(value: T): void {
-    this.change_(2, canonical(value));
-  }
+  delete(value: T): void;
   /** Removes every value that is visible here. */
-  clear(): void {
-    this.change_(3, '');
-  }
+  clear(): void;
   /** Whether a value is in the set. */
-  has(value: T): boolean {
-    return this.read_().has(canonical(value));
-  }
+  has(value: T): boolean;
   /** The values in an order that is the same everywhere; a new array after every change. */
-  values(): readonly T[] {
-    const items = this.read_();
-    return (this.sorted_ ??= [...items.keys()].sort().map((key) => items.get(key) as T));
-  }
+  values(): readonly T[];
   /** How many values there are. */
-  get size(): number {
-    return this.read_().size;
-  }
-
-  /** @internal */
-  protected override parse_(json: string): Map<string, Json> {
-    this.sorted_ = undefined;
-    return new Map(elements(json).map((key) => [key, JSON.parse(key)]));
-  }
-  /** @internal */
-  protected override move_(r: Reader): SetChange | undefined {
-    const changes: [Json[], Json[]] = [[], []];
-    this.sorted_ = undefined;
-    while (r.left) {
-      const isThere = r.byte() == 1;
-      const key = r.text();
-      const value = JSON.parse(key) as Json;
-      if (isThere) this.view_!.set(key, value);
-      else this.view_!.delete(key);
-      changes[isThere ? 0 : 1].push(value);
-    }
-    return setChange(...changes);
-  }
-  /** @internal */
-  protected override difference_(
-    from: Map<string, Json>,
-    to: Map<string, Json>,
-  ): SetChange | undefined {
-    const without = (a: Map<string, Json>, b: Map<string, Json>): Json[] =>
-      [...a].filter(([key]) => !b.has(key)).map(([, value]) => value);
-    return setChange(without(to, from), without(from, to));
-  }
+  readonly size: number;
 }
+
+type Items = Map<string, Json>;
+const without = (a: Items, b: Items): Json[] =>
+  [...a].filter(([key]) => !b.has(key)).map(([, value]) => value);
+
+/** @internal */
+export const setField: MakeField<SetField<any>> = (document, name, type) => {
+  let sorted: Json[] | undefined;
+  const [field, read, edit] = createField<SetChange, Items>(
+    document,
+    name,
+    type,
+    (json) => {
+      sorted = undefined;
+      return new Map(elements(json).map((key) => [key, JSON.parse(key)]));
+    },
+    (view, r) => {
+      const added: Json[] = [];
+      const removed: Json[] = [];
+      sorted = undefined;
+      while (r.left) {
+        const isThere = r.byte() == 1;
+        const key = r.text();
+        const value = JSON.parse(key) as Json;
+        if (isThere) view.set(key, value);
+        else view.delete(key);
+        (isThere ? added : removed).push(value);
+      }
+      return [view, { added, removed }];
+    },
+    (from, to) => {
+      const added = without(to, from);
+      const removed = without(from, to);
+      return added.length + removed.length ? { added, removed } : undefined;
+    },
+  );
+  const change = (op: number, json: string): void =>
+    edit((out) => {
+      out.varint_(op);
+      return out.text_(json);
+    });
+  return {
+    ...field,
+    add: (value) => change(1, canonical(value)),
+    delete: (value) => change(2, canonical(value)),
+    clear: () => change(3, ''),
+    has: (value) => read().has(canonical(value)),
+    values() {
+      const items = read();
+      return (sorted ??= [...items.keys()].sort().map((key) => items.get(key)!));
+    },
+    get size() {
+      return read().size;
+    },
+  };
+};
 
 /** A counter: increments of all replicas add up. Its range is 64 bits. */
-export class CounterField extends Field<{ by: bigint }, bigint> {
+export interface CounterField extends Field<{ by: bigint }> {
   /** Adds a whole number; beyond 2^53 as a bigint. `limit` when 64 bits overflow. */
-  increment(by: number | bigint = 1): void {
-    this.edit_(this.writer_().raw_(counterIntent(by)));
-  }
+  increment(by?: number | bigint): void;
   /** Subtracts a whole number. */
-  decrement(by: number | bigint = 1): void {
-    this.increment(-by);
-  }
+  decrement(by?: number | bigint): void;
   /** The value; throws `limit` when a number cannot hold it exactly: then use `bigValue`. */
-  get value(): number {
-    const value = Number(this.read_());
-    return Number.isSafeInteger(value)
-      ? value
-      : fail('limit', 'above 2^53: read bigValue');
-  }
+  readonly value: number;
   /** The exact value. */
-  get bigValue(): bigint {
-    return this.read_();
-  }
-
-  /** @internal */
-  protected override parse_(json: string): bigint {
-    return BigInt(json); // of '': 0
-  }
-  /** @internal */
-  protected override move_(patch: Reader): { by: bigint } | undefined {
-    const by = counterPatch(patch);
-    this.view_! += by;
-    return by ? { by } : undefined;
-  }
-  /** @internal */
-  protected override difference_(from: bigint, to: bigint): { by: bigint } | undefined {
-    return to == from ? undefined : { by: to - from };
-  }
+  readonly bigValue: bigint;
 }
 
-/**
- * A field of a type that a plugin brings: raw bytes in, raw bytes out. A change is the plugin's
- * patch, or undefined when the view is to be read anew.
- */
-export class CustomField extends Field<Uint8Array | undefined, string> {
-  /** Applies an intent, in the plugin's own format. */
-  mutate(intent: Uint8Array): void {
-    this.edit_(this.writer_().raw_(intent));
+/** The intent that adds `amount`, a signed 64-bit integer (plugins/counter/FORMAT.md). */
+export const counterIntent = (amount: number | bigint): Uint8Array => {
+  if (
+    typeof amount == 'number'
+      ? !Number.isSafeInteger(amount)
+      : BigInt.asIntN(64, amount) != amount
+  ) {
+    fail('malformed', 'not a whole number within 2^53, nor a bigint of 64 bits');
   }
-  /** The value as the plugin's JSON text, in UTF-8; empty before the document is ready. */
-  view(): Uint8Array {
-    this.view_ = undefined; // only the plugin knows how to move it
-    return utf8(this.read_());
-  }
+  const exact = BigInt(amount);
+  const bytes: number[] = [];
+  let rest = exact < 0 ? ~(exact << 1n) : exact << 1n;
+  for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
+  return Uint8Array.of(...bytes, Number(rest));
+};
 
-  /** @internal */
-  protected override parse_(json: string): string {
-    return json;
-  }
-  /** @internal */
-  protected override move_(patch: Reader): Uint8Array | undefined {
-    return patch.left ? patch.raw(patch.left).slice() : undefined;
-  }
-  /** @internal */
-  protected override difference_(): undefined {}
-}
+/** @internal */
+export const counterField: MakeField<CounterField> = (document, name, type) => {
+  const [field, read, edit] = createField<{ by: bigint }, bigint>(
+    document,
+    name,
+    type,
+    BigInt, // of '': 0
+    // Reading it anew is shorter than decoding the patch; patches of one message become one change.
+    (from, _, json) => {
+      const to = BigInt(json());
+      return [to, difference(from, to)!];
+    },
+    difference,
+  );
+  const increment = (by: number | bigint = 1): void => {
+    const intent = counterIntent(by);
+    edit((out) => out.raw_(intent));
+  };
+  return {
+    ...field,
+    increment,
+    decrement: (by = 1) => increment(-by),
+    get value() {
+      const value = Number(read());
+      return Number.isSafeInteger(value) ? value : fail('limit', 'above 2^53: read bigValue');
+    },
+    get bigValue() {
+      return read();
+    },
+  };
+};
+const difference = (from: bigint, to: bigint): { by: bigint } | undefined =>
+  to == from ? undefined : { by: to - from };

@@ -7,7 +7,7 @@
 //
 // Locks are Web Locks, which the browser releases when a tab dies, however it dies.
 
-import { fail, wrap } from './errors.js';
+import { fail } from './errors.js';
 import type { Row, StorageAdapter, StoreOp } from './storage.js';
 
 /** What TypeScript's IDBValidKey asks for: bytes that are not shared memory. */
@@ -20,19 +20,19 @@ const bytesOf = (key: IDBValidKey): Uint8Array => new Uint8Array(key as ArrayBuf
 export class IndexedDbStorage implements StorageAdapter {
   private declare db_: IDBDatabase | undefined;
   private declare name_: string;
-  private readonly held_ = new Set<() => void>();
 
-  async open(name: string): Promise<void> {
-    this.name_ = `synckit:${name}`;
-    const request = indexedDB.open(this.name_, 1);
-    await new Promise((resolve, reject) => {
-      request.onupgradeneeded = () => request.result.createObjectStore(store);
-      request.onsuccess = resolve;
+  open(name: string): Promise<void> {
+    const request = indexedDB.open((this.name_ = `synckit:${name}`), 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(store);
+    return new Promise((resolve, reject) => {
+      request.onsuccess = () => {
+        const db = (this.db_ = request.result);
+        // Another tab deletes or upgrades the database: let it, and fail writes here loudly.
+        db.onversionchange = () => db.close();
+        resolve();
+      };
       request.onerror = () => reject(request.error);
     });
-    const db = (this.db_ = request.result);
-    // Another tab deletes or upgrades the database: let it, and fail writes here loudly.
-    db.onversionchange = () => db.close();
   }
 
   /** One transaction: resolves when it is complete. */
@@ -40,19 +40,11 @@ export class IndexedDbStorage implements StorageAdapter {
     mode: IDBTransactionMode,
     body: (store: IDBObjectStore) => IDBRequest<T> | void,
   ): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const give = (error: unknown): void => {
-        const full = (error as DOMException | null)?.name == 'QuotaExceededError';
-        reject(wrap(full ? 'limit' : 'unavailable', 'IndexedDB', error));
-      };
-      try {
-        const transaction = this.db_!.transaction(store, mode, { durability: 'strict' });
-        const request = body(transaction.objectStore(store));
-        transaction.oncomplete = () => resolve(request?.result as T);
-        transaction.onabort = () => give(transaction.error);
-      } catch (error) {
-        give(error);
-      }
+    return new Promise((resolve, reject) => {
+      const transaction = this.db_!.transaction(store, mode, { durability: 'strict' });
+      const request = body(transaction.objectStore(store));
+      transaction.oncomplete = () => resolve(request?.result as T);
+      transaction.onabort = () => reject(transaction.error);
     });
   }
 
@@ -65,39 +57,33 @@ export class IndexedDbStorage implements StorageAdapter {
     });
     return values.map((value, i) => [bytesOf(keys.result[i]!), value]);
   }
-  private async keys_(isRow: boolean): Promise<any[]> {
-    const keys = await this.run_('readonly', (rows) => rows.getAllKeys());
-    return keys.filter((key) => (typeof key != 'string') == isRow);
+  /** Keys that are bytes come after keys that are strings. */
+  private keys_(side: 'lowerBound' | 'upperBound'): Promise<any[]> {
+    return this.run_('readonly', (rows) => rows.getAllKeys(IDBKeyRange[side](new Uint8Array())));
   }
   async keys(): Promise<Uint8Array[]> {
-    return (await this.keys_(true)).map(bytesOf);
+    return (await this.keys_('lowerBound')).map(bytesOf);
   }
   write(batch: readonly StoreOp[]): Promise<void> {
     return this.run_('readwrite', (rows) => {
-      for (const op of batch) {
-        const key = op.key as Key;
-        if ('last' in op) rows.delete(IDBKeyRange.bound(key, op.last as Key));
-        else if (op.op == 'delete') rows.delete(key);
+      for (const { op, key, last, value } of batch as readonly any[]) {
+        if (!value) rows.delete(last ? IDBKeyRange.bound(key, last) : key);
+        else if (op == 'put') rows.put(value, key);
         else {
-          // A view of a larger buffer would be stored with all of that buffer.
-          const value = op.value.slice();
-          if (op.op == 'put') rows.put(value, key);
-          else {
-            const old: IDBRequest<Uint8Array | undefined> = rows.get(key);
-            old.onsuccess = () => {
-              // As isStale, by the database's own order of bytes.
-              const order = (n: number): number =>
-                old.result ? indexedDB.cmp(old.result.slice(0, n), value.slice(0, n)) : -1;
-              if (order(8) || order(16) < 0) rows.put(value, key);
-            };
-          }
+          const old: IDBRequest<Uint8Array | undefined> = rows.get(key);
+          old.onsuccess = () => {
+            // As isStale, by the database's own order of bytes.
+            const order = (n: number): number =>
+              old.result ? indexedDB.cmp(old.result.slice(0, n), value.slice(0, n)) : -1;
+            if (order(8) || order(16) < 0) rows.put(value, key);
+          };
         }
       }
     });
   }
 
   replicas(): Promise<string[]> {
-    return this.keys_(false);
+    return this.keys_('upperBound');
   }
   register(replica: string): Promise<any> {
     return this.run_('readwrite', (rows) => rows.put(0, replica));
@@ -107,19 +93,17 @@ export class IndexedDbStorage implements StorageAdapter {
       navigator.locks ?? fail('unsupported', 'IndexedDB needs Web Locks: https or localhost');
     return new Promise((resolve, reject) => {
       locks
-        .request(`${this.name_}:${replica}`, { ifAvailable: true }, (lock) => {
-          if (!lock) return resolve(undefined);
-          return new Promise<void>((release) => {
-            this.held_.add(release);
-            resolve(release);
-          });
-        })
+        .request(
+          `${this.name_}:${replica}`,
+          { ifAvailable: true },
+          // Held until what this new promise resolves with, which is handed out, is called.
+          (lock) => (lock ? new Promise<void>(resolve) : resolve(undefined)),
+        )
         .catch(reject);
     });
   }
 
   async close(): Promise<void> {
     this.db_?.close(); // waits for transactions under way by itself
-    for (const free of this.held_) free();
   }
 }

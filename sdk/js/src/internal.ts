@@ -5,7 +5,6 @@ export * from './errors.js';
 export * from './field.js';
 export * from './fields.js';
 export * from './file.js';
-export * from './intents.js';
 export * from './plugin.js';
 export * from './storage.js';
 export * from './views.js';

@@ -4,11 +4,13 @@
 // events to listeners. Edits of one tick become one transaction in a microtask.
 
 import { Reader } from './codec.js';
+import { createConnection } from './connection.js';
 import { now, type Core, type WasmSource } from './core.js';
 import type { BaseDocument, ChangeEvent, RejectedEvent, Status } from './document.js';
 import { fail, statusError, wrap, type SyncKitError } from './errors.js';
-import { each, Emitter } from './events.js';
-import type { PluginType } from './plugin.js';
+import { each, emitter, type Emitter } from './events.js';
+import type { MakeField } from './field.js';
+import type { CustomField, PluginType } from './plugin.js';
 import type { StorageAdapter } from './storage.js';
 
 /** The part of the WebSocket interface that is needed. */
@@ -64,228 +66,81 @@ const maxTimerMs = 0x7fff_ffff;
 const statuses = ['offline', 'connecting', 'syncing', 'synced', 'denied'] as const;
 
 /** What the kits of all entries have in common; opened by `SyncKit.open`. */
-export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Emitter<KitEvents> {
+export interface BaseKit<D extends BaseDocument<any> = BaseDocument<any>>
+  extends Emitter<KitEvents> {
   /** Of the connection as a whole; `on('status', …)` tells changes. */
-  status: Status = 'offline';
-  /** @internal */ declare closed_?: boolean;
-  /** @internal */ readonly documents_ = new Map<string, D>();
-
-  /** The documents by their handles; at 0 the kit itself. */
-  private readonly byHandle_: any[] = [this];
-  private declare socket_?: Socket | undefined;
-  /** The present attempt to connect. */
-  private declare attempt_?: object | undefined;
-  private declare wanted_?: boolean;
-  /** @internal */ protected declare touched_?: boolean;
-  private declare draining_?: boolean;
-  private declare running_?: boolean;
-  private declare timer_: ReturnType<typeof setTimeout> | undefined;
-  private readonly notes_: (() => void)[] = [];
-  private readonly later_: (() => void)[] = [];
-  /** Removes the listeners of the platform. */
-  private readonly end_ = new AbortController();
-  private readonly waiters_ = new Set<() => void>();
-
-  /** @internal */
-  constructor(
-    /** @internal */
-    readonly core_: Core,
-    /** 16 hex digits: which writer this kit is. */
-    readonly replica: string,
-    /** @internal */
-    protected readonly make_: new (kit: any, id: string) => D,
-    /** @internal */
-    protected readonly options_: LiteOptions,
-  ) {
-    super();
-    // Follows the platform: no waiting for a timeout when the network goes or comes.
-    for (const name of ['online', 'offline']) {
-      const changed = (): void => {
-        if (!this.wanted_) return;
-        this.online_(false);
-        this.online_(name == 'online');
-      };
-      globalThis.addEventListener?.(name, changed, this.end_);
-    }
-    this.goOnline();
-  }
-
-  /**
-   * The document of that id, the same object while it is open. It returns at once: until `ready`
-   * it reads as empty and refuses writes.
-   * @internal
-   */
-  document_(id: string): D {
-    this.open_();
-    let document = this.documents_.get(id);
-    if (!document) {
-      document = new this.make_(this, id);
-      this.documents_.set(id, document);
-      this.byHandle_[document.handle_] = document;
-    }
-    return document;
-  }
-  private open_(): void {
-    if (this.closed_) fail('closed', 'the kit is closed');
-  }
-
-  private online_(wanted: boolean): void {
-    if (this.closed_) return;
-    this.core_.sk_online(+wanted, now());
-    this.drain_();
-  }
+  status: Status;
+  /** 16 hex digits: which writer this kit is. */
+  readonly replica: string;
   /** Connects, and stays connected: after a failure again with growing pauses. */
-  goOnline(): void {
-    if (this.options_.url) this.online_((this.wanted_ = true));
-  }
+  goOnline(): void;
   /** Disconnects, and stays so until goOnline: edits wait on this device. */
-  goOffline(): void {
-    this.online_((this.wanted_ = false));
-  }
+  goOffline(): void;
   /** Resolves when every change made so far is stored on this device; at once in memory. */
-  async saved(): Promise<void> {
-    this.commit_();
-    this.open_();
-  }
+  saved(): Promise<void>;
   /**
    * Resolves when every change made so far is durable on the host. Rejects with `timeout` after
    * `timeout` milliseconds (default: waits for ever), with `denied` when the host refuses.
    */
-  flush({ timeout = 0 }: { timeout?: number } = {}): Promise<void> {
-    this.commit_();
-    const all = [...this.documents_.values()].map((document) => document.flushed_());
-    return this.wait_(() => all.every((done) => done()), timeout);
-  }
-  /** Releases everything. What is neither stored nor durable on the host is lost. */
-  async close(_force?: boolean): Promise<void> {
-    if (this.closed_) return;
-    this.online_(false);
-    this.closed_ = true;
-    this.gone_();
-    clearTimeout(this.timer_);
-    this.end_.abort();
-    for (const document of this.documents_.values()) document.closed_ = true;
-    this.check_();
-  }
+  flush(options?: { timeout?: number }): Promise<void>;
+  /**
+   * Stores what is open, then releases everything. When the storage fails it rejects, and the kit
+   * stays open with its changes in memory, unless `force`. What is neither stored nor durable on
+   * the host is lost.
+   */
+  close(force?: boolean): Promise<void>;
+  /**
+   * The document of that id (1 to 512 bytes), the same object while it is open. It returns at
+   * once: until `ready` it reads as empty and refuses writes.
+   */
+  document(id: string): D;
 
-  // ---- waiting -----------------------------------------------------------------------------
-
-  /** Resolves when `done` holds, asked whenever something has happened. @internal */
-  protected wait_(done: () => unknown, timeout = 0): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const look = (late?: boolean): void => {
-        try {
-          this.open_();
-          if (!done()) return late ? fail('timeout', 'not done in time') : undefined;
-          resolve();
-        } catch (error) {
-          reject(error);
-        }
-        clearTimeout(timer);
-        this.waiters_.delete(look);
-      };
-      const timer = timeout ? setTimeout(look, timeout, true) : undefined;
-      this.waiters_.add(look);
-      look();
-    });
-  }
-  private check_(): void {
-    each(this.waiters_);
-  }
-
-  // ---- documents ---------------------------------------------------------------------------
-
+  /** Throws when it is closed. @internal */
+  open_(): void;
+  /** @internal */ readonly core_: Core;
+  /** @internal */ closed_?: boolean;
+  /** What output records do that are about no document, by their kind. @internal */
+  readonly own_: Record<number, (r: Reader) => unknown>;
   /** Gives the engine what is stored of a document. @internal */
-  protected async fill_(_document: BaseDocument<any>): Promise<void> {}
-
-  /** @internal */
-  async load_(document: BaseDocument<any>): Promise<void> {
-    try {
-      await this.fill_(document);
-      document.open_();
-      this.core_.ok_(this.core_.sk_loaded(document.handle_, now()));
-    } catch (error) {
-      throw this.report_(error, `document ${document.id}`);
-    }
-    // What loading put out comes first: it is in the views already.
-    this.afterwards_(() => {
-      document.readable_ = true;
-      this.core_.sk_info(document.handle_);
-      document.seq = this.core_.seq_();
-      document.changed_();
-    });
-    this.drain_();
-  }
-  /** @internal */
-  forget_({ handle_: handle, id }: BaseDocument<any>): void {
-    this.core_.ok_(this.core_.sk_close(handle, 0, now()));
-    this.documents_.delete(id);
-    delete this.byHandle_[handle];
-    this.drain_();
-  }
-
-  // ---- carrying out ------------------------------------------------------------------------
-
+  fill_?: (document: BaseDocument<any>) => Promise<void>;
+  /** What makes fields of types that plugins bring. @internal */
+  custom_?: MakeField<CustomField> | undefined;
   /** Something changed: commit and carry out at the end of this tick. @internal */
-  touch_(): void {
-    if (this.touched_) return;
-    this.touched_ = true;
-    queueMicrotask(() => this.commit_());
-  }
+  touch_(): void;
   /** @internal */
-  protected commit_(): void {
-    this.touched_ = false;
-    if (this.closed_) return;
-    this.core_.sk_commit_all(now());
-    this.drain_();
-  }
-
+  commit_(): void;
   /** Carries out all that the engine wants; listeners run at its end. @internal */
-  protected drain_(): void {
-    if (this.draining_ || this.closed_) return;
-    this.draining_ = true;
-    try {
-      while (this.core_.sk_drain(now())) {
-        // A copy: what follows calls the engine.
-        for (const r = new Reader(this.core_.data_().slice()); r.left; ) {
-          const kind = r.byte();
-          const payload = new Reader(r.raw(r.uint(4)));
-          try {
-            this.record_(kind, payload);
-          } catch (error) {
-            this.report_(error, `output record ${kind}`);
-          }
-        }
-      }
-      // Views are read again only now, when no patch for them is left in the output.
-      each(this.later_.splice(0));
-    } finally {
-      this.draining_ = false;
-    }
-    clearTimeout(this.timer_);
-    const at = this.core_.sk_next_timer();
-    if (at >= 0) {
-      this.timer_ = setTimeout(() => {
-        this.core_.sk_tick(now());
-        this.drain_();
-      }, Math.min(at - now() + 1, maxTimerMs));
-    }
-    this.check_();
-    this.run_();
-  }
-  /** @internal */
-  afterwards_(call: () => void): void {
-    this.later_.push(call);
-  }
+  drain_(): void;
+  /** Calls when no patch is left in the output. @internal */
+  afterwards_(call: () => void): void;
   /** Runs listeners one after the other, never inside each other. @internal */
-  notify_(call: () => void): void {
-    this.notes_.push(call);
-    if (!this.draining_) this.run_();
-  }
-  private run_(): void {
-    if (this.running_) return;
-    this.running_ = true;
-    for (let call; (call = this.notes_.shift()); ) {
+  notify_(call: () => void): void;
+  /** Resolves when `done` holds, asked whenever something has happened. @internal */
+  wait_(done: () => unknown, timeout?: number): Promise<void>;
+  /** Tells of what nobody can be told by a throw, except that something is closed. @internal */
+  report_(cause: unknown, what?: string): SyncKitError;
+  /** @internal */
+  forget_(document: BaseDocument<any>): void;
+}
+
+/** The loop between the engine and the listeners: a part of the kit. */
+const createLoop = (
+  core: Core,
+  kit: () => BaseKit,
+  record: (kind: number, r: Reader) => void,
+): Pick<BaseKit, 'touch_' | 'commit_' | 'drain_' | 'afterwards_' | 'notify_' | 'wait_'> => {
+  const notes: (() => void)[] = [];
+  const later: (() => void)[] = [];
+  const waiters: (() => void)[] = [];
+  let touched = false;
+  let draining = false;
+  let running = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  const run = (): void => {
+    if (running || draining) return;
+    running = true;
+    for (let call; (call = notes.shift()); ) {
       try {
         call();
       } catch (error) {
@@ -295,75 +150,193 @@ export class BaseKit<D extends BaseDocument<any> = BaseDocument<any>> extends Em
         });
       }
     }
-    this.running_ = false;
-  }
+    running = false;
+  };
+  const drain = (): void => {
+    clearTimeout(timer);
+    if (!draining && !kit().closed_) {
+      draining = true;
+      try {
+        while (core.sk_drain(now())) {
+          // A copy: what follows calls the engine.
+          for (const r = new Reader(core.data_().slice()); r.left; ) {
+            const kind = r.byte();
+            const payload = new Reader(r.raw(r.uint(4)));
+            try {
+              record(kind, payload);
+            } catch (error) {
+              kit().report_(error, `output record ${kind}`);
+            }
+          }
+        }
+        // Views are read again only now, when no patch for them is left in the output.
+        each(later.splice(0));
+      } finally {
+        draining = false;
+      }
+      const at = core.sk_next_timer();
+      if (at >= 0) timer = setTimeout(tick, Math.min(at - now() + 1, maxTimerMs));
+    }
+    each(waiters.splice(0));
+    run();
+  };
+  const tick = (): void => {
+    core.sk_tick(now());
+    drain();
+  };
+  const commit = (): void => {
+    touched = false;
+    if (!kit().closed_) core.sk_commit_all(now());
+    drain();
+  };
+  return {
+    touch_() {
+      if (!touched) queueMicrotask(commit);
+      touched = true;
+    },
+    commit_: commit,
+    drain_: drain,
+    afterwards_: (call) => void later.push(call),
+    notify_(call) {
+      notes.push(call);
+      run();
+    },
+    async wait_(done, timeout) {
+      let isLate = false;
+      const late = (): void => {
+        isLate = true;
+        drain();
+      };
+      const end = timeout && setTimeout(late, timeout);
+      try {
+        while (!done()) {
+          if (isLate) fail('timeout', 'not done in time');
+          await new Promise<void>((resolve) => waiters.push(resolve));
+        }
+      } finally {
+        clearTimeout(end);
+      }
+    },
+  };
+};
 
-  /** @internal */
-  protected record_(kind: number, r: Reader): void {
-    if (kind == 1) return this.socket_?.send(r.raw(r.left));
-    if (kind == 16) return void this.connect_();
-    if (kind == 17) return this.gone_();
-    if (kind == 28) return; // its clock: the engine follows it
-    const target = this.byHandle_[r.uint(4)];
-    if (kind == 27) {
-      const code = r.uint(4);
-      r.byte();
-      this.report_(statusError(code, r.text(r.left)));
-    } else if (kind == 18 && target) {
-      const status = (target.status = statuses[r.byte()]!);
-      this.notify_(() => target.emit_('status', status));
-    } else if (kind == 26 && target) {
-      const event = { document: target.id, acknowledged: r.uint(8), atHost: r.uint(8) };
-      this.notify_(() => this.emit_('history-lost', event));
-    } else target?.record_(kind, r);
-  }
-  /** Tells of what nobody can be told by a throw, except that something is closed. @internal */
-  protected report_(cause: unknown, what = ''): SyncKitError {
+/** @internal */
+export const createKit = <D extends BaseDocument<any>>(
+  core: Core,
+  replica: string,
+  make: (kit: any, id: string) => D,
+  options: LiteOptions,
+  fill?: BaseKit['fill_'],
+): BaseKit<D> => {
+  /** By their handles; at 0 the kit itself. */
+  const targets: any[] = [];
+  const documents = new Map<string, D>();
+  let isWanted = false;
+  const open = (): void => {
+    if (kit.closed_) fail('closed', 'the kit');
+  };
+  const online = (wanted: boolean): void => {
+    if (kit.closed_) return;
+    core.sk_online(+wanted, now());
+    loop.drain_();
+  };
+  const report = (cause: unknown, what = ''): SyncKitError => {
     const error = wrap('unavailable', what, cause);
     if (error.code != 'closed') {
-      this.notify_(() => this.emit_('error', error) || console.error(error));
+      loop.notify_(() => kit.emit_('error', error) || console.error(error));
     }
     return error;
+  };
+  const loop = createLoop(
+    core,
+    () => kit,
+    (kind, r) => {
+      const act = kit.own_[kind];
+      if (act) return void act(r);
+      const target = targets[r.uint(4)];
+      if (!target) return;
+      if (kind == 18) {
+        const status = (target.status = statuses[r.byte()]!);
+        loop.notify_(() => target.emit_('status', status));
+      } else if (kind == 26) {
+        const event = { document: target.id, acknowledged: r.uint(8), atHost: r.uint(8) };
+        loop.notify_(() => kit.emit_('history-lost', event));
+      } else target.records_?.[kind]?.(r);
+    },
+  );
+  const [connect, gone, send] = createConnection(core, options, loop.drain_, report);
+  // Follows the platform: no waiting for a timeout when the network goes or comes.
+  const end = new AbortController();
+  for (const name of ['online', 'offline']) {
+    const changed = (): void => {
+      if (!isWanted) return;
+      online(false);
+      online(name == 'online');
+    };
+    globalThis.addEventListener?.(name, changed, end);
   }
-
-  // ---- connection --------------------------------------------------------------------------
-
-  private async connect_(): Promise<void> {
-    const attempt = (this.attempt_ = {});
-    /** Does something, unless there is another attempt by now. */
-    const live =
-      <E = void>(act: (event: E) => void) =>
-      (event: E): void => {
-        if (attempt != this.attempt_) return;
-        act(event);
-        this.drain_();
+  const kit: BaseKit<D> = {
+    ...emitter<KitEvents>(),
+    ...loop,
+    status: 'offline',
+    replica,
+    core_: core,
+    open_: open,
+    fill_: fill!,
+    report_: report,
+    own_: {
+      1: (r) => send(r.raw(r.left)),
+      16: connect,
+      17: gone,
+      27(r) {
+        r.uint(4);
+        const code = r.uint(4);
+        r.byte();
+        report(statusError(code, r.text(r.left)));
+      },
+      28() {}, // its clock: the engine follows it
+    },
+    document(id) {
+      open();
+      let document = documents.get(id);
+      if (!document) {
+        documents.set(id, (document = make(kit, id)));
+        targets[document.handle_] = document;
+      }
+      return document;
+    },
+    goOnline() {
+      if (options.url) online((isWanted = true));
+    },
+    goOffline: () => online((isWanted = false)),
+    async saved() {
+      loop.commit_();
+      open();
+    },
+    flush({ timeout = 0 } = {}) {
+      loop.commit_();
+      const all = [...documents.values()].map((document) => [document, document.seq] as const);
+      const isDone = (): boolean => {
+        open();
+        return all.every(([document, seq]) => document.flushed_(seq));
       };
-    const gone = live(() => this.gone_());
-    const { core_: core } = this;
-    const { token, url, WebSocket = globalThis.WebSocket } = this.options_;
-    try {
-      const credential = typeof token == 'function' ? await token() : token;
-      live(() => {
-        const { href } = new URL(url!, globalThis.location?.href);
-        const socket = (this.socket_ = new WebSocket(href.replace(/^http/, 'ws')) as Socket);
-        socket.binaryType = 'arraybuffer';
-        socket.onopen = live(() => core.sk_connected(core.put_(credential), now()));
-        socket.onmessage = live(({ data }: { data: ArrayBuffer }) => {
-          this.drain_(); // a frame is taken when there is room for what it puts out
-          core.put_();
-          core.sk_receive(core.raw_(new Uint8Array(data)), now());
-        });
-        socket.onerror = socket.onclose = gone;
-      })();
-    } catch (error) {
-      this.report_(error, 'no connection');
+      return loop.wait_(isDone, timeout);
+    },
+    async close() {
+      if (kit.closed_) return;
+      online(false);
+      kit.closed_ = true;
       gone();
-    }
-  }
-  private gone_(): void {
-    this.attempt_ = undefined;
-    this.socket_?.close();
-    this.socket_ = undefined;
-    this.core_.sk_disconnected(now());
-  }
-}
+      end.abort();
+      loop.drain_(); // no timer, and nobody waits, any longer
+    },
+    forget_({ id, handle_: handle }) {
+      documents.delete(id);
+      delete targets[handle];
+      loop.drain_();
+    },
+  };
+  targets[0] = kit;
+  kit.goOnline();
+  return kit;
+};

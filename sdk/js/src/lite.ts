@@ -4,31 +4,30 @@
 
 import type { Json } from './codec.js';
 import { createCore, randomId } from './core.js';
-import { BaseDocument } from './document.js';
-import { BaseKit, type LiteOptions } from './kit.js';
-
-export { BaseDocument as Document } from './document.js';
+import { createDocument, type BaseDocument } from './document.js';
+import { createKit, type BaseKit, type LiteOptions } from './kit.js';
 
 /** As SyncKit of the default package, with documents that are maps, and nothing stored. */
-export class SyncKit extends BaseKit {
+export interface SyncKit extends BaseKit {
+  /** The document of that id (1 to 512 bytes); the same object while it is open. */
+  document<T extends object = Record<string, Json>>(id: string): BaseDocument<T>;
+}
+export const SyncKit = {
   /**
    * Loads the engine, and starts to connect when there is a `url`.
    * @throws SyncKitError `unavailable` when core-lite.wasm cannot be had
    */
-  static async open(options: LiteOptions = {}): Promise<SyncKit> {
+  async open(options: LiteOptions = {}): Promise<SyncKit> {
     const wasm = options.wasm ?? new URL('core-lite.wasm', import.meta.url);
     const replica = randomId();
-    return new SyncKit(await createCore(wasm, replica, 0), replica, BaseDocument, options);
-  }
-  /** The document of that id (1 to 512 bytes); the same object while it is open. */
-  document<T extends object = Record<string, Json>>(id: string): BaseDocument<T> {
-    return this.document_(id) as unknown as BaseDocument<T>;
-  }
-}
+    return createKit(await createCore(wasm, replica, 0), replica, createDocument, options);
+  },
+};
 
 export type { Json } from './codec.js';
 export type { WasmSource } from './core.js';
 export type {
+  BaseDocument as Document,
   ChangeEvent,
   ChangeState,
   DocumentEvents,

@@ -5,12 +5,11 @@ import { webcrypto } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { WasmSource } from './core.js';
 import { FileStorage } from './file.js';
-import { Document } from './index.js';
-import type { Json } from './codec.js';
+import { createFullDocument, type SyncKit as BaseSyncKit } from './index.js';
 import type { KitOptions, Socket } from './kit.js';
 import { loadPlugin as load, type PluginType } from './plugin.js';
 import { MemoryStorage, type StorageAdapter } from './storage.js';
-import { StoredKit } from './stored.js';
+import { openStored } from './stored.js';
 
 // Node 18 has Web Crypto, but not under its global name.
 globalThis.crypto ??= webcrypto as Crypto;
@@ -30,9 +29,10 @@ export interface NodeKitOptions extends Omit<KitOptions, 'storage'> {
 }
 
 /** SyncKit in Node: as in the default package, except for where data is kept. */
-export class SyncKit extends StoredKit<Document> {
+export type SyncKit = BaseSyncKit;
+export const SyncKit = {
   /** Opens the store, and starts to connect when there is a `url`. */
-  static async open(options: NodeKitOptions = {}): Promise<SyncKit> {
+  async open(options: NodeKitOptions = {}): Promise<SyncKit> {
     const { storage: place = 'memory', ...rest } = options;
     const wasm = await fromFile(
       options.wasm ?? options.types?.[0]?.wasm_ ?? new URL('core.wasm', import.meta.url),
@@ -45,20 +45,21 @@ export class SyncKit extends StoredKit<Document> {
           : new FileStorage(place);
     const WebSocket = (globalThis.WebSocket ??
       (await import('ws')).WebSocket) as unknown as new (url: string) => Socket;
-    return StoredKit.open_(SyncKit, Document, { WebSocket, ...rest }, storage, wasm);
-  }
-  /** The document of that id (1 to 512 bytes); the same object while it is open. */
-  document<T extends object = Record<string, Json>>(id: string): Document<T> {
-    return this.document_(id) as unknown as Document<T>;
-  }
-}
+    return openStored(
+      createFullDocument,
+      { WebSocket, ...rest },
+      storage,
+      wasm,
+    ) as Promise<SyncKit>;
+  },
+};
 
 /** Loads a plugin from a file, a URL or bytes; as `loadPlugin` of the default package. */
 export const loadPlugin = async (source: WasmSource): Promise<PluginType> =>
   load(await fromFile(source));
 
 export * from './public.js';
-export { Document } from './index.js';
+export type { Document } from './index.js';
 export { FileStorage } from './file.js';
-export { CounterField, CustomField, SetField, TextField } from './fields.js';
+export type { CounterField, SetField, TextField } from './fields.js';
 export { moveCaret, textDiff, type SetChange, type TextOp } from './views.js';

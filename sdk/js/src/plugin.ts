@@ -9,9 +9,10 @@
 // A plugin that traps has failed that call with `internal`; its memory is its own, so that it can
 // damage nothing but its own documents.
 
-import { decoder } from './codec.js';
+import { decoder, utf8 } from './codec.js';
 import { fail, SyncKitError, wrap } from './errors.js';
-import type { Core, WasmSource } from './core.js';
+import type { Core, Ext, WasmSource } from './core.js';
+import { createField, type Field, type MakeField } from './field.js';
 
 /** Hands `bytes` back in an output slot. */
 type ExtOut = (slot: number, bytes: Uint8Array) => void;
@@ -36,7 +37,53 @@ export interface PluginType {
     b: number,
     bLength: number,
   ): number;
+  /** What serves all of these types in one engine, and what registers them there. @internal */
+  host_(types: readonly PluginType[]): [ext: Ext, register: (core: Core) => void];
+  /** What makes a field of any such type. @internal */
+  field_: MakeField<CustomField>;
 }
+
+/**
+ * A field of a type that a plugin brings: raw bytes in, raw bytes out. A change is the plugin's
+ * patch, or undefined when the view is to be read anew.
+ */
+export interface CustomField extends Field<Uint8Array | undefined> {
+  /** Applies an intent, in the plugin's own format. */
+  mutate(intent: Uint8Array): void;
+  /** The value as the plugin's JSON text, in UTF-8; empty before the document is ready. */
+  view(): Uint8Array;
+}
+
+const customField: MakeField<CustomField> = (document, name, type) => {
+  // It has no view here: only the plugin knows how to move one.
+  const [field, , edit, json] = createField<Uint8Array | undefined, 0>(
+    document,
+    name,
+    type,
+    () => 0,
+    (view, patch) => [view, patch.raw(patch.left).slice()],
+    () => undefined,
+  );
+  return {
+    ...field,
+    mutate: (intent) => edit((out) => out.raw_(intent)),
+    view: () => utf8(json()),
+  };
+};
+
+/** Here, and not with the engine, so that only those who load plugins ship it. */
+const host: PluginType['host_'] = (types) => {
+  let core: Core;
+  return [
+    (op, type, ...rest) => types[type]!.call(core, op, ...(rest as [any, any, any, any, any])),
+    (engine) => {
+      core = engine;
+      types.forEach(({ type, format, minFormat }, i) =>
+        core.ok_(core.sk_register!(i, core.put_(type), format, minFormat)),
+      );
+    },
+  ];
+};
 
 const magic = 0x31504b53; // "SKP1"
 const major = 1;
@@ -294,16 +341,18 @@ export const loadPlugin = async (source: WasmSource): Promise<PluginType> => {
     type: plugin.string(plugin.u32(table + 16)),
     format: plugin.u32(table + 8),
     minFormat: plugin.u32(table + 12),
+    host_: host,
+    field_: customField,
     wasm_: new URL('core-plugins.wasm', import.meta.url),
     call(core, op, self, a, aLength, b, bLength) {
       const out: ExtOut = (slot, bytes) => {
         if (!bytes.length) return; // nothing to append; a null address would look like no memory
         const at = core.sk_ext_out!(slot, bytes.length);
         if (!at) fail('nomem', 'core.wasm is out of memory');
-        core.memory_().set(bytes, at);
+        new Uint8Array(core.memory.buffer).set(bytes, at);
       };
       const input = (from: number, length: number): Uint8Array =>
-        core.memory_().slice(from, from + length);
+        new Uint8Array(core.memory.buffer, from, length).slice();
       try {
         return plugin.serve(table, op, self, input(a, aLength), input(b, bLength), out);
       } catch (error) {

@@ -13,38 +13,32 @@ export interface Peer<State = Json> {
 }
 
 /** What others are doing right now: never stored, gone when they leave. */
-export class Presence<State = Json> {
-  private readonly peers_ = new Map<string, Peer<State>>();
-  private list_: readonly Peer<State>[] = [];
-  private readonly subscribers_ = new Set<(peers: readonly Peer<State>[]) => void>();
-  /**
-   * Tells everybody own state (JSON, at most 4 KiB); null: none. Sent at once when online.
-   */
-  readonly set: (state: State | null) => void;
-
-  /** @internal */
-  constructor(send: (state: State | null) => void) {
-    this.set = send;
-  }
-
+export interface Presence<State = Json> {
   /** Everybody else; the same array until something changes. */
-  get(): readonly Peer<State>[] {
-    return this.list_;
-  }
+  get(): readonly Peer<State>[];
+  /** Tells everybody own state (JSON, at most 4 KiB); null: none. Sent at once when online. */
+  set(state: State | null): void;
   /** Calls `fn` after every change. */
-  subscribe(fn: (peers: readonly Peer<State>[]) => void): Unsubscribe {
-    return listen(this.subscribers_, fn);
-  }
-  /** Takes an output record. @internal */
-  record_(r: Reader): void {
-    const replica = hex(r);
-    const principal = r.text(r.uint(2));
-    if (r.left) this.peers_.set(replica, { replica, principal, state: JSON.parse(r.text(r.left)) });
-    else this.peers_.delete(replica);
-    this.list_ = [...this.peers_.values()];
-  }
-  /** @internal */
-  tell_(): void {
-    each(this.subscribers_, this.list_);
-  }
+  subscribe(fn: (peers: readonly Peer<State>[]) => void): Unsubscribe;
 }
+
+/** What shows presence, and what takes an output record of it. @internal */
+export const createPresence = (
+  set: (state: unknown) => void,
+  notify: (call: () => void) => void,
+): [Presence, (r: Reader) => void] => {
+  const peers = new Map<string, Peer>();
+  let list: readonly Peer[] = [];
+  const subscribers = new Set<(peers: readonly Peer[]) => void>();
+  return [
+    { get: () => list, set, subscribe: (fn) => listen(subscribers, fn) },
+    (r) => {
+      const replica = hex(r);
+      const principal = r.text(r.uint(2));
+      if (r.left) peers.set(replica, { replica, principal, state: JSON.parse(r.text(r.left)) });
+      else peers.delete(replica);
+      list = [...peers.values()];
+      notify(() => each(subscribers, list));
+    },
+  ];
+};

@@ -14,6 +14,6 @@ export type { Unsubscribe } from './events.js';
 export type { MapChange, MapField, Origin, Path } from './field.js';
 export { IndexedDbStorage } from './indexeddb.js';
 export type { KitEvents, KitOptions, Socket } from './kit.js';
-export type { PluginType } from './plugin.js';
+export type { CustomField, PluginType } from './plugin.js';
 export type { Peer, Presence } from './presence.js';
 export { MemoryStorage, type Row, type StorageAdapter, type StoreOp } from './storage.js';

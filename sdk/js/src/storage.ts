@@ -25,9 +25,9 @@ export type StoreOp =
 export type Row = readonly [key: Uint8Array, value: Uint8Array];
 
 /**
- * A place that keeps a kit's data. The bytes in a batch are borrowed until its promise settles,
- * the bytes that are handed out belong to the caller. Errors: SyncKitError, `limit` when the place
- * is full and `unavailable` for the rest.
+ * A place that keeps a kit's data. Bytes belong to whom they are handed: values, unlike keys, are
+ * no views of larger buffers. Errors become `unavailable`, but for those whose name is
+ * QuotaExceededError, which become `limit`, and for SyncKitErrors, which stay.
  */
 export interface StorageAdapter {
   /** Called once, with the name of the kit, before anything else. */

@@ -3,12 +3,11 @@
 // A batch that the storage refuses is tried again, in order, until it is stored or the kit is
 // closed: until then the change is visible and safe in memory, but neither saved nor sent.
 
-import { decoder, hex, utf8, Reader } from './codec.js';
+import { decoder, hex, Reader, utf8 } from './codec.js';
 import { createCore, now, randomId, type Core, type WasmSource } from './core.js';
 import type { BaseDocument } from './document.js';
 import { wrap, type SyncKitError } from './errors.js';
-import { BaseKit, type KitOptions } from './kit.js';
-import type { PluginType } from './plugin.js';
+import { createKit, type BaseKit, type KitOptions } from './kit.js';
 import type { StorageAdapter, StoreOp } from './storage.js';
 
 /** Milliseconds to wait after a storage failure, doubled up to the last. */
@@ -21,213 +20,189 @@ const queueKind = 4;
 const start = async (
   wasm: WasmSource,
   replica: string,
-  types: readonly PluginType[] = [],
+  { types }: KitOptions,
 ): Promise<Core> => {
-  const core = await createCore(wasm, replica, 1, (op, type, ...rest: any) =>
-    types[type]!.call(core, op, ...(rest as [any, any, any, any, any])),
-  );
-  types.forEach((type, i) =>
-    core.ok_(core.sk_register!(i, core.put_(type.type), type.format, type.minFormat)),
-  );
+  const [ext, register] = types?.[0]?.host_(types) ?? [];
+  const core = await createCore(wasm, replica, 1, ext);
+  register?.(core);
   return core;
 };
 
-/** What opens a kit: everything but the class of its documents. */
-type Setup<D> = [
+/** Names of the operations in a batch, by their codes. */
+const opNames = ['', 'put', 'delete', 'delete-range', 'put-newer'] as const;
+
+/** Replicas that left a queue in a storage, and the ids of its documents. */
+const queues = async (storage: StorageAdapter): Promise<Record<string, Set<string>>> => {
+  const found: Record<string, Set<string>> = {};
+  for (const key of await storage.keys()) {
+    const at = 2 + key[0]! * 256 + key[1]!;
+    if (key[at] != queueKind) continue;
+    // Big endian in keys.
+    const replica = hex(new Reader(key.slice(at + 1, at + 9).reverse()));
+    (found[replica] ??= new Set()).add(decoder.decode(key.subarray(2, at)));
+  }
+  return found;
+};
+
+/**
+ * A kit that keeps its documents in a storage. A helper sends a dead replica's queue only: it
+ * shares its owner's storage.
+ */
+const createStored = <D extends BaseDocument<any>>(
   core: Core,
   replica: string,
-  make: new (kit: any, id: string) => D,
+  make: (kit: any, id: string) => D,
   options: KitOptions,
   storage: StorageAdapter,
   unlock: () => void,
-];
-
-/** A kit that keeps its documents in a storage; opened by `SyncKit.open`. */
-export class StoredKit<D extends BaseDocument<any> = BaseDocument<any>> extends BaseKit<D> {
-  /** Batches that are not stored yet, and the id of the first of them. */
-  private readonly queue_: { id_: number; ops_: StoreOp[] }[] = [];
-  private declare pumping_?: Promise<void> | undefined;
-  private declare storeError_?: SyncKitError | undefined;
-  private declare wake_?: () => void;
-  private issued_ = 0;
-  private stored_ = 0;
-  private declare adopting_?: boolean;
+  isHelper?: boolean,
+): BaseKit<D> => {
+  /** Operations that are not stored yet. */
+  let queue: StoreOp[] = [];
+  let pumping: Promise<void> | undefined;
+  let storeError: SyncKitError | undefined;
+  let wake: (() => void) | undefined;
+  /** Batches: the last one of all, and of those that are stored. */
+  let issued = 0;
+  let stored = 0;
+  let adopting = false;
   /** The kit that sends a dead replica's queue just now. */
-  private declare helper_?: StoredKit<D>;
-
-  /** @internal */
-  constructor(
-    core: Core,
-    replica: string,
-    make: new (kit: any, id: string) => D,
-    options: KitOptions,
-    private readonly storage_: StorageAdapter,
-    private readonly unlock_: () => void,
-    /** Sends a dead replica's queue only: it shares its owner's storage. */
-    private readonly isHelper_ = false,
-  ) {
-    super(core, replica, make, options);
-  }
-
-  /** What SyncKit.open does. @internal */
-  static async open_<D extends BaseDocument<any>, K>(
-    kind: new (...setup: Setup<D>) => K,
-    make: new (kit: any, id: string) => D,
-    options: KitOptions,
-    storage: StorageAdapter,
-    wasm: WasmSource,
-  ): Promise<K> {
-    try {
-      await storage.open(options.name ?? 'default');
-      let replica = '';
-      let unlock: (() => void) | undefined;
-      for (replica of await storage.replicas()) {
-        if ((unlock = await storage.lock(replica))) break;
-      }
-      if (!unlock) {
-        replica = randomId();
-        unlock = await storage.lock(replica);
-        await storage.register(replica);
-      }
-      const core = await start(wasm, replica, options.types);
-      return new kind(core, replica, make, options, storage, unlock!);
-    } catch (error) {
-      await storage.close();
-      throw wrap('unavailable', 'the kit cannot be opened', error);
-    }
-  }
-
-  /** Resolves when every change made so far is stored on this device. */
-  override saved(): Promise<void> {
-    this.commit_();
-    const until = this.issued_;
-    return this.wait_(() => this.stored_ >= until);
-  }
-  /**
-   * Stores what is open, then releases everything. When the storage fails it rejects, and the kit
-   * stays open with its changes in memory, unless `force`.
-   */
-  override async close(force = false): Promise<void> {
-    if (this.closed_) return;
-    while (!force) {
-      const saved = this.saved();
-      if (this.storeError_) {
-        saved.catch(() => {});
-        throw this.storeError_;
-      }
-      await saved;
-      if (!this.touched_) break;
-    }
-    await super.close();
-    void this.helper_?.close(true);
-    this.wake_?.();
-    await this.pumping_;
-    this.unlock_();
-    if (!this.isHelper_) await this.storage_.close();
-  }
-
-  /** @internal */
-  protected override async fill_(document: BaseDocument<any>): Promise<void> {
-    await this.saved(); // what an earlier instance of the document wrote
-    // Row keys start with the document's id after its length in two bytes.
-    const id = utf8(document.id);
-    const first = Uint8Array.of(id.length >> 8, id.length, ...id);
-    const rows = await this.storage_.load(first, Uint8Array.of(...first, 255));
-    if (document.closed_) return;
-    const { core_: core } = this;
-    for (const [key, value] of rows) {
-      core.put_();
-      core.raw_(key);
-      core.raw_(value);
-      core.ok_(core.sk_load!(document.handle_, key.length, value.length, now()));
-    }
-  }
-
-  /** @internal */
-  protected override record_(kind: number, r: Reader): void {
-    if (kind == 28) void this.adopt_();
-    if (kind != 2) return super.record_(kind, r);
-    const id = (this.issued_ = r.uint(4));
-    const ops: StoreOp[] = [];
-    while (r.left) {
-      const op = r.byte();
-      const key = r.raw(r.uint(2));
-      ops.push(
-        op == 2
-          ? { op: 'delete', key }
-          : op == 3
-            ? { op: 'delete-range', key, last: r.raw(r.uint(2)) }
-            : { op: op == 1 ? 'put' : 'put-newer', key, value: r.raw(r.uint(4)) },
-      );
-    }
-    this.queue_.push({ id_: id, ops_: ops });
-    this.pumping_ ??= this.pump_();
-  }
+  let helper: BaseKit<D> | undefined;
 
   /** Stores what waits: all of it in one transaction, then what came meanwhile. */
-  private async pump_(): Promise<void> {
+  const pump = async (): Promise<void> => {
     let pause = firstRetryMs;
     await undefined; // batches of one drain belong together
-    while (this.queue_.length && !(this.closed_ && this.storeError_)) {
-      const batches = [...this.queue_];
+    while (queue.length && !(kit.closed_ && storeError)) {
+      const ops = [...queue];
+      const last = issued;
       try {
-        await this.storage_.write(batches.flatMap((batch) => batch.ops_));
+        await storage.write(ops);
       } catch (error) {
-        this.storeError_ = this.report_(error, 'changes are not stored');
+        storeError = kit.report_(error, 'changes are not stored');
         await new Promise<void>((resolve) => {
-          this.wake_ = resolve;
+          wake = resolve;
           setTimeout(resolve, pause);
         });
         pause = Math.min(pause * 2, lastRetryMs);
         continue;
       }
-      this.storeError_ = undefined;
+      storeError = undefined;
       pause = firstRetryMs;
-      this.queue_.splice(0, batches.length);
-      this.stored_ = batches.at(-1)!.id_;
-      if (this.closed_) continue;
-      this.core_.sk_stored!(this.stored_, now());
-      this.drain_();
+      queue = queue.slice(ops.length);
+      stored = last;
+      if (!kit.closed_) core.sk_stored!(last, now());
+      kit.drain_();
     }
     // In the same step as the last look at the queue: a batch that comes now starts the next pump.
-    this.pumping_ = undefined;
-  }
+    pumping = undefined;
+  };
 
   /** Sends what dead replicas (closed tabs) saved and could not send. */
-  private async adopt_(): Promise<void> {
-    if (this.adopting_ || this.isHelper_) return;
-    this.adopting_ = true;
-    const { core_: core, options_: options, storage_: storage } = this;
+  const adopt = async (): Promise<void> => {
+    if (adopting || isHelper) return;
+    adopting = true;
     try {
-      const queues: Record<string, Set<string>> = {};
-      for (const key of await storage.keys()) {
-        const at = 2 + key[0]! * 256 + key[1]!;
-        if (key[at] != queueKind) continue;
-        // Big endian in keys.
-        const replica = hex(new Reader(key.slice(at + 1, at + 9).reverse()));
-        (queues[replica] ??= new Set()).add(decoder.decode(key.subarray(2, at)));
-      }
-      for (const [replica, ids] of Object.entries(queues)) {
-        if (this.closed_) return;
-        const unlock = await storage.lock(replica);
-        if (!unlock) continue; // alive (it may be this one): it sends by itself
-        const { types } = options as KitOptions;
-        const dead = await start(core.module_, replica, types);
-        const helper = new StoredKit(dead, replica, this.make_, options, storage, unlock, true);
-        this.helper_ = helper;
-        helper.on('error', (error) => this.report_(error));
-        helper.on('rejected', (event) => this.emit_('rejected', event));
+      for (const [dead, ids] of Object.entries(await queues(storage))) {
+        const free = !kit.closed_ && (await storage.lock(dead));
+        if (!free) continue; // alive (it may be this one): it sends by itself
+        const engine = await start(core.module_, dead, options);
+        helper = createStored(engine, dead, make, options, storage, free, true);
+        helper.on('error', kit.report_);
+        helper.on('rejected', (event) => kit.emit_('rejected', event));
         try {
-          for (const id of ids) helper.document_(id);
+          for (const id of ids) helper.document(id);
           await helper.flush();
         } finally {
           await helper.close();
         }
       }
     } catch (error) {
-      this.report_(error, 'a queue that was left behind');
-    } finally {
-      this.adopting_ = false;
+      kit.report_(error, 'a queue that was left behind');
     }
+    adopting = false;
+  };
+
+  const kit = createKit(core, replica, make, options, async (document) => {
+    await kit.saved(); // what an earlier instance of the document wrote
+    // Row keys start with the document's id after its length in two bytes.
+    const id = utf8(document.id);
+    const first = Uint8Array.of(id.length >> 8, id.length, ...id);
+    const rows = await storage.load(first, Uint8Array.of(...first, 255));
+    document.open_();
+    for (const [key, value] of rows) {
+      core.put_();
+      core.raw_(key);
+      core.raw_(value);
+      core.ok_(core.sk_load!(document.handle_, key.length, value.length, now()));
+    }
+  });
+  kit.custom_ = options.types?.[0]?.field_;
+  const { close } = kit;
+  kit.own_[28] = adopt;
+  kit.own_[2] = (r) => {
+    issued = r.uint(4);
+    while (r.left) {
+      const op = opNames[r.byte()]!;
+      const key = r.raw(r.uint(2));
+      queue.push({
+        op,
+        key,
+        ...(op == 'delete-range'
+          ? { last: r.raw(r.uint(2)) }
+          : op != 'delete' && { value: r.raw(r.uint(4)).slice() }),
+      } as StoreOp);
+    }
+    pumping ??= pump();
+  };
+  kit.saved = () => {
+    kit.commit_();
+    const until = issued;
+    return kit.wait_(() => {
+      kit.open_();
+      return stored >= until;
+    });
+  };
+  kit.close = async (force) => {
+    if (kit.closed_) return;
+    const isDone = (): boolean => {
+      kit.commit_();
+      if (storeError && !force) throw storeError;
+      if (stored < issued && !force) return false;
+      void close(); // in this very step: nothing is edited in between
+      return true;
+    };
+    await kit.wait_(isDone);
+    void helper?.close(true);
+    wake?.();
+    await pumping;
+    unlock();
+    if (!isHelper) await storage.close();
+  };
+  return kit;
+};
+
+/** What SyncKit.open does: as a replica that nobody is, or a new one. @internal */
+export const openStored = async <D extends BaseDocument<any>>(
+  make: (kit: any, id: string) => D,
+  options: KitOptions,
+  storage: StorageAdapter,
+  wasm: WasmSource,
+): Promise<BaseKit<D>> => {
+  let replica = '';
+  let unlock: (() => void) | undefined;
+  try {
+    await storage.open(options.name ?? 'default');
+    const known = await storage.replicas();
+    for (replica of [...known, randomId()]) {
+      if ((unlock = await storage.lock(replica))) break;
+    }
+    if (!known.includes(replica)) await storage.register(replica);
+    const core = await start(wasm, replica, options);
+    return createStored(core, replica, make, options, storage, unlock!);
+  } catch (error) {
+    unlock?.();
+    await storage.close();
+    throw wrap('unavailable', 'the kit cannot be opened', error);
   }
-}
+};

@@ -3,7 +3,7 @@
 //
 // A view is never the truth: it can be dropped and read again from the engine at any time.
 
-import { zigzag, type Json, type Reader } from './codec.js';
+import type { Json, Reader } from './codec.js';
 
 /** One step of a text patch; positions and counts are UTF-16 units, as in JS strings. */
 export type TextOp = { retain: number } | { insert: string } | { delete: number };
@@ -95,21 +95,15 @@ export interface SetChange {
  * are, and parsing and writing again would turn another writer's `1.0` into `1`.
  */
 export const elements = (json: string): string[] => {
-  const out: string[] = [];
   let depth = 0;
-  let from = 1;
-  for (const { 0: token, index } of json.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{},]/g)) {
-    depth += '[{'.includes(token) ? 1 : ']}'.includes(token) ? -1 : 0;
-    if (depth > +(token == ',')) continue;
-    if (index! > from) out.push(json.slice(from, index));
-    from = index! + 1;
-  }
-  return out;
-};
-
-/** The change in a counter patch. */
-export const counterPatch = (r: Reader): bigint => {
-  let sum = 0n;
-  while (r.left) sum += zigzag(r);
-  return sum;
+  // Outside of strings; a comma between elements becomes what JSON text cannot contain.
+  const mark = (token: string): string => {
+    depth += +'[{'.includes(token) - +']}'.includes(token);
+    return token == ',' && !depth ? '\0' : token;
+  };
+  return json
+    .slice(1, -1)
+    .replace(/"(?:[^"\\]|\\.)*"|[[\]{},]/g, mark)
+    .split('\0')
+    .filter(Boolean);
 };
