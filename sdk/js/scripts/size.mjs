@@ -26,7 +26,7 @@ const { values: options, positionals } = parseArgs({
 });
 const budgets = {
   default: Number(positionals[0] ?? 40_000),
-  lite: Number(positionals[1] ?? 20_000),
+  lite: Number(positionals[1] ?? 17_000),
 };
 const entries = {
   default: ['index.js', 'core.wasm'],
