@@ -25,7 +25,7 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
 });
 const budgets = {
-  default: Number(positionals[0] ?? 40_000),
+  default: Number(positionals[0] ?? 30_500),
   lite: Number(positionals[1] ?? 17_000),
 };
 const entries = {
