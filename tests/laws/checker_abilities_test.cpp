@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
+#include <string>
 
 namespace synckit::check {
 namespace {
@@ -185,12 +187,14 @@ Result check_tally(uint64_t seed) {
   return check(subject, options);
 }
 
+// `laws`: those that may be the first to notice.
 template <Fault F>
-void expect_broken(const char* law) {
+void expect_broken(const std::set<std::string>& laws) {
   uint64_t seed = std::random_device{}();
   Result result = check_tally<F>(seed);
   EXPECT_FALSE(result.ok) << "fault " << F << " went unnoticed, seed " << seed;
-  EXPECT_EQ(result.law, law) << "fault " << F << ", seed " << seed << "\n" << result.text();
+  EXPECT_TRUE(laws.count(result.law)) << "fault " << F << ", seed " << seed << "\n"
+                                      << result.text();
 }
 
 TEST(CheckerAbilities, passes_a_type_that_keeps_the_laws) {
@@ -199,18 +203,20 @@ TEST(CheckerAbilities, passes_a_type_that_keeps_the_laws) {
   EXPECT_TRUE(result.ok) << result.text() << "seed " << seed;
 }
 TEST(CheckerAbilities, notices_an_undo_that_does_not_undo) {
-  expect_broken<kUndoesTooMuch>("undo");
-  expect_broken<kNoToken>("undo");
-  expect_broken<kCaptureActs>("undo");
-  expect_broken<kHalfToken>("undo");
-  expect_broken<kBadIntents>("undo");
+  expect_broken<kUndoesTooMuch>({"undo"});
+  expect_broken<kNoToken>({"undo"});
+  expect_broken<kCaptureActs>({"undo"});
+  expect_broken<kHalfToken>({"undo"});
+  expect_broken<kBadIntents>({"undo"});
 }
 TEST(CheckerAbilities, notices_anchors_that_do_not_hold) {
-  expect_broken<kArrival>("anchors");
-  expect_broken<kForgetful>("anchors");
+  expect_broken<kArrival>({"anchors"});
+  expect_broken<kForgetful>({"anchors"});
 }
 TEST(CheckerAbilities, notices_a_compaction_that_shows) {
-  expect_broken<kCompactsAway>("compaction");
+  // It does not keep its encoding, nor what it forgot from being taken once more, nor its anchors:
+  // whichever of these a history comes to first.
+  expect_broken<kCompactsAway>({"compaction", "idempotence", "catch-up", "anchors"});
 }
 
 }  // namespace
