@@ -1,5 +1,5 @@
-// Chunks as snapshots into one document: a refused one changes nothing (but when a later field of it
-// failed: then earlier ones may be in, without a version that claims them, or the document is
+// Chunks as snapshots into one document: a refused one changes nothing (but when a later field of
+// it failed: then earlier ones may be in, without a version that claims them, or the document is
 // broken; see document.hpp), an accepted one reloads and is merged once.
 #include "fuzz.hpp"
 
