@@ -144,7 +144,6 @@ uint32_t Delta::op_dot(uint64_t from, bool* more) {
   return name(who, seq, tail, more);
 }
 
-#if !defined(SYNCKIT_CLIENT_ONLY)
 // Whether two of the deleted runs overlap: a few bytes could name everything again and again.
 bool Delta::deletes_twice() const {
   constexpr size_t kFew = 16;  // are compared each with each, more with their neighbours
@@ -167,7 +166,6 @@ bool Delta::deletes_twice() const {
   }
   return false;
 }
-#endif
 
 void Delta::decode_op(uint8_t flags) {
   uint64_t id = in_.fixed64(), seq = first = in_.varint();
@@ -177,11 +175,9 @@ void Delta::decode_op(uint8_t flags) {
   add_author(id, 0, first);
   if (flags & kErases) {
     for (bool more = true; more && in_.ok();) op_dot(first, &more);
-#if !defined(SYNCKIT_CLIENT_ONLY)  // the host has refused such a delta
     if (segments.size() > 1 && deletes_twice()) {
       return fail(SK_TEXT("text delta: deletes an atom twice"));
     }
-#endif
     for (const Segment& run : segments) {
       if (in_.ok()) find(run.author, run.seq, run.len, true);
     }

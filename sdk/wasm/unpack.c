@@ -1,8 +1,8 @@
 /* A module that carries another one, compressed, and unpacks it: what core.wasm is in the package.
  *
  * Why: gzip sees bytes; what makes WebAssembly predictable is its grammar (which instruction came
- * before, which operand is next). A bitwise model that knows the grammar needs a quarter less than
- * gzip -9. ADR 9 has the figures, and what unpacking costs.
+ * before, which operand is next). A bitwise model that knows the grammar needs a fifth to a quarter
+ * less than gzip -9. ADR 9 has the figures, and what unpacking costs.
  *
  * How: every bit is predicted by kContexts adaptive probabilities, each chosen by another view of
  * what came before; they are mixed as in logistic mixing (Mahoney, "Adaptive weighing of context
