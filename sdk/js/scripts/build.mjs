@@ -84,8 +84,9 @@ execFileSync(process.execPath, [tsc, ...types], { stdio: 'inherit' });
 
 const names = { ...mangleCache, memory: 'memory', _initialize: '_initialize' };
 // Short names, and without what only the dropped exports needed. (wasm-opt came with the compiler.)
+// Engines ignore the alignment that a load or store promises: --dealign makes it always the same.
 const features = ['bulk-memory', 'sign-ext', 'nontrapping-float-to-int', 'mutable-globals'];
-const wasmOpt = [...features.map((feature) => `--enable-${feature}`), '-Oz'];
+const wasmOpt = [...features.map((feature) => `--enable-${feature}`), '--dealign', '-Oz'];
 const shrunk = (name, ...options) => {
   const path = join(dist, name);
   writeFileSync(path, renameExports(readFileSync(join(wasmDir, name)), names));
