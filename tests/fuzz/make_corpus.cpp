@@ -113,6 +113,19 @@ void host_seeds(const Document& doc, const std::string& transaction, const std::
 #endif
 }
 
+// Characters of two UTF-16 units, anchors between them, and all of it undone.
+void abilities_seed() {
+  std::string out;
+  for (char i = 0; i < 6; ++i) {
+    out += '\1';
+    fuzz::put_chunk(out, std::string("\1", 1) + i + '\0' + "\xf0\x9f\x8e\x88");
+    out += static_cast<char>(65 | (i & 1 ? 12 : 0) | 48);
+    fuzz::put_chunk(out, std::string(1, i));
+  }
+  for (int i = 0; i < 4; ++i) fuzz::put_chunk(out += '\xc1', "");
+  write_seed("abilities", "wide", out);
+}
+
 void token_seeds() {
 #ifdef SYNCKIT_FUZZ_HOST
   const char* claims =
@@ -136,13 +149,21 @@ void run() {
     const Type& type = kTypes[t];
     Pair pair;
     uint64_t random = t + 1;
-    std::string transactions, deltas, intents, last;
+    std::string transactions, deltas, intents, abilities, last;
     for (int i = 0; i < 12; ++i) {
       int who = static_cast<int>(next_random(random) & 1);
       std::string intent = sample(type, pair.docs[who], next_random(random)), delta;
       std::string made = pair.edit(who, type, intent, &delta);
       intents += static_cast<char>(t | (who ? 8 : 0) | 48);  // both hear before each edit
       fuzz::put_chunk(intents, intent);
+      abilities += static_cast<char>(t | (who ? 8 : 0) | (i < 6 ? 0 : 48));  // edits
+      fuzz::put_chunk(abilities, intent);
+      abilities += static_cast<char>(1 | (who ? 8 : 0) | 64);  // an anchor in the text
+      fuzz::put_chunk(abilities, std::string(1, static_cast<char>(i / 2)));
+      for (int undo = 0; undo < i % 4; ++undo) {
+        abilities += static_cast<char>(t | (who ? 8 : 0) | 192);
+        fuzz::put_chunk(abilities, "");
+      }
       if (made.empty()) continue;
       fuzz::put_chunk(transactions, last = made);
       fuzz::put_chunk(deltas, delta);
@@ -154,6 +175,7 @@ void run() {
     fuzz::put_chunk(state, snapshot);
     write_seed("transaction", type.name, transactions);
     write_seed("intents", type.name, intents);
+    write_seed("abilities", type.name, abilities);
     write_seed("snapshot", type.name, state);
     write_seed(std::string("delta_") + type.name, "edits", deltas);
     wire::Snapshot parsed;
@@ -167,6 +189,7 @@ void run() {
   fuzz::put_chunk(state, fuzz::snapshot_of(together.docs[1]));
   write_seed("transaction", "all", all_transactions);
   write_seed("snapshot", "all", state);
+  abilities_seed();
   token_seeds();
 }
 
