@@ -16,7 +16,7 @@ namespace synckit {
 
 struct Replica;
 struct Field;
-struct History;
+class History;
 
 namespace replica {  // replica.cpp
 

@@ -1,10 +1,7 @@
-// Anchors and undo in replica.wasm: calls of the optional interfaces of the types, and what a
-// replica can undo and redo: steps of tokens (synckit.crdt.undo/1), each token with its field.
-//
-// Limits: as many steps as the caller said and kMaxBytes of tokens, in each direction. The oldest
-// steps go first, and in the end the one that is too large by itself.
+// Anchors and undo in replica.wasm: calls of the optional interfaces of the types.
 //
 // Threads: one.
+#include "history.hpp"
 #include "replica.hpp"
 
 #define SK_WASM(name) extern "C" __attribute__((export_name(#name), used)) auto name
@@ -43,115 +40,10 @@ void* instance_or_empty(Field& field) {
   return type.empty;
 }
 
-// ---- steps --------------------------------------------------------------------------------------
-
-// What is undone at once: a run of token, u32 length, u32 field, token ... It is read from its end,
-// as undo needs it.
-struct Step {
-  uint8_t* data;  // owned
-  size_t len, cap;
-
-  // Takes the latest token off; nullptr when there is none left.
-  Field* pop(Bytes& token) {
-    if (len == 0) return nullptr;
-    uint32_t words[2];
-    std::memcpy(words, data + len - sizeof words, sizeof words);
-    len -= sizeof words + words[0];
-    token = {data + len, words[0]};
-    return reinterpret_cast<Field*>(words[1]);
-  }
-};
-
-class Steps {  // one direction
- public:
-  static constexpr size_t kMaxBytes = 16u << 20;
-
-  Steps() = default;
-  Steps(const Steps&) = delete;
-  Steps& operator=(const Steps&) = delete;
-  ~Steps() { clear(); }
-
-  size_t size() const { return steps_.size(); }
-  void clear() { drop(steps_.size()); }
-
-  // Adds a token to the latest step, or to one that begins with it.
-  void add(Bytes token, Field& field, bool begins, size_t depth) {
-    if (begins || steps_.empty()) steps_.push_back({nullptr, 0, 0});
-    Step& step = steps_.back();
-    uint32_t words[2] = {static_cast<uint32_t>(token.len),
-                         static_cast<uint32_t>(reinterpret_cast<uintptr_t>(&field))};
-    size_t size = step.len + token.len + sizeof words;
-    if (size > step.cap) {
-      size_t cap = size + size / 2;
-      void* moved = std::realloc(step.data, cap);
-      if (!moved) out_of_memory();
-      step.data = static_cast<uint8_t*>(moved);
-      step.cap = cap;
-    }
-    std::memcpy(step.data + step.len, token.data, token.len);
-    std::memcpy(step.data + step.len + token.len, words, sizeof words);
-    bytes_ += size - step.len;
-    step.len = size;
-    if (steps_.size() > depth) drop(1);
-    while (bytes_ > kMaxBytes) drop(1);
-  }
-
-  // Gives the latest step away, whose bytes are the caller's to free or to put back.
-  Step pop() {
-    Step step = steps_.back();
-    steps_.pop_back();
-    bytes_ -= step.len;
-    return step;
-  }
-  void put_back(const Step& step) {
-    bytes_ += step.len;
-    steps_.push_back(step);
-  }
-
- private:
-  void drop(size_t count) {
-    for (size_t i = 0; i < count; ++i) {
-      bytes_ -= steps_[i].len;
-      std::free(steps_[i].data);
-    }
-    steps_.erase(0, count);
-  }
-
-  Vec<Step> steps_;
-  size_t bytes_ = 0;
-};
-
-}  // namespace
-
-struct History {
-  explicit History(size_t steps) : depth(steps) {}
-
-  size_t depth;
-  Steps done, undone;
-  Steps* into = &done;     // where the tokens of edits go
-  bool closed = true;      // the next edit begins a step
-  bool reverting = false;  // edits are undos and redos
-  Buffer token;            // of the edit that is being made
-};
-
-void forget(History* history) { delete history; }
-
-int32_t capture(History& history, Field& field, const Stamp& stamp, Bytes intent) {
-  history.token.clear();
-  sk_status code =
-      abilities(field).undo->capture(instance_or_empty(field), &stamp, intent.data, intent.len,
-                                     &history.token, replica::last_error());
-  return code == SK_OK ? 0 : replica::fail(code);
+// The fields of a history are addresses here.
+uint32_t number(const Field& field) {
+  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(&field));
 }
-
-void record(History& history, Field& field) {
-  if (!history.reverting) history.undone.clear();
-  if (history.token.empty()) return;
-  history.into->add(history.token, field, history.closed, history.depth);
-  history.closed = false;
-}
-
-namespace {
 
 // Carries out the intents that undo one edit; how many dots they took.
 int32_t revert(Field& field, Bytes token) {
@@ -168,41 +60,18 @@ int32_t revert(Field& field, Bytes token) {
   return sum;
 }
 
-// Undoes or redoes the latest step that still has an effect. When an edit fails half way, what is
-// left of the step can be tried again, and what was done can be taken back.
-int32_t take_back(History& history, bool redo) {
-  Steps& from = redo ? history.undone : history.done;
-  history.into = redo ? &history.done : &history.undone;
-  history.reverting = true;
-  int32_t sum = 0;
-  while (sum == 0 && from.size() != 0) {
-    history.closed = true;
-    Step step = from.pop();
-    size_t left = step.len;
-    Bytes token;
-    while (Field* field = step.pop(token)) {
-      int32_t count = revert(*field, token);
-      if (count < 0) {
-        sum = count;
-        step.len = left;
-        break;
-      }
-      sum += count;
-      left = step.len;
-    }
-    if (step.len) {
-      from.put_back(step);
-    } else {
-      std::free(step.data);
-    }
-  }
-  history.into = &history.done;
-  history.reverting = false;
-  history.closed = true;
-  return sum;
+}  // namespace
+
+void forget(History* history) { delete history; }
+
+int32_t capture(History& history, Field& field, const Stamp& stamp, Bytes intent) {
+  sk_status code =
+      abilities(field).undo->capture(instance_or_empty(field), &stamp, intent.data, intent.len,
+                                     &history.token(), replica::last_error());
+  return code == SK_OK ? 0 : replica::fail(code);
 }
 
-}  // namespace
+void record(History& history, Field& field) { history.record(number(field)); }
 
 // ---- exports ------------------------------------------------------------------------------------
 
@@ -236,18 +105,21 @@ SK_WASM(sk_replica_history)(Replica* replica, uint32_t depth)->void {
 
 // The next edit begins a step.
 SK_WASM(sk_replica_step)(Replica* replica)->void {
-  if (History* history = replica::history(*replica)) history->closed = true;
+  if (History* history = replica::history(*replica)) history->split();
 }
 
 // Dots that undoing (or redoing) the latest step took; 0: there was none that had an effect.
 SK_WASM(sk_replica_undo)(Replica* replica, uint32_t redo)->int32_t {
   History* history = replica::history(*replica);
-  return history ? take_back(*history, redo != 0) : 0;
+  if (!history) return 0;
+  return history->take_back(redo != 0, [](uint32_t field, Bytes token) {
+    return revert(*reinterpret_cast<Field*>(field), token);
+  });
 }
 
 SK_WASM(sk_replica_steps)(Replica* replica, uint32_t redo)->size_t {
   History* history = replica::history(*replica);
-  return !history ? 0 : (redo ? history->undone : history->done).size();
+  return history ? history->steps(redo != 0) : 0;
 }
 
 }  // namespace synckit
