@@ -20,41 +20,45 @@ class LocalPatch final : public PatchSink {
   Buffer& out_;
 };
 
-Status not_open() { return {SK_UNSUPPORTED, SK_TEXT("no such document is open")}; }
-
 }  // namespace
 
 void Engine::start(const EngineConfig& config) {
   replica_ = config.replica;
   random_ = config.seed ^ config.replica;
   persistent_ = config.persistent;
-  Writer(client_).raw(config.client);
+  add(client_, config.client);
 }
 
 Engine::~Engine() {
-  for (Doc* doc : docs_) delete doc;
+  while (Doc* doc = docs_) {
+    docs_ = doc->next;
+    delete doc;
+  }
 }
 
 // ---- documents ----------------------------------------------------------------------------------
 
 Engine::Doc* Engine::find(DocHandle handle) const {
-  size_t slot = handle % kMaxDocuments;
-  Doc* doc = slot < docs_.size() ? docs_[slot] : nullptr;
-  return doc && doc->handle == handle ? doc : nullptr;
+  Doc* doc = docs_;
+  while (doc && doc->handle != handle) doc = doc->next;
+  return doc;
 }
 
 Engine::Doc* Engine::find_id(Bytes id) const {
-  for (Doc* doc : docs_) {
-    if (doc && doc->id.bytes() == id) return doc;
-  }
-  return nullptr;
+  Doc* doc = docs_;
+  while (doc && !(doc->id() == id)) doc = doc->next;
+  return doc;
 }
 
-Status Engine::ready(DocHandle handle, Doc*& out) const {
-  out = find(handle);
-  if (!out) return not_open();
-  if (!out->ready) return {SK_UNAVAILABLE, "the document is still loading"};
-  return {};
+Status Engine::not_open() { return {SK_UNSUPPORTED, SK_TEXT("no such document is open")}; }
+
+Engine::Doc* Engine::ready(DocHandle handle) const {
+  Doc* doc = find(handle);
+  return doc && doc->ready ? doc : nullptr;
+}
+
+Status Engine::not_ready(DocHandle handle) const {
+  return find(handle) ? Status{SK_UNAVAILABLE, "the document is still loading"} : not_open();
 }
 
 Status Engine::open(Bytes document, DocHandle& out) {
@@ -63,18 +67,15 @@ Status Engine::open(Bytes document, DocHandle& out) {
     return Status::limit("a document id has 1 to 512 bytes");
   }
   if (Doc* known = find_id(document)) return out = known->handle, Status{};
-  size_t slot = 0;
-  while (slot < docs_.size() && docs_[slot]) ++slot;
-  if (open_docs_ >= limits_.max_documents || slot >= kMaxDocuments) {
-    return Status::limit("max_documents are open");
-  }
-  Doc* doc = new Doc(registry_, limits_);
-  Writer(doc->id).raw(document);
-  generation_ = generation_ % ((1u << 18) - 1) + 1;
-  doc->handle = out = generation_ * kMaxDocuments + static_cast<uint32_t>(slot);
-  if (slot == docs_.size()) docs_.push_back(nullptr);
-  docs_[slot] = doc;
-  ++open_docs_;
+  uint32_t open = 0;
+  Doc** at = &docs_;
+  for (; *at; at = &(*at)->next) ++open;
+  if (open >= limits_.max_documents) return Status::limit("max_documents are open");
+  Doc* doc = *at = new Doc(registry_, limits_);
+  doc->prefix.push_back(static_cast<uint8_t>(document.len >> 8));
+  doc->prefix.push_back(static_cast<uint8_t>(document.len));
+  add(doc->prefix, document);
+  doc->handle = out = ++last_handle_;
   return {};
 }
 
@@ -85,14 +86,16 @@ Status Engine::close(DocHandle handle, bool force, uint64_t) {
   if (!persistent() && !force && doc->size()) {
     return {SK_UNAVAILABLE, "it has changes that are not sent"};
   }
-  if (doc->own_dirty) seal_batch();
+  seal_batch();
   if (session_ == Session::open) {
-    wire::Unsubscribe message;
-    message.documents.push_back(doc->id);
+    wire::Unsubscribe& message = messages_.unsubscribe;
+    message.documents.clear();
+    message.documents.push_back(doc->id());
     send(message);
   }
-  docs_[handle % kMaxDocuments] = nullptr;
-  --open_docs_;
+  Doc** at = &docs_;
+  while (*at != doc) at = &(*at)->next;
+  *at = doc->next;
   delete doc;
   return {};
 }
@@ -111,11 +114,7 @@ FieldHandle Engine::field_handle(Doc& doc, Bytes name, Bytes type, bool announce
   doc.fields.push_back(made);
   FieldHandle handle = static_cast<FieldHandle>(doc.fields.size());
   if (kHasStore && announce) {  // lite asks for the one that it has
-    out_.begin(Out::field, doc.handle);
-    out_.u32(handle);
-    out_.sized(name);
-    out_.raw(type);
-    out_.end();
+    emit(Out::field, doc.handle, handle, name.len, 0, name, type);
   }
   return handle;
 }
@@ -162,8 +161,8 @@ Status Engine::room_for(const Doc& doc, size_t bytes) const {
 Status Engine::mutate(DocHandle handle, FieldHandle field, Bytes intent, uint64_t now_ms,
                       Edit& out) {
   out = {};
-  Doc* doc = nullptr;
-  SK_TRY(ready(handle, doc));
+  Doc* doc = ready(handle);
+  if (!doc) return not_ready(handle);
   if (field == 0 || field > doc->fields.size()) {
     return {SK_UNSUPPORTED, SK_TEXT("no such field is open")};
   }
@@ -204,45 +203,40 @@ Status Engine::mutate(DocHandle handle, FieldHandle field, Bytes intent, uint64_
 }
 
 Status Engine::begin(DocHandle handle) {
-  Doc* doc = nullptr;
-  SK_TRY(ready(handle, doc));
+  Doc* doc = ready(handle);
+  if (!doc) return not_ready(handle);
   if (doc->depth == 0) commit_open(*doc);
   ++doc->depth;
   return {};
 }
 
 Status Engine::commit(DocHandle handle, uint64_t) {
-  Doc* doc = nullptr;
-  SK_TRY(ready(handle, doc));
+  Doc* doc = ready(handle);
+  if (!doc) return not_ready(handle);
   if (doc->depth && --doc->depth) return {};
   commit_open(*doc);
   return {};
 }
 
 void Engine::commit_all(uint64_t) {
-  for (Doc* doc : docs_) {
-    if (doc && doc->depth == 0) commit_open(*doc);
+  for (Doc* doc = docs_; doc; doc = doc->next) {
+    if (doc->depth == 0) commit_open(*doc);
   }
 }
 
 void Engine::commit_open(Doc& doc) {
   if (doc.changes.empty()) return;
   wire::Transaction& made = messages_.made;
-  made.replica = replica_;
-  made.seq = doc.last_seq + 1;
-  made.count = doc.open_count;
-  made.hlc = doc.open_hlc;
-  made.changes.clear();
   for (const OpenChange& change : doc.changes) {
     const FieldName& name = doc.fields[change.field - 1];
     made.changes.push_back({name.name(), name.type(), change.count,
-                             Bytes(doc.deltas.data + change.start, change.len)});
+                            Bytes(doc.deltas.data + change.start, change.len)});
   }
-  scratch_.clear();
-  wire::encode(made, scratch_);
+  encode_own(doc.last_seq + 1, doc.open_count, doc.open_hlc);
   doc.document->commit_local(replica_, made.last_seq(), made.hlc);
-  queue_up(doc, made, scratch_);
+  queue_up(doc, pending_of(made, scratch_));
   put_pending(doc, doc.queue.back());
+  made.changes.clear();
   doc.changes.clear();
   doc.deltas.clear();
   doc.open_count = 0;
@@ -252,57 +246,76 @@ void Engine::commit_open(Doc& doc) {
 
 // ---- the queue ----------------------------------------------------------------------------------
 
-void Engine::queue_up(Doc& doc, const wire::Transaction& transaction, Bytes encoded) {
-  doc.queue.push_back({transaction.seq, transaction.hlc, copy_bytes(encoded),
-                       static_cast<uint32_t>(encoded.len), transaction.count, 0, false, false,
-                       transaction.changes.empty()});
-  doc.queue_bytes += encoded.len;
-  doc.last_seq = transaction.last_seq();
-  if (transaction.hlc > doc.own_hlc) doc.own_hlc = transaction.hlc;
+// An own transaction, into messages_.made and scratch_: with the changes that are in made, which
+// are none but in commit_open. Without changes it is void.
+void Engine::encode_own(uint64_t seq, uint32_t count, uint64_t hlc) {
+  wire::Transaction& made = messages_.made;
+  made.replica = replica_;
+  made.seq = seq;
+  made.count = count;
+  made.hlc = hlc;
+  scratch_.clear();
+  wire::encode(made, scratch_);
 }
 
-// Gives a queued transaction other bytes (a new clock, or void), in memory and in the store.
-void Engine::rewrite(Doc& doc, size_t index, Bytes encoded, uint64_t hlc) {
-  Pending& pending = doc.at(index);
-  doc.queue_bytes += encoded.len - pending.len;
-  uint8_t* bytes = copy_bytes(encoded);
+Engine::Pending Engine::pending_of(const wire::Transaction& transaction, Bytes encoded) {
+  return {.seq = transaction.seq,
+          .hlc = transaction.hlc,
+          .bytes = copy_bytes(encoded),
+          .len = static_cast<uint32_t>(encoded.len),
+          .count = transaction.count,
+          .batch = 0,
+          .maybe_at_host = false,
+          .told = false,
+          .empty = transaction.changes.empty()};
+}
+
+// Takes the bytes of `pending`.
+void Engine::queue_up(Doc& doc, const Pending& pending) {
+  doc.queue.push_back(pending);
+  doc.queue_bytes += pending.len;
+  doc.last_seq = pending.last_seq();
+  if (pending.hlc > doc.own_hlc) doc.own_hlc = pending.hlc;
+}
+
+// Gives a queued transaction the bytes in scratch_ (a new clock, or void), here and in the store.
+void Engine::rewrite(Doc& doc, Pending& pending, uint64_t hlc) {
+  doc.queue_bytes += scratch_.len - pending.len;
   std::free(pending.bytes);
-  pending.bytes = bytes;
-  pending.len = static_cast<uint32_t>(encoded.len);
+  pending.bytes = copy_bytes(scratch_);
+  pending.len = static_cast<uint32_t>(scratch_.len);
   pending.hlc = hlc;
   pending.maybe_at_host = false;
   put_pending(doc, pending);
-  if (doc.saved > index) doc.saved = index;
 }
 
 // Invariant 8: what a fast clock stamped, and the host cannot hold, gets the host's time.
 void Engine::restamp(Doc& doc, uint64_t now_ms) {
-  uint64_t host_ms = now_ms + static_cast<uint64_t>(offset_ms_);
-  size_t i = 0;
-  while (i < doc.size()) {
-    const Pending& pending = doc.at(i);
+  uint64_t host_ms = now_ms + static_cast<uint64_t>(offset_ms_), before = 0;
+  bool behind = false;  // what follows a re-stamped one is re-stamped too
+  for (size_t i = 0; i < doc.size(); ++i) {
+    Pending& pending = doc.at(i);
     uint64_t ahead = doc.refused_seq == pending.seq ? 0 : skew_ms_;
-    if (Hlc::ms(pending.hlc) > host_ms + ahead + (pending.maybe_at_host ? kClockSlackMs : 0)) break;
-    ++i;
-  }
-  if (i == doc.size()) return;
-  doc.own_hlc = i ? doc.at(i - 1).hlc : 0;
-  wire::Transaction& transaction = messages_.read;
-  for (; i < doc.size(); ++i) {
+    if (pending.maybe_at_host) ahead += kClockSlackMs;
+    if (!behind && Hlc::ms(pending.hlc) <= host_ms + ahead) {
+      before = pending.hlc;
+      continue;
+    }
+    if (!behind) doc.own_hlc = before;
+    behind = true;
     uint64_t hlc = next_hlc(doc, now_ms);
+    wire::Transaction& transaction = messages_.read;
     scratch_.clear();
-    Status status = wire::decode(doc.at(i).view(), transaction);
+    Status status = wire::decode(pending.view(), transaction);
     if (status.ok()) status = doc.document->restamp(transaction, hlc, scratch_);
     if (!status.ok()) {  // the host will refuse it if it must
       emit_status(doc.handle, status);
       if (doc.document->broken()) doc.rebuild_wanted = true;
-      for (; i < doc.size(); ++i) {
-        if (doc.at(i).hlc > doc.own_hlc) doc.own_hlc = doc.at(i).hlc;
-      }
+      if (doc.queue.back().hlc > doc.own_hlc) doc.own_hlc = doc.queue.back().hlc;
       return;
     }
     doc.own_hlc = hlc;
-    rewrite(doc, i, scratch_, hlc);
+    rewrite(doc, pending, hlc);
     // What lost against the old clock is gone from the document; what lost to another replica's
     // queue may have to come back. Start from the host's state.
     if (kHasStore && hlc <= doc.foreign_hlc) doc.rebuild_wanted = true;
@@ -315,58 +328,45 @@ void Engine::acknowledge(Doc& doc, uint64_t through) {
   doc.acked = through;
   doc.own_dirty = true;
   while (doc.size() && doc.at(0).last_seq() <= through) {
-    Pending& pending = doc.at(0);
-    erase(doc, kQueueRecord, replica_, pending.seq);
+    const Pending& pending = doc.at(0);
+    erase(doc, kQueueRecord, pending.seq);
     if (pending.hlc > doc.seen_hlc) doc.seen_hlc = pending.hlc;
     doc.queue_bytes -= pending.len;
     if (doc.sent) --doc.sent, doc.sent_bytes -= pending.len;
-    if (doc.saved) --doc.saved;
-    keep_history(doc, pending);
-    ++doc.head;
-  }
-  if (doc.head > 64 && doc.head * 2 > doc.queue.size()) {
-    doc.queue.erase(0, doc.head);
-    doc.head = 0;
+    keep_front(doc);
   }
   if (doc.last_seq < through) doc.last_seq = through;
   doc.refused_seq = 0;
   doc.attempt = 0;
-  if (doc.saved_seq < through) {  // the log knew it before the store did
-    doc.saved_seq = through;
-    emit_progress(doc, Stage::saved, through);
-  }
-  emit_progress(doc, Stage::durable, through);
+  progress(doc, Stage::saved, through);  // the log may know it before the store does
+  progress(doc, Stage::durable, through);
 }
 
-// Takes the bytes of an acknowledged transaction: they are sent again when the host loses history.
-void Engine::keep_history(Doc& doc, Pending& pending) {
-  if (!kHasStore) return std::free(pending.bytes);
-  doc.history.push_back({pending.seq, pending.bytes, pending.len, pending.count});
-  doc.history_bytes += pending.len;
+// The queue's front is acknowledged; as far as there is room its bytes are kept.
+void Engine::keep_front(Doc& doc) {
+  doc.history_bytes += doc.at(0).len;
+  ++doc.head;
   if (doc.history_bytes <= limits_.history_bytes) return;
   size_t drop = 0;
   while (doc.history_bytes > limits_.history_bytes / 2) {
-    doc.history_bytes -= doc.history[drop].len;
-    std::free(doc.history[drop++].bytes);
+    doc.history_bytes -= doc.queue[drop].len;
+    std::free(doc.queue[drop++].bytes);
   }
-  doc.history.erase(0, drop);
+  doc.queue.erase(0, drop);
+  doc.head -= drop;
 }
 
 void Engine::report_saved(Doc& doc) {
-  uint64_t seq = 0;
-  while (doc.saved < doc.size() && doc.at(doc.saved).batch <= stored_) {
-    seq = doc.at(doc.saved++).last_seq();
+  for (size_t i = doc.size(); i; --i) {
+    const Pending& pending = doc.at(i - 1);
+    if (pending.batch <= stored_) return progress(doc, Stage::saved, pending.last_seq());
   }
-  if (seq <= doc.saved_seq) return;
-  doc.saved_seq = seq;
-  emit_progress(doc, Stage::saved, seq);
 }
 
 void Engine::stored(uint32_t batch, uint64_t) {
   if (batch >= batch_id_ || batch <= stored_) return;
   stored_ = batch;
-  for (Doc* doc : docs_) {
-    if (!doc || doc->saved == doc->size()) continue;
+  for (Doc* doc = docs_; doc; doc = doc->next) {
     report_saved(*doc);
     pump(*doc);
   }
@@ -375,8 +375,8 @@ void Engine::stored(uint32_t batch, uint64_t) {
 // ---- reading ------------------------------------------------------------------------------------
 
 Status Engine::view(DocHandle handle, FieldHandle field, Buffer& json) const {
-  Doc* doc = nullptr;
-  SK_TRY(ready(handle, doc));
+  Doc* doc = ready(handle);
+  if (!doc) return not_ready(handle);
   if (field == 0 || field > doc->fields.size()) {
     return {SK_UNSUPPORTED, SK_TEXT("no such field is open")};
   }
@@ -385,26 +385,26 @@ Status Engine::view(DocHandle handle, FieldHandle field, Buffer& json) const {
 }
 
 Status Engine::view_all(DocHandle handle, Buffer& json) const {
-  Doc* doc = nullptr;
-  SK_TRY(ready(handle, doc));
+  Doc* doc = ready(handle);
+  if (!doc) return not_ready(handle);
   return doc->document->view_all(json);
 }
 
 Status Engine::digest(DocHandle handle, uint64_t& out) const {
-  Doc* doc = nullptr;
-  SK_TRY(ready(handle, doc));
+  Doc* doc = ready(handle);
+  if (!doc) return not_ready(handle);
   return doc->document->digest(out);
 }
 
 Status Engine::snapshot(DocHandle handle, Buffer& out) const {
-  Doc* doc = nullptr;
-  SK_TRY(ready(handle, doc));
+  Doc* doc = ready(handle);
+  if (!doc) return not_ready(handle);
   return doc->document->encode_snapshot(out);
 }
 
 Status Engine::version(DocHandle handle, VersionVector& out) const {
-  Doc* doc = nullptr;
-  SK_TRY(ready(handle, doc));
+  Doc* doc = ready(handle);
+  if (!doc) return not_ready(handle);
   out = doc->document->version();
   return {};
 }

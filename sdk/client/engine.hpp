@@ -44,6 +44,15 @@ inline constexpr bool kTellsSession = false;
 inline constexpr bool kTellsSession = true;
 #endif
 
+// Record kinds of the local store (FORMAT.md).
+enum RecordKind : uint8_t {
+  kSnapshotRecord = 1,
+  kLogRecord = 2,
+  kOwnRecord = 3,
+  kQueueRecord = 4,
+  kDeadRecord = 5
+};
+
 struct EngineLimits {
   uint32_t max_documents = 1024;
   uint32_t max_pending_transactions = 100'000;  // per document, not acknowledged
@@ -83,7 +92,6 @@ struct Edit {
 
 class Engine {
  public:
-  static constexpr uint32_t kMaxDocuments = 1u << 14;
   static constexpr uint64_t kNever = UINT64_MAX;
 
   Engine(const Registry& registry, const EngineConfig& config) : Engine(registry, config.limits) {
@@ -169,41 +177,47 @@ class Engine {
 
  private:
   struct Pending;
+  struct Record;
   struct DocState;
   struct Doc;
   class Patches;
 
   Doc* find(DocHandle handle) const;
   Doc* find_id(Bytes id) const;
-  Status ready(DocHandle handle, Doc*& out) const;
+  Doc* ready(DocHandle handle) const;  // nullptr: see not_ready
+  Status not_ready(DocHandle handle) const;
+  static Status not_open();
   FieldHandle field_handle(Doc& doc, Bytes name, Bytes type, bool announce);
 
   // engine.cpp: edits and the queue
   uint64_t next_hlc(const Doc& doc, uint64_t now_ms) const;
   Status room_for(const Doc& doc, size_t bytes) const;
   void commit_open(Doc& doc);
-  void queue_up(Doc& doc, const wire::Transaction& transaction, Bytes encoded);
-  void rewrite(Doc& doc, size_t index, Bytes encoded, uint64_t hlc);
+  void encode_own(uint64_t seq, uint32_t count, uint64_t hlc);
+  static Pending pending_of(const wire::Transaction& transaction, Bytes encoded);
+  void queue_up(Doc& doc, const Pending& pending);
+  void rewrite(Doc& doc, Pending& pending, uint64_t hlc);
   void restamp(Doc& doc, uint64_t now_ms);
   void acknowledge(Doc& doc, uint64_t through);
-  void keep_history(Doc& doc, Pending& pending);
+  void keep_front(Doc& doc);
   void report_saved(Doc& doc);
 
   // store.cpp: records
-  Bytes key(const Doc& doc, uint8_t kind, uint64_t a = 0, uint64_t b = 0);
-  void put(StoreOp op, Bytes key, Bytes head, Bytes value);
-  void erase(const Doc& doc, uint8_t kind, uint64_t a = 0, uint64_t b = 0);
+  void put(StoreOp op, const Doc& doc, RecordKind kind, uint64_t number, uint64_t a = 0,
+           uint64_t b = 0, Bytes bytes = {}, Bytes more = {});
+  void erase(const Doc& doc, RecordKind kind, uint64_t number);
   void erase_log(Doc& doc, uint64_t through);
   void put_pending(Doc& doc, Pending& pending);
-  void put_dead(Doc& doc, const Pending& pending, uint32_t code, Bytes message);
+  void reject(Doc& doc, const Pending& pending, uint32_t code, Bytes message);
   void put_log(Doc& doc, uint64_t position, Bytes transaction);
   void put_snapshot(Doc& doc, uint64_t position, Bytes snapshot);
   bool wants_snapshot(const Doc& doc) const;
   void seal_batch();
-  Status load_snapshot(Doc& doc, Bytes value);
-  Status load_log(Doc& doc, uint64_t position, Bytes value);
-  Status load_queue(Doc& doc, uint64_t replica, uint64_t seq, Bytes value);
-  Status load_dead(Doc& doc, uint64_t seq, Bytes value);
+  Status load_record(Doc& doc, uint8_t kind, const Record& record);
+  Status load_snapshot(Doc& doc, const Record& record);
+  Status load_log(Doc& doc, const Record& record);
+  Status load_queue(Doc& doc, const Record& record);
+  Status load_dead(Doc& doc, const Record& record);
   void fill_gap(Doc& doc, uint64_t through);
 
   // session.cpp: connections and frames
@@ -216,6 +230,7 @@ class Engine {
   void request_sync(Doc& doc, uint64_t now_ms, bool refresh = false);
   void retry_later(Doc& doc, uint64_t now_ms);
   void leave(Doc& doc);
+  void leave_all();
   void pump(Doc& doc);
   void tick_doc(Doc& doc, uint64_t now_ms);
   void send_presence(Doc& doc);
@@ -231,41 +246,42 @@ class Engine {
   Status on_notification(Bytes body, uint64_t now_ms);
   Status on_ack(Bytes body, uint64_t now_ms);
   Status on_denied(Bytes body, uint64_t now_ms);
-  Status place(Doc& doc, const wire::SyncResponse& page, bool& again);
+  Status place(Doc& doc, const wire::SyncResponse& page);
   Status confirm(Doc& doc, uint64_t position, Bytes encoded);
   Status merge_confirmed(Doc& doc, const wire::Transaction& transaction);
+  void confirm_foreign(Doc& doc, Bytes encoded);
   void forget_confirmed(Doc& doc);
   void refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint64_t now_ms);
-  void make_void(Doc& doc, size_t index, uint32_t code, Bytes message);
+  void make_void(Doc& doc, Pending& pending, uint32_t code, Bytes message);
   void finish_sync(Doc& doc, uint64_t now_ms);
   void finish_rebuild(Doc& doc);
   void settle(Doc& doc, uint64_t now_ms);
   void send_history_again(Doc& doc, uint64_t at_host);
 
   // output.cpp: events
-  void emit_doc(Out kind, const Doc& doc);
-  void emit_u8(Out kind, DocHandle doc, uint32_t value);
+  void emit(Out kind, DocHandle doc, uint32_t number, uint64_t a, uint64_t b = 0,
+            Bytes bytes = {}, Bytes more = {});
+  void tell(Out kind, DocHandle doc, uint32_t number = 0, Bytes bytes = {});
+  void progress(Doc& doc, Stage stage, uint64_t seq);
   void emit_status(DocHandle doc, Status status);
-  void emit_progress(const Doc& doc, Stage stage, uint64_t seq);
-  void emit_rejected(const Doc& doc, uint64_t seq, uint32_t count, uint32_t code, Bytes message);
-  void emit_error(DocHandle doc, uint32_t code, bool fatal, Bytes text);
   void emit_presence(const Doc& doc, uint64_t replica, Bytes principal, Bytes data);
   bool persistent() const { return kHasStore && persistent_; }
-  bool full() const { return out_.len + batch_.len > limits_.max_output_bytes; }
+  bool full() const { return out_.size() + batch_.size() > limits_.max_output_bytes; }
   template <class Message>
   void send(const Message& message);
+  void post();
 
   const Registry& registry_;
   EngineLimits limits_;
   uint64_t replica_ = 0, random_ = 0;
   bool persistent_ = true;
-  Buffer client_;
+  ByteVec client_;
 
-  Vec<Doc*> docs_;  // by handle % kMaxDocuments; closed ones are null
-  uint32_t open_docs_ = 0, generation_ = 0;
+  Doc* docs_ = nullptr;  // a list
+  DocHandle last_handle_ = 0;
 
-  OutputBuffer out_, drained_, batch_;
-  Buffer scratch_, patch_, key_;
+  ByteVec out_, drained_, batch_;
+  Buffer scratch_, patch_, frame_;
   // Messages being read or written: kept, so that a frame costs no allocation. A handler is done
   // with one before another needs it.
   struct Messages {
@@ -273,6 +289,7 @@ class Engine {
     wire::Welcome welcome;
     wire::Error error;
     wire::Subscribe subscribe;
+    wire::Unsubscribe unsubscribe;
     wire::SyncRequest request;
     wire::SyncResponse page;
     wire::Snapshot snapshot;
@@ -290,7 +307,8 @@ class Engine {
   bool wanted_ = false;
   DocStatus overall_ = DocStatus::offline;
   uint32_t attempt_ = 0;
-  uint64_t connect_at_ = kNever, ping_at_ = kNever, dead_at_ = kNever;
+  uint64_t ping_at_ = kNever;
+  uint64_t due_ = kNever;  // when to connect (waiting), or when the host has been silent too long
   int64_t offset_ms_ = 0;  // host time - own time
   uint32_t heartbeat_ms_ = 30'000, skew_ms_ = 5'000;
   size_t max_transaction_bytes_, max_presence_bytes_;

@@ -4,52 +4,33 @@
 
 namespace synckit {
 
-void Engine::emit_doc(Out kind, const Doc& doc) {
-  out_.begin(kind, doc.handle);
-  out_.end();
+void Engine::emit(Out kind, DocHandle doc, uint32_t number, uint64_t a, uint64_t b, Bytes bytes,
+                  Bytes more) {
+  OutputHead head{kind, doc, a, b, number, static_cast<uint32_t>(bytes.len + more.len)};
+  add(out_, {reinterpret_cast<const uint8_t*>(&head), sizeof head});
+  add(out_, bytes);
+  add(out_, more);
 }
 
-void Engine::emit_u8(Out kind, DocHandle doc, uint32_t value) {
-  out_.begin(kind, doc);
-  out_.u8(value);
-  out_.end();
+void Engine::tell(Out kind, DocHandle doc, uint32_t number, Bytes bytes) {
+  emit(kind, doc, number, 0, 0, bytes);
 }
 
-void Engine::emit_progress(const Doc& doc, Stage stage, uint64_t seq) {
-  out_.begin(Out::progress, doc.handle);
-  out_.u8(static_cast<uint32_t>(stage));
-  out_.u64(seq);
-  out_.end();
-}
-
-void Engine::emit_rejected(const Doc& doc, uint64_t seq, uint32_t count, uint32_t code,
-                           Bytes message) {
-  out_.begin(Out::rejected, doc.handle);
-  out_.u64(seq);
-  out_.u32(count);
-  out_.u32(code);
-  out_.raw(message);
-  out_.end();
-}
-
-void Engine::emit_error(DocHandle doc, uint32_t code, bool fatal, Bytes text) {
-  out_.begin(Out::error, doc);
-  out_.u32(code);
-  out_.u8(fatal);
-  out_.raw(text);
-  out_.end();
+// Reports are cumulative.
+void Engine::progress(Doc& doc, Stage stage, uint64_t seq) {
+  uint64_t& told = doc.told[static_cast<size_t>(stage)];
+  if (seq <= told) return;
+  told = seq;
+  emit(Out::progress, doc.handle, static_cast<uint32_t>(stage), seq);
 }
 
 void Engine::emit_status(DocHandle doc, Status status) {
-  emit_error(doc, static_cast<uint32_t>(status.code()), false, status.text());
+  tell(Out::error, doc, static_cast<uint32_t>(status.code()), status.text());
 }
 
 void Engine::emit_presence(const Doc& doc, uint64_t replica, Bytes principal, Bytes data) {
-  out_.begin(Out::presence, doc.handle);
-  out_.u64(replica);
-  out_.sized(principal);
-  out_.raw(data);
-  out_.end();
+  emit(Out::presence, doc.handle, static_cast<uint32_t>(replica), replica >> 32, principal.len,
+       principal, data);
 }
 
 DocStatus Engine::status_of(const Doc& doc) const {
@@ -68,30 +49,29 @@ void Engine::update_status() {
   DocStatus overall = DocStatus::offline;
   if (session_ == Session::opening || session_ == Session::hello) overall = DocStatus::connecting;
   if (session_ == Session::open) overall = DocStatus::synced;
-  for (Doc* doc : docs_) {
-    if (!doc) continue;
+  for (Doc* doc = docs_; doc; doc = doc->next) {
     DocStatus status = status_of(*doc);
     if (status == DocStatus::syncing) overall = DocStatus::syncing;
     if (status == doc->status) continue;
     doc->status = status;
-    emit_u8(Out::status, doc->handle, static_cast<uint32_t>(status));
+    tell(Out::status, doc->handle, static_cast<uint32_t>(status));
   }
   if (overall == overall_) return;
   overall_ = overall;
-  emit_u8(Out::status, 0, static_cast<uint32_t>(overall));
+  tell(Out::status, 0, static_cast<uint32_t>(overall));
 }
 
 Bytes Engine::take_output(uint64_t) {
-  for (Doc* doc : docs_) {
-    if (kHasPresence && doc && doc->presence_dirty) send_presence(*doc);
+  for (Doc* doc = docs_; doc; doc = doc->next) {
+    if (kHasPresence && doc->presence_dirty) send_presence(*doc);
   }
   update_status();
   seal_batch();
   drained_.swap(out_);
-  out_.clear();
   constexpr size_t kKeptBytes = 256 * 1024;  // of the spare buffer, after a burst
-  if (out_.cap > kKeptBytes) out_ = OutputBuffer();
-  return drained_;
+  if (out_.size() > kKeptBytes) out_ = ByteVec();
+  out_.clear();
+  return bytes_of(drained_);
 }
 
 }  // namespace synckit

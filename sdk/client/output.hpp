@@ -1,7 +1,10 @@
 // What the engine puts out: a run of records, to be carried out in their order. The same bytes go
 // to C++ callers (OutputReader below) and, through core.wasm, to JavaScript (sdk/wasm/EXPORTS.md).
 //
-//   record = u8 kind, u32 length, payload        every integer little endian
+//   record = u32 kind, u32 doc, u64 a, u64 b, u32 number, u32 length, payload     little endian
+//
+// All records have one form, so that one function writes them and one reads them; what a kind does
+// not use is 0. `doc` is 0 for what is about the session.
 //
 // Threads: plain data.
 #pragma once
@@ -15,113 +18,95 @@ enum class DocStatus : uint8_t { offline = 0, connecting = 1, syncing = 2, synce
 // How far own changes have come. Reports are cumulative: everything up to the seq.
 enum class Stage : uint8_t { saved = 1, sent = 2, durable = 3 };
 
-enum class Out : uint8_t {
-  frame = 1,         // bytes: send as one binary WebSocket message
-  batch = 2,         // u32 id, then operations: store them in one transaction, then stored(id)
-  connect = 16,      // open a transport, then connected() or disconnected()
-  drop = 17,         // text: close the transport, then disconnected()
-  status = 18,       // u32 doc (0: all together), u8 DocStatus
-  patch = 19,        // u32 doc, u32 field, bytes: the view changed by someone else's edit
-  field = 20,        // u32 doc, u32 field, u16 name_len, name, type: a new field handle
-  reset = 21,        // u32 doc: the view changed altogether; read it again
-  progress = 22,     // u32 doc, u8 Stage, u64 seq
-  rejected = 23,     // u32 doc, u64 seq, u32 count, u32 code, message: refused; now a dead letter
-  presence = 24,     // u32 doc, u64 replica, u16 principal_len, principal, data (empty: left)
-  permission = 25,   // u32 doc, u8 level (wire.proto Permission)
-  history_lost = 26, // u32 doc, u64 acknowledged, u64 at_host: the host lost own durable changes
-  error = 27,        // u32 doc (0: the session), u32 code, u8 fatal, text
-  welcome = 28,      // i64 host time - own time in ms, u16 session_len, session, principal
+enum class Out : uint32_t {
+  frame = 1,          // payload: send as one binary WebSocket message
+  batch = 2,          // number: id. Operations: store them in one transaction, then stored(id)
+  connect = 16,       // open a transport, then connected() or disconnected()
+  drop = 17,          // payload: why. Close the transport, then disconnected()
+  status = 18,        // number: DocStatus, of the document or (doc 0) of all together
+  patch = 19,         // number: field. payload: how the view changed by someone else's edit
+  field = 20,         // number: field, a: length of its name. payload: name, type of a new handle
+  reset = 21,         // the view changed altogether; read it again
+  progress = 22,      // number: Stage, a: seq
+  rejected = 23,      // number: code, a: seq, b: count. payload: why. Refused; now a dead letter
+  presence = 24,      // number: low half of the replica, a: high half, b: length of the principal.
+                      // payload: principal, data (empty: left)
+  permission = 25,    // number: level (wire.proto Permission)
+  history_lost = 26,  // a: acknowledged, b: at_host: the host lost own durable changes
+  error = 27,         // number: code, a: whether fatal. payload: text
+  welcome = 28,       // a: host time - own time in ms, b: length of the session id.
+                      // payload: session id, principal
 };
 
-// Operations of a batch. Keys are compared as bytes; FORMAT.md has their parts.
+// Operations of a batch: u8 op, u24 key length, u32 value length, key, value. Keys are compared as
+// bytes; FORMAT.md has their parts.
 enum class StoreOp : uint8_t {
-  put = 1,           // u16 key_len, key, u32 value_len, value
-  erase = 2,         // u16 key_len, key
-  erase_range = 3,   // u16 len, first key, u16 len, last key (inclusive)
+  put = 1,
+  erase = 2,         // the value means nothing
+  erase_range = 3,   // up to the key that has the value in place of its last 16 bytes, inclusive
   put_snapshot = 4,  // as put, but keep the stored value when its first 8 bytes are equal to the
                      // new one's and its next 8 bytes, compared as bytes, are not lower
 };
 
 struct StoreOperation {
   StoreOp op = StoreOp::put;
-  Bytes key, value;  // erase_range: value is the last key
+  Bytes key, value;
+
+  std::string last_key() const {  // of erase_range
+    return Bytes(key.data, key.len - value.len).str() + value.str();
+  }
 };
 
-// Reads little endian fields and records from borrowed bytes.
+struct OutputHead {
+  Out kind{};
+  uint32_t doc = 0;
+  uint64_t a = 0, b = 0;
+  uint32_t number = 0, len = 0;
+};
+static_assert(sizeof(OutputHead) == 32);
+
+struct OutputRecord : OutputHead {
+  Bytes payload;
+
+  // Of a payload that has two parts: the first `n` bytes, and the others.
+  Bytes first(uint64_t n) const { return Reader(payload).raw(static_cast<size_t>(n)); }
+  Bytes after(uint64_t n) const {
+    Reader in(payload);
+    in.raw(static_cast<size_t>(n));
+    return in.rest();
+  }
+};
+
+// Reads records, or the operations of a batch, from borrowed bytes.
 class OutputReader {
  public:
   explicit OutputReader(Bytes bytes) : r_(bytes) {}
 
   // The next record; false at the end.
-  bool next(Out& kind, Bytes& payload) {
-    if (r_.left() < 5) return false;
-    kind = static_cast<Out>(r_.byte());
-    payload = r_.raw(u32());
+  bool next(OutputRecord& out) {
+    if (r_.left() < sizeof(OutputHead)) return false;
+    Bytes head = r_.raw(sizeof(OutputHead));
+    std::memcpy(static_cast<OutputHead*>(&out), head.data, sizeof(OutputHead));
+    out.payload = r_.raw(out.len);
     return r_.ok();
   }
-  // The next operation of a batch whose id was read.
   bool next(StoreOperation& out) {
     if (r_.done()) return false;
-    out.op = static_cast<StoreOp>(r_.byte());
-    out.key = r_.raw(u16());
-    out.value = {};
-    if (out.op == StoreOp::erase_range) out.value = r_.raw(u16());
-    if (out.op == StoreOp::put || out.op == StoreOp::put_snapshot) out.value = r_.raw(u32());
+    uint64_t head = r_.fixed64();
+    out.op = static_cast<StoreOp>(head & 0xff);
+    out.key = r_.raw(head >> 8 & 0xffffff);
+    out.value = r_.raw(head >> 32);
     return r_.ok();
   }
-
-  uint8_t u8() { return r_.byte(); }
-  uint16_t u16() {
-    uint16_t lo = r_.byte();
-    return static_cast<uint16_t>(lo | r_.byte() << 8);
-  }
-  uint32_t u32() {
-    uint32_t lo = u16();
-    return lo | static_cast<uint32_t>(u16()) << 16;
-  }
-  uint64_t u64() { return r_.fixed64(); }
-  Bytes raw(size_t len) { return r_.raw(len); }
-  Bytes rest() { return r_.rest(); }
   bool ok() const { return r_.ok(); }
 
  private:
   Reader r_;
 };
 
-// Writes what OutputReader reads. Not inlined: a call is smaller than its body.
-class OutputBuffer : public Buffer {
- public:
-  // A record is what lies between begin and end; records do not nest.
-  [[gnu::noinline]] void begin(Out kind) {
-    number(static_cast<uint64_t>(kind), 1);
-    mark_ = len;
-    number(0, 4);
-  }
-  [[gnu::noinline]] void begin(Out kind, uint32_t doc) {
-    begin(kind);
-    number(doc, 4);
-  }
-  [[gnu::noinline]] void end() {
-    uint32_t size = static_cast<uint32_t>(len - mark_ - 4);
-    std::memcpy(data + mark_, &size, 4);
-  }
-
-  void u8(uint32_t value) { number(value, 1); }
-  void u16(size_t value) { number(value, 2); }
-  void u32(size_t value) { number(value, 4); }
-  void u64(uint64_t value) { number(value, 8); }
-  [[gnu::noinline]] void number(uint64_t value, size_t size) {
-    Writer(*this).raw(&value, size);
-  }
-  [[gnu::noinline]] void raw(Bytes bytes) { Writer(*this).raw(bytes); }
-  void sized(Bytes bytes) {  // u16 length, then the bytes
-    u16(bytes.len);
-    raw(bytes);
-  }
-
- private:
-  size_t mark_ = 0;
-};
+using ByteVec = Vec<uint8_t>;
+inline Bytes bytes_of(const ByteVec& vec) { return {vec.data(), vec.size()}; }
+inline void add(ByteVec& to, Bytes bytes) { to.append(bytes.data, bytes.len); }
 
 // True when `value` must not replace `stored` (both values of StoreOp::put_snapshot).
 inline bool snapshot_is_stale(Bytes stored, Bytes value) {

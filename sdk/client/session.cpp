@@ -18,11 +18,15 @@ constexpr size_t kFrameOverhead = 1024;  // document id, tags and lengths beside
 
 template <class Message>
 void Engine::send(const Message& message) {
-  out_.begin(Out::frame);
-  wire::frame(message, out_);
-  out_.end();
+  wire::frame(message, frame_);
+  post();
 }
 template void Engine::send(const wire::Unsubscribe&);
+
+void Engine::post() {
+  tell(Out::frame, 0, 0, frame_);
+  frame_.clear();
+}
 
 // Full jitter (Brooker, 2015): uniform in 0 .. base * 2^attempt, so that clients of one host that
 // went away do not return together.
@@ -36,7 +40,7 @@ uint64_t Engine::backoff(uint32_t attempt) {
 
 void Engine::schedule_connect(uint64_t now_ms) {
   session_ = Session::waiting;
-  connect_at_ = now_ms + backoff(attempt_);
+  due_ = now_ms + backoff(attempt_);
   if (attempt_ < 16) ++attempt_;
 }
 
@@ -46,11 +50,11 @@ void Engine::online(bool wanted, uint64_t now_ms) {
   if (wanted && session_ == Session::off) {
     attempt_ = 0;
     session_ = Session::waiting;
-    connect_at_ = now_ms;
+    due_ = now_ms;
     tick(now_ms);
   } else if (!wanted && session_ == Session::waiting) {
     session_ = Session::off;
-    connect_at_ = kNever;
+    due_ = kNever;
   } else if (!wanted && session_ != Session::off) {
     drop("going offline");
   }
@@ -61,25 +65,20 @@ void Engine::drop(Bytes why) {
     return;
   }
   session_ = Session::dropping;
-  ping_at_ = dead_at_ = kNever;
-  for (Doc* doc : docs_) {
-    if (doc) leave(*doc);
-  }
-  out_.begin(Out::drop);
-  if (kTellsSession) out_.raw(why);
-  out_.end();
+  leave_all();
+  tell(Out::drop, 0, 0, kTellsSession ? why : Bytes{});
 }
 
 void Engine::give_up(Bytes why) {
   wanted_ = false;
-  emit_error(0, SK_UNSUPPORTED, true, why);
+  emit(Out::error, 0, SK_UNSUPPORTED, 1, 0, why);
   drop(why);
 }
 
 void Engine::connected(Bytes credential, uint64_t now_ms) {
   if (session_ != Session::opening) return;
   session_ = Session::hello;
-  dead_at_ = now_ms + kHelloTimeoutMs;
+  due_ = now_ms + kHelloTimeoutMs;
   send_hello(credential);
 }
 
@@ -92,16 +91,13 @@ void Engine::send_hello(Bytes credential) {
   hello.protocol = wire::kProtocol;
   hello.replica = replica_;
   hello.credential = credential;
-  hello.client = client_;
+  hello.client = bytes_of(client_);
   send(hello);
 }
 
 void Engine::disconnected(uint64_t now_ms) {
   if (session_ == Session::off || session_ == Session::waiting) return;
-  for (Doc* doc : docs_) {
-    if (doc) leave(*doc);
-  }
-  ping_at_ = dead_at_ = kNever;
+  leave_all();
   if (wanted_) {
     schedule_connect(now_ms);
   } else {
@@ -109,16 +105,22 @@ void Engine::disconnected(uint64_t now_ms) {
   }
 }
 
+// The connection is over.
+void Engine::leave_all() {
+  ping_at_ = due_ = kNever;
+  for (Doc* doc = docs_; doc; doc = doc->next) leave(*doc);
+}
+
 // What a document forgets with its connection.
 void Engine::leave(Doc& doc) {
   delete doc.fresh;
   doc.fresh = nullptr;
   doc.sync = Doc::Sync::idle;
-  doc.rebuilding = doc.first_page = doc.skipping = false;
+  doc.rebuilding = false;
   doc.sent = doc.sent_bytes = 0;
   doc.announced = 0;
   doc.permission = 0;
-  doc.retry_at = doc.answer_by = kNever;
+  doc.due = kNever;
   if (!kHasPresence) return;
   for (const Peer& peer : doc.peers) emit_presence(doc, peer.replica, {}, {});
   doc.peers.clear();
@@ -127,38 +129,28 @@ void Engine::leave(Doc& doc) {
 // ---- time ---------------------------------------------------------------------------------------
 
 void Engine::tick(uint64_t now_ms) {
-  if (session_ == Session::waiting && now_ms >= connect_at_) {
+  if (now_ms >= due_) {
+    if (session_ != Session::waiting) return drop("the host has not answered in time");
     session_ = Session::opening;
-    connect_at_ = kNever;
-    dead_at_ = now_ms + kOpenTimeoutMs;
-    out_.begin(Out::connect);
-    out_.end();
+    due_ = now_ms + kOpenTimeoutMs;
+    tell(Out::connect, 0);
   }
-  if (now_ms >= dead_at_) {
-    drop("the host has not answered in time");
-    return;
-  }
-  if (session_ == Session::open && now_ms >= ping_at_) {
-    out_.begin(Out::frame);
-    wire::frame_ping({now_ms}, out_);
-    out_.end();
+  bool ping = now_ms >= ping_at_;
+  if (ping) {
+    wire::frame_ping({now_ms}, frame_);
+    post();
     ping_at_ = now_ms + heartbeat_ms_;
-    for (Doc* doc : docs_) {  // keeps own presence from timing out at the others
-      if (kHasPresence && doc && !doc->presence.empty()) doc->presence_dirty = true;
-    }
   }
-  for (Doc* doc : docs_) {
-    if (doc) tick_doc(*doc, now_ms);
+  for (Doc* doc = docs_; doc; doc = doc->next) {
+    // Keeps own presence from timing out at the others.
+    if (kHasPresence && ping && !doc->presence.empty()) doc->presence_dirty = true;
+    tick_doc(*doc, now_ms);
   }
 }
 
 void Engine::tick_doc(Doc& doc, uint64_t now_ms) {
-  if (now_ms >= doc.answer_by) {
-    drop("the host has not answered in time");
-    return;
-  }
-  if (now_ms >= doc.retry_at) {
-    doc.retry_at = kNever;
+  if (now_ms >= doc.due) {
+    if (doc.awaits()) return drop("the host has not answered in time");
     request_sync(doc, now_ms);
   }
   pump(doc);  // what a full output had stopped
@@ -173,14 +165,11 @@ void Engine::tick_doc(Doc& doc, uint64_t now_ms) {
 }
 
 uint64_t Engine::next_timer_ms() const {
-  uint64_t at = connect_at_;
+  uint64_t at = due_;
   auto sooner = [&at](uint64_t other) { at = other < at ? other : at; };
   sooner(ping_at_);
-  sooner(dead_at_);
-  for (const Doc* doc : docs_) {
-    if (!doc) continue;
-    sooner(doc->retry_at);
-    sooner(doc->answer_by);
+  for (const Doc* doc = docs_; doc; doc = doc->next) {
+    sooner(doc->due);
     if (!kHasPresence) continue;
     for (const Peer& peer : doc->peers) sooner(peer.expires_ms);
   }
@@ -192,7 +181,7 @@ uint64_t Engine::next_timer_ms() const {
 Status Engine::receive(Bytes frame, uint64_t now_ms) {
   if (session_ != Session::hello && session_ != Session::open) return {};
   if (full()) return Status::limit("max_output_bytes: take output first");
-  if (session_ == Session::open) dead_at_ = now_ms + heartbeat_ms_ * 5 / 2;
+  if (session_ == Session::open) due_ = now_ms + heartbeat_ms_ * 5 / 2;
   wire::Frame envelope;
   Status status = wire::decode(frame, envelope);
   if (status.ok()) status = dispatch(envelope, now_ms);
@@ -243,21 +232,20 @@ Status Engine::on_welcome(Bytes body, uint64_t now_ms) {
     max_presence_bytes_ = host.max_presence_bytes;
   }
   ping_at_ = now_ms + heartbeat_ms_;
-  dead_at_ = now_ms + heartbeat_ms_ * 5 / 2;
+  due_ = now_ms + heartbeat_ms_ * 5 / 2;
 
   if (kHasStore) {  // then it is time to send what other replicas left behind
-    out_.begin(Out::welcome);
+    Bytes session = welcome.session, principal = welcome.principal;
     if (kTellsSession) {
-      out_.u64(static_cast<uint64_t>(offset_ms_));
-      out_.sized(welcome.session);
-      out_.raw(welcome.principal);
+      emit(Out::welcome, 0, 0, static_cast<uint64_t>(offset_ms_), session.len, session, principal);
+    } else {
+      tell(Out::welcome, 0);
     }
-    out_.end();
   }
 
   if (!renewed) subscribe(nullptr);
-  for (Doc* doc : docs_) {
-    if (!doc || !doc->ready) continue;
+  for (Doc* doc = docs_; doc; doc = doc->next) {
+    if (!doc->ready) continue;
     if (renewed && doc->sync != Doc::Sync::denied) continue;
     if (kHasPresence && !doc->presence.empty()) doc->presence_dirty = true;
     request_sync(*doc, now_ms);
@@ -272,21 +260,21 @@ Status Engine::on_error(Bytes body, uint64_t now_ms) {
     // Trying again at once cannot help: another protocol, or another connection of this replica.
     bool final = error.code == SK_UNSUPPORTED || error.code == SK_CONFLICT;
     if (final) wanted_ = false;
-    emit_error(0, error.code, final, error.message);
+    emit(Out::error, 0, error.code, final, 0, error.message);
     drop(error.message);
     return {};
   }
   Doc* doc = error.document.empty() ? nullptr : find_id(error.document);
   if (!doc) {
-    emit_error(0, error.code, false, error.message);
+    tell(Out::error, 0, error.code, error.message);
     return {};
   }
   if (error.seq) {
     refused(*doc, error.seq, error.code, error.message, now_ms);
     return {};
   }
-  emit_error(doc->handle, error.code, false, error.message);
-  if (doc->sync == Doc::Sync::requested) retry_later(*doc, now_ms);
+  tell(Out::error, doc->handle, error.code, error.message);
+  if (doc->awaits()) retry_later(*doc, now_ms);
   return {};
 }
 
@@ -295,10 +283,9 @@ Status Engine::on_error(Bytes body, uint64_t now_ms) {
 void Engine::subscribe(Doc* only) {
   wire::Subscribe& message = messages_.subscribe;
   message.documents.clear();
-  for (Doc* doc : docs_) {
-    if (!doc || (only && doc != only)) continue;
-    if (!only && !doc->ready) continue;  // `loaded` will
-    message.documents.push_back(doc->id);
+  for (Doc* doc = docs_; doc; doc = doc->next) {
+    if (only ? doc != only : !doc->ready) continue;  // `loaded` will
+    message.documents.push_back(doc->id());
     if (message.documents.size() == kSubscriptionsPerFrame) {
       send(message);
       message.documents.clear();
@@ -309,32 +296,28 @@ void Engine::subscribe(Doc* only) {
 
 // One request at a time per document, so that answers need no correlation.
 void Engine::request_sync(Doc& doc, uint64_t now_ms, bool refresh) {
-  if (session_ != Session::open || !doc.ready || doc.sync == Doc::Sync::requested) return;
+  if (session_ != Session::open || !doc.ready || doc.awaits()) return;
   doc.rebuilding = doc.rebuild_wanted;
   doc.refreshing = refresh;
   bool whole = doc.rebuilding || refresh;
   wire::SyncRequest& request = messages_.request;
-  request.document = doc.id;
+  request.document = doc.id();
   request.version.clear();
   if (!whole) request.version = doc.confirmed;
   request.position = whole ? 0 : doc.position;
   request.epoch = whole ? 0 : doc.epoch;
   send(request);
-  doc.sync = Doc::Sync::requested;
-  doc.first_page = true;
-  doc.skipping = doc.restarted = false;
-  doc.retry_at = kNever;
-  doc.answer_by = now_ms + kAnswerTimeoutMs;
+  doc.sync = Doc::Sync::asked;
+  doc.due = now_ms + kAnswerTimeoutMs;
 }
 
 void Engine::retry_later(Doc& doc, uint64_t now_ms) {
-  if (doc.retry_at != kNever) return;
+  if (doc.sync == Doc::Sync::idle) return;
   delete doc.fresh;
   doc.fresh = nullptr;
   doc.sync = Doc::Sync::idle;
   doc.sent = doc.sent_bytes = 0;
-  doc.answer_by = kNever;
-  doc.retry_at = now_ms + backoff(doc.attempt);
+  doc.due = now_ms + backoff(doc.attempt);
   if (doc.attempt < 16) ++doc.attempt;
 }
 
@@ -349,7 +332,7 @@ void Engine::pump(Doc& doc) {
     // Who may only read would have a void one refused again and again: it waits for the right.
     if (doc.permission == 1 && pending.empty) break;
     wire::Update& update = messages_.update;
-    update.document = doc.id;
+    update.document = doc.id();
     update.transaction = pending.view();
     send(update);
     pending.maybe_at_host = true;
@@ -357,19 +340,17 @@ void Engine::pump(Doc& doc) {
     doc.sent_bytes += pending.len;
     seq = pending.last_seq();
   }
-  if (seq <= doc.sent_seq) return;
-  doc.sent_seq = seq;
-  emit_progress(doc, Stage::sent, seq);
+  progress(doc, Stage::sent, seq);
 }
 
 // ---- presence -----------------------------------------------------------------------------------
 
 Status Engine::presence(DocHandle handle, Bytes data) {
   Doc* doc = find(handle);
-  if (!doc) return {SK_UNSUPPORTED, SK_TEXT("no such document is open")};
+  if (!doc) return not_open();
   if (data.len > max_presence_bytes_) return Status::limit("presence exceeds max_presence_bytes");
   doc->presence.clear();
-  Writer(doc->presence).raw(data);
+  add(doc->presence, data);
   doc->presence_dirty = true;
   return {};
 }
@@ -378,9 +359,9 @@ void Engine::send_presence(Doc& doc) {
   if (session_ != Session::open || doc.sync == Doc::Sync::denied || !doc.ready) return;
   doc.presence_dirty = false;
   wire::Presence& message = messages_.presence;
-  message.document = doc.id;
+  message.document = doc.id();
   message.replica = replica_;
-  message.data = doc.presence;
+  message.data = bytes_of(doc.presence);
   message.principal = {};
   send(message);
 }

@@ -23,15 +23,6 @@ inline uint64_t hash_bytes(Bytes bytes) {
   return hash;
 }
 
-// Record kinds of the local store (FORMAT.md).
-enum RecordKind : uint8_t {
-  kSnapshotRecord = 1,
-  kLogRecord = 2,
-  kOwnRecord = 3,
-  kQueueRecord = 4,
-  kDeadRecord = 5
-};
-
 // A committed transaction that is not acknowledged.
 struct Engine::Pending {
   uint64_t seq;
@@ -48,12 +39,10 @@ struct Engine::Pending {
   Bytes view() const { return {bytes, len}; }
 };
 
-// An own acknowledged transaction, kept to send it again when the host's history is lost.
-struct Kept {
-  uint64_t seq;
-  uint8_t* bytes;
-  uint32_t len;
-  uint32_t count;
+// A stored record: the numbers of its key, those of its value, and what follows them.
+struct Engine::Record {
+  uint64_t key, second, a, b;
+  Bytes bytes;
 };
 
 // Another replica's stored but unacknowledged transaction that the view shows.
@@ -81,8 +70,18 @@ struct Peer {
 
 // What of a document begins as zeros.
 struct Engine::DocState {
-  enum class Sync : uint8_t { idle, requested, live, denied };
+  // From `skipping` to `placing`, the answer to a sync request is awaited. In ascending order of
+  // what is known about the host's log.
+  enum class Sync : uint8_t {
+    idle,
+    denied,
+    skipping,  // the answer cannot be placed: wait for its end, then rebuild
+    asked,     // it has not begun: positions may be of another log
+    placing,
+    live
+  };
 
+  Doc* next;  // in Engine::docs_
   DocHandle handle;
   Document* document;
   Document* fresh;  // being built from the host, to replace `document`
@@ -91,17 +90,16 @@ struct Engine::DocState {
   uint64_t open_hlc;
   uint32_t open_count, depth;
 
-  // The offline queue: queue[head ...], ascending and without gaps.
-  size_t head, queue_bytes;
-  size_t sent, sent_bytes;       // of the queue's front, in this session
-  size_t saved;                  // of the queue's front, reported as saved
-  uint64_t last_seq;             // own committed
-  uint64_t acked;                // own durable
-  uint64_t saved_seq, sent_seq;  // highest that was reported
-  uint64_t own_hlc;              // of the last own transaction
-  uint64_t seen_hlc;             // of all that the host confirmed
-  uint64_t foreign_hlc;          // of what other replicas' queues brought into the document
-  size_t history_bytes;
+  // The offline queue: queue[head ...], ascending and without gaps. What lies before it is
+  // acknowledged, and kept to be sent again when the host loses history.
+  size_t head, queue_bytes, history_bytes;
+  size_t sent, sent_bytes;  // of the queue's front, in this session
+  uint64_t last_seq;        // own committed
+  uint64_t acked;           // own durable
+  uint64_t told[4];         // by Stage: the highest seq that was reported
+  uint64_t own_hlc;         // of the last own transaction
+  uint64_t seen_hlc;        // of all that the host confirmed
+  uint64_t foreign_hlc;     // of what other replicas' queues brought into the document
 
   // What the host's log has confirmed: the local snapshot and log hold exactly this.
   uint64_t position, epoch;
@@ -117,13 +115,10 @@ struct Engine::DocState {
   uint32_t attempt, permission;
   Sync sync;
   DocStatus status;
-  bool first_page;      // the answer has not begun: positions may be of another log
   bool rebuild_wanted;  // replace the document by the host's state and the queue
   bool rebuilding;      // the request on its way is for that
   bool refreshing;      // the request on its way is for a newer snapshot to store
-  bool skipping;        // its answer cannot be placed: wait for its end, then rebuild
-  bool restarted;       // its answer is of another log than the one we knew
-  bool diverged;        // it holds what the host has lost
+  bool restarted;       // the host's log is another one: the document may hold what it has lost
   bool own_dirty;       // the own record is to be written with the next batch
   bool presence_dirty;
   bool ready;  // loaded
@@ -134,10 +129,7 @@ struct Engine::Doc : Engine::DocState {
     document = new Document(registry, limits.document);
   }
   ~Doc() {
-    for (size_t i = head; i < queue.size(); ++i) std::free(queue[i].bytes);
-    if (kHasStore) {
-      for (Kept& kept : history) std::free(kept.bytes);
-    }
+    for (Pending& pending : queue) std::free(pending.bytes);
     for (FieldName& field : fields) std::free(field.bytes);
     delete document;
     delete fresh;
@@ -146,17 +138,20 @@ struct Engine::Doc : Engine::DocState {
   Vec<FieldName> fields;  // by handle - 1
   Vec<OpenChange> changes;
   Vec<Pending> queue;
-  Vec<Kept> history;
   Vec<Foreign> foreign;
   Vec<Peer> peers;
   VersionVector confirmed;
-  uint64_t retry_at = kNever, answer_by = kNever;
-  Buffer id, last_key, deltas, presence;
+  uint64_t due = kNever;  // idle: when to ask again; else when the answer must be here
+  ByteVec prefix;         // of its keys in the store: u16 length (big endian), id
+  ByteVec last_key, presence;
+  Buffer deltas;
 
+  Bytes id() const { return {prefix.data() + 2, prefix.size() - 2}; }
   size_t size() const { return queue.size() - head; }
   Pending& at(size_t i) { return queue[head + i]; }
   uint64_t next_seq() const { return last_seq + 1 + open_count; }
   Document& target() { return fresh ? *fresh : *document; }
+  bool awaits() const { return sync >= Sync::skipping && sync <= Sync::placing; }
 };
 
 }  // namespace synckit

@@ -9,16 +9,16 @@ namespace synckit {
 namespace {
 
 constexpr size_t kMaxMessageBytes = 1024;  // of a refusal that is kept
+constexpr size_t kNumbersBytes = 16;       // two numbers: they end a key, and begin a value
 
-void big(Writer& out, uint64_t value) {
-  uint8_t bytes[8];
-  for (int i = 0; i < 8; ++i) bytes[i] = static_cast<uint8_t>(value >> (56 - 8 * i));
-  out.raw(bytes, 8);
+void add_big(ByteVec& out, uint64_t value) {
+  out.resize(out.size() + 8);
+  for (uint8_t* at = out.end(); value; value >>= 8) *--at = static_cast<uint8_t>(value);
 }
 
-uint64_t read_big(Reader& in) {
+uint64_t read_big(const uint8_t* at) {
   uint64_t value = 0;
-  for (int i = 0; i < 8; ++i) value = value << 8 | in.byte();
+  for (int i = 0; i < 8; ++i) value = value << 8 | at[i];
   return value;
 }
 
@@ -28,76 +28,56 @@ Status spoiled() { return Status::malformed("a stored record is damaged: it was 
 
 // ---- writing ------------------------------------------------------------------------------------
 
-// Kinds from kLogRecord have one number in their keys, kinds from kQueueRecord two.
-Bytes Engine::key(const Doc& doc, uint8_t kind, uint64_t a, uint64_t b) {
-  key_.clear();
-  Writer out(key_);
-  out.byte(static_cast<uint8_t>(doc.id.len >> 8));
-  out.byte(static_cast<uint8_t>(doc.id.len));
-  out.raw(doc.id);
-  out.byte(kind);
-  if (kind >= kLogRecord) big(out, a);
-  if (kind >= kQueueRecord) big(out, b);
-  return key_;
-}
-
-void Engine::put(StoreOp op, Bytes key, Bytes head, Bytes value) {
-  batch_.u8(static_cast<uint32_t>(op));
-  batch_.sized(key);
-  batch_.u32(head.len + value.len);
-  batch_.raw(head);
-  batch_.raw(value);
-}
-
-void Engine::erase(const Doc& doc, uint8_t kind, uint64_t a, uint64_t b) {
+void Engine::put(StoreOp op, const Doc& doc, RecordKind kind, uint64_t number, uint64_t a,
+                 uint64_t b, Bytes bytes, Bytes more) {
   if (!persistent()) return;
-  batch_.u8(static_cast<uint32_t>(StoreOp::erase));
-  batch_.sized(key(doc, kind, a, b));
+  bool own = kind >= kOwnRecord;
+  uint32_t key_len = static_cast<uint32_t>(doc.prefix.size() + 1 + kNumbersBytes);
+  uint32_t head[2] = {static_cast<uint32_t>(op) | key_len << 8,
+                      static_cast<uint32_t>(kNumbersBytes + bytes.len + more.len)};
+  add(batch_, {reinterpret_cast<const uint8_t*>(head), sizeof head});
+  add(batch_, bytes_of(doc.prefix));
+  batch_.push_back(kind);
+  add_big(batch_, own ? replica_ : number);
+  add_big(batch_, own ? number : 0);
+  add_big(batch_, a);
+  add_big(batch_, b);
+  add(batch_, bytes);
+  add(batch_, more);
+}
+
+void Engine::erase(const Doc& doc, RecordKind kind, uint64_t number) {
+  put(StoreOp::erase, doc, kind, number);
 }
 
 void Engine::erase_log(Doc& doc, uint64_t through) {
   doc.log_records = 0;
   doc.log_bytes = 0;
-  if (!persistent()) return;
-  batch_.u8(static_cast<uint32_t>(StoreOp::erase_range));
-  batch_.sized(key(doc, kLogRecord, 0));
-  batch_.sized(key(doc, kLogRecord, through));
+  put(StoreOp::erase_range, doc, kLogRecord, 0, through);
 }
 
 void Engine::put_pending(Doc& doc, Pending& pending) {
-  pending.batch = 0;
-  if (!persistent()) return;
-  pending.batch = batch_id_;
-  put(StoreOp::put, key(doc, kQueueRecord, replica_, pending.seq), {}, pending.view());
+  pending.batch = persistent() ? batch_id_ : 0;
+  put(StoreOp::put, doc, kQueueRecord, pending.seq, 0, 0, pending.view());
 }
 
-void Engine::put_dead(Doc& doc, const Pending& pending, uint32_t code, Bytes message) {
-  if (!persistent()) return;
+// Keeps a refused transaction, as a dead letter, and tells.
+void Engine::reject(Doc& doc, const Pending& pending, uint32_t code, Bytes message) {
+  emit(Out::rejected, doc.handle, code, pending.seq, pending.count, message);
+  ++doc.dead;
   if (message.len > kMaxMessageBytes) message.len = kMaxMessageBytes;
-  Buffer head;
-  Writer out(head);
-  out.varint(code);
-  out.sized(message);
-  put(StoreOp::put, key(doc, kDeadRecord, replica_, pending.seq), head, pending.view());
+  put(StoreOp::put, doc, kDeadRecord, pending.seq, code, message.len, message, pending.view());
 }
 
 void Engine::put_log(Doc& doc, uint64_t position, Bytes transaction) {
-  if (!persistent()) return;
-  Buffer head;
-  Writer out(head);
-  big(out, doc.epoch);
-  put(StoreOp::put, key(doc, kLogRecord, position), head, transaction);
+  put(StoreOp::put, doc, kLogRecord, position, doc.epoch, position, transaction);
   ++doc.log_records;
   doc.log_bytes += transaction.len;
 }
 
 void Engine::put_snapshot(Doc& doc, uint64_t position, Bytes snapshot) {
-  if (!persistent()) return;
-  Buffer head;
-  Writer out(head);
-  big(out, doc.epoch);
-  big(out, position);
-  put(StoreOp::put_snapshot, key(doc, kSnapshotRecord), head, snapshot);
+  erase_log(doc, position);
+  put(StoreOp::put_snapshot, doc, kSnapshotRecord, 0, doc.epoch, position, snapshot);
   doc.snapshot_bytes = snapshot.len;
   doc.snapshot_position = position;
   doc.refresh_bytes = 0;
@@ -115,24 +95,19 @@ bool Engine::wants_snapshot(const Doc& doc) const {
 
 void Engine::seal_batch() {
   if (!persistent()) return;
-  for (Doc* doc : docs_) {
-    if (!doc || !doc->own_dirty) continue;
+  for (Doc* doc = docs_; doc; doc = doc->next) {
+    if (doc->own_dirty) put(StoreOp::put, *doc, kOwnRecord, 0, doc->acked);
     doc->own_dirty = false;
-    Buffer value;
-    Writer(value).varint(doc->acked);
-    put(StoreOp::put, key(*doc, kOwnRecord, replica_), {}, value);
   }
   if (batch_.empty()) return;
-  out_.begin(Out::batch, batch_id_++);
-  out_.raw(batch_);
-  out_.end();
+  tell(Out::batch, 0, batch_id_++, bytes_of(batch_));
   batch_.clear();
 }
 
 Status Engine::discard(DocHandle handle, uint64_t seq, uint64_t) {
-  Doc* doc = nullptr;
-  SK_TRY(ready(handle, doc));
-  erase(*doc, kDeadRecord, replica_, seq);
+  Doc* doc = ready(handle);
+  if (!doc) return not_ready(handle);
+  erase(*doc, kDeadRecord, seq);
   if (doc->dead) --doc->dead;
   return {};
 }
@@ -142,76 +117,68 @@ Status Engine::discard(DocHandle handle, uint64_t seq, uint64_t) {
 Status Engine::load(DocHandle handle, Bytes record, Bytes value, uint64_t) {
   Doc* doc = find(handle);
   if (!doc || doc->ready) return {SK_UNSUPPORTED, SK_TEXT("no such document is loading")};
-  Bytes prefix = key(*doc, 0);
-  prefix.len -= 1;
+  Bytes prefix = bytes_of(doc->prefix);
   if (record.len <= prefix.len || !(Bytes(record.data, prefix.len) == prefix)) {
     return Status::malformed(SK_TEXT("the record's key is not one of this document"));
   }
-  if (!(doc->last_key.bytes() < record)) {
+  if (!(bytes_of(doc->last_key) < record)) {
     return Status::malformed(
         SK_TEXT("records are to be given in ascending order of their keys"));
   }
   doc->last_key.clear();
-  Writer(doc->last_key).raw(record);
-  Reader in(Bytes(record.data + prefix.len, record.len - prefix.len));
-  uint8_t kind = in.byte();
-  uint64_t a = kind >= kLogRecord ? read_big(in) : 0;
-  uint64_t b = kind >= kQueueRecord ? read_big(in) : 0;
-  Status status;
-  if (!in.good_end() || kind > kDeadRecord || kind == 0) {
-    status = spoiled();
-  } else if (kind == kSnapshotRecord) {
-    status = load_snapshot(*doc, value);
-  } else if (kind == kLogRecord) {
-    status = load_log(*doc, a, value);
-  } else if (kind == kOwnRecord) {
-    Reader number(value);
-    uint64_t acked = number.varint();
-    if (!number.good_end()) status = spoiled();
-    if (number.ok() && a == replica_ && acked > doc->acked) doc->acked = acked;
-  } else if (kind == kQueueRecord) {
-    status = load_queue(*doc, a, b, value);
-  } else if (a == replica_) {
-    status = load_dead(*doc, b, value);
+  add(doc->last_key, record);
+  Status status = spoiled();
+  if (record.len == prefix.len + 1 + kNumbersBytes && value.len >= kNumbersBytes) {
+    const uint8_t* key = record.data + prefix.len;
+    Record read{read_big(key + 1), read_big(key + 9), read_big(value.data),
+                read_big(value.data + 8),
+                {value.data + kNumbersBytes, value.len - kNumbersBytes}};
+    status = load_record(*doc, *key, read);
   }
   if (!status.ok()) emit_status(handle, status);
   return {};
 }
 
-Status Engine::load_snapshot(Doc& doc, Bytes value) {
-  Reader in(value);
-  uint64_t epoch = read_big(in), position = read_big(in);
-  if (!in.ok()) return spoiled();
+// A record by its parts: the numbers of its key, those of its value, and the rest.
+Status Engine::load_record(Doc& doc, uint8_t kind, const Record& record) {
+  bool own = record.key == replica_;
+  switch (kind) {
+    case kSnapshotRecord: return load_snapshot(doc, record);
+    case kLogRecord: return load_log(doc, record);
+    case kOwnRecord:
+      if (own && record.a > doc.acked) doc.acked = record.a;
+      return {};
+    case kQueueRecord: return load_queue(doc, record);
+    case kDeadRecord: return own ? load_dead(doc, record) : Status{};
+    default: return spoiled();
+  }
+}
+
+Status Engine::load_snapshot(Doc& doc, const Record& record) {
   wire::Snapshot& snapshot = messages_.snapshot;
-  SK_TRY(wire::decode(in.rest(), snapshot));
+  SK_TRY(wire::decode(record.bytes, snapshot));
   SK_TRY(doc.document->merge_snapshot(snapshot, nullptr));
   doc.confirmed.join(snapshot.version);
   doc.seen_hlc = snapshot.max_hlc;
-  doc.epoch = epoch;
-  doc.position = position;
-  doc.snapshot_bytes = value.len;
-  doc.snapshot_position = position;
+  doc.epoch = record.a;
+  doc.position = doc.snapshot_position = record.b;
+  doc.snapshot_bytes = record.bytes.len;
   return {};
 }
 
-Status Engine::load_log(Doc& doc, uint64_t position, Bytes value) {
-  Reader in(value);
-  uint64_t epoch = read_big(in);
-  Bytes encoded = in.rest();
-  if (!in.ok()) return spoiled();
-  if (position <= doc.position) return {};  // another tab's, from before the snapshot
-  if (doc.position == 0 && position == 1 && doc.epoch == 0) doc.epoch = epoch;
-  if (epoch != doc.epoch || position != doc.position + 1) return {};  // the run has ended
+Status Engine::load_log(Doc& doc, const Record& record) {
+  if (record.key <= doc.position) return {};  // another tab's, from before the snapshot
+  if (record.key == 1 && doc.epoch == 0) doc.epoch = record.a;
+  if (record.a != doc.epoch || record.key != doc.position + 1) return {};  // the run has ended
   wire::Transaction& transaction = messages_.read;
-  SK_TRY(wire::decode(encoded, transaction));
+  SK_TRY(wire::decode(record.bytes, transaction));
   SK_TRY(merge_confirmed(doc, transaction));
-  doc.position = position;
+  doc.position = record.key;
   ++doc.log_records;
-  doc.log_bytes += encoded.len;
+  doc.log_bytes += record.bytes.len;
   if (transaction.replica == replica_) {
-    Pending own{transaction.seq, transaction.hlc, copy_bytes(encoded),
-                static_cast<uint32_t>(encoded.len), transaction.count, 0, true, false, false};
-    keep_history(doc, own);
+    doc.queue.push_back(pending_of(transaction, record.bytes));
+    keep_front(doc);
   }
   return {};
 }
@@ -220,25 +187,20 @@ Status Engine::load_log(Doc& doc, uint64_t position, Bytes value) {
 void Engine::fill_gap(Doc& doc, uint64_t through) {
   while (doc.last_seq < through) {
     uint64_t count = through - doc.last_seq;
-    wire::Transaction& filler = messages_.made;
-    filler.changes.clear();
-    filler.replica = replica_;
-    filler.seq = doc.last_seq + 1;
-    filler.count = count > UINT16_MAX ? UINT16_MAX : static_cast<uint32_t>(count);
-    filler.hlc = doc.own_hlc > doc.seen_hlc ? doc.own_hlc : doc.seen_hlc;
-    if (filler.hlc == 0) filler.hlc = 1;
-    scratch_.clear();
-    wire::encode(filler, scratch_);
-    queue_up(doc, filler, scratch_);
+    uint64_t hlc = doc.own_hlc > doc.seen_hlc ? doc.own_hlc : doc.seen_hlc;
+    encode_own(doc.last_seq + 1, count > UINT16_MAX ? UINT16_MAX : static_cast<uint32_t>(count),
+               hlc ? hlc : 1);
+    queue_up(doc, pending_of(messages_.made, scratch_));
     put_pending(doc, doc.queue.back());
-    doc.document->commit_local(replica_, filler.last_seq(), 0);
+    doc.document->commit_local(replica_, doc.last_seq, 0);
   }
 }
 
-Status Engine::load_queue(Doc& doc, uint64_t replica, uint64_t seq, Bytes value) {
+Status Engine::load_queue(Doc& doc, const Record& record) {
   wire::Transaction& transaction = messages_.read;
-  SK_TRY(wire::decode(value, transaction));
-  if (transaction.replica != replica || transaction.seq != seq) return spoiled();
+  SK_TRY(wire::decode(record.bytes, transaction));
+  uint64_t replica = transaction.replica;
+  if (replica != record.key || transaction.seq != record.second) return spoiled();
   Merged outcome = Merged::applied;
   if (replica != replica_) {
     if (transaction.last_seq() <= doc.confirmed[replica]) return {};
@@ -247,50 +209,48 @@ Status Engine::load_queue(Doc& doc, uint64_t replica, uint64_t seq, Bytes value)
     // Without what it builds on it has no effect here, which it may have at the host.
     if (doc.document->voided() != voided) doc.rebuild_wanted = true;
     if (transaction.hlc > doc.foreign_hlc) doc.foreign_hlc = transaction.hlc;
-    doc.foreign.push_back({replica, transaction.last_seq(), hash_bytes(value)});
+    doc.foreign.push_back({replica, transaction.last_seq(), hash_bytes(record.bytes)});
     return {};
   }
   if (doc.acked < doc.confirmed[replica_]) doc.acked = doc.confirmed[replica_];
   if (transaction.last_seq() <= doc.acked) {  // the log has it: its erasure was not stored
-    erase(doc, kQueueRecord, replica_, seq);
+    erase(doc, kQueueRecord, transaction.seq);
     return {};
   }
   if (doc.last_seq < doc.acked) doc.last_seq = doc.acked;
   if (transaction.seq <= doc.last_seq) return spoiled();
-  if (transaction.seq > doc.last_seq + 1) fill_gap(doc, transaction.seq - 1);
+  fill_gap(doc, transaction.seq - 1);
   Status status = doc.document->merge(transaction, outcome, nullptr);
-  queue_up(doc, transaction, value);
+  queue_up(doc, pending_of(transaction, record.bytes));
   doc.queue.back().maybe_at_host = true;
   return status;
 }
 
-Status Engine::load_dead(Doc& doc, uint64_t seq, Bytes value) {
-  Reader in(value);
-  uint64_t code = in.varint();
-  Bytes message = in.sized();
+Status Engine::load_dead(Doc& doc, const Record& record) {
+  Reader in(record.bytes);
+  if (record.a > UINT16_MAX || record.b > record.bytes.len) return spoiled();
+  Bytes message = in.raw(static_cast<size_t>(record.b));
   wire::Transaction& transaction = messages_.read;
-  if (!in.ok() || code > UINT16_MAX) return spoiled();
   SK_TRY(wire::decode(in.rest(), transaction));
   ++doc.dead;
-  emit_rejected(doc, seq, transaction.count, static_cast<uint32_t>(code), message);
+  emit(Out::rejected, doc.handle, static_cast<uint32_t>(record.a), record.second,
+       transaction.count, message);
   return {};
 }
 
 Status Engine::loaded(DocHandle handle, uint64_t now_ms) {
   Doc* doc = find(handle);
-  if (!doc) return {SK_UNSUPPORTED, SK_TEXT("no such document is open")};
+  if (!doc) return not_open();
   if (doc->ready) return {};
   doc->ready = true;
-  doc->last_key = Buffer();
+  doc->last_key = ByteVec();
   uint64_t own = doc->confirmed[replica_];
   if (doc->acked > own) doc->rebuild_wanted = true;  // see FORMAT.md, the rule on `own`
   if (doc->acked < own) doc->acked = own;
   if (doc->last_seq < doc->acked) doc->last_seq = doc->acked;
   // Queued transactions that wait for something that is not here.
   if (doc->document->version()[replica_] < doc->last_seq) doc->rebuild_wanted = true;
-  doc->saved = doc->size();
-  doc->saved_seq = doc->last_seq;
-  if (doc->last_seq) emit_progress(*doc, Stage::saved, doc->last_seq);
+  progress(*doc, Stage::saved, doc->last_seq);
   if (session_ == Session::open) {
     subscribe(doc);
     request_sync(*doc, now_ms);

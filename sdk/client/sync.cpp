@@ -21,12 +21,7 @@ class Engine::Patches final : public PatchSink {
  public:
   Patches(Engine& engine, Doc& doc) : engine_(engine), doc_(doc) {}
   void patch(Bytes field, Bytes type, Bytes bytes) override {
-    FieldHandle handle = engine_.field_handle(doc_, field, type, true);
-    OutputBuffer& out = engine_.out_;
-    out.begin(Out::patch, doc_.handle);
-    out.u32(handle);
-    out.raw(bytes);
-    out.end();
+    engine_.tell(Out::patch, doc_.handle, engine_.field_handle(doc_, field, type, true), bytes);
   }
 
  private:
@@ -65,30 +60,34 @@ Status Engine::confirm(Doc& doc, uint64_t position, Bytes encoded) {
     // The host holds other changes under the numbers of ours: this replica's store was set back
     // or copied. What is queued cannot be sent as it is; it is kept as dead letters.
     commit_open(doc);
-    for (; doc.size(); ++doc.head) {
-      Pending& pending = doc.at(0);
-      Bytes message = "another change was stored under this one's number";
-      put_dead(doc, pending, SK_CONFLICT, message);
-      emit_rejected(doc, pending.seq, pending.count, SK_CONFLICT, message);
-      erase(doc, kQueueRecord, replica_, pending.seq);
+    for (size_t i = 0; i < doc.size(); ++i) {
+      const Pending& pending = doc.at(i);
+      reject(doc, pending, SK_CONFLICT, "another change was stored under this one's number");
+      erase(doc, kQueueRecord, pending.seq);
       std::free(pending.bytes);
-      ++doc.dead;
     }
-    doc.queue_bytes = doc.sent = doc.sent_bytes = doc.saved = 0;
+    doc.queue.truncate(doc.head);
+    doc.queue_bytes = doc.sent = doc.sent_bytes = 0;
     doc.last_seq = doc.acked;
     doc.rebuild_wanted = true;
   }
-  for (size_t i = 0; kHasStore && !own && i < doc.foreign.size(); ++i) {
-    const Foreign& foreign = doc.foreign[i];
-    if (foreign.replica != transaction.replica || foreign.last_seq > through) continue;
-    if (foreign.hash != hash_bytes(encoded)) doc.rebuild_wanted = true;  // re-stamped or refused
-    doc.foreign.erase(i--);
-  }
   SK_TRY(merge_confirmed(doc, transaction));
+  confirm_foreign(doc, encoded);
   doc.position = position;
   put_log(doc, position, encoded);
   if (own) acknowledge(doc, through);  // last: the bytes may be the queue's own
   return {};
+}
+
+// Transactions of other replicas' queues that the log holds by now: in the same bytes as those
+// that were shown, or (re-stamped, refused, or in a snapshot, where it cannot be seen) maybe not.
+void Engine::confirm_foreign(Doc& doc, Bytes encoded) {
+  for (size_t i = 0; kHasStore && i < doc.foreign.size(); ++i) {
+    const Foreign& foreign = doc.foreign[i];
+    if (foreign.last_seq > doc.confirmed[foreign.replica]) continue;
+    if (foreign.hash != hash_bytes(encoded)) doc.rebuild_wanted = true;
+    doc.foreign.erase(i--);
+  }
 }
 
 void Engine::forget_confirmed(Doc& doc) {
@@ -97,7 +96,7 @@ void Engine::forget_confirmed(Doc& doc) {
   doc.snapshot_bytes = doc.refresh_bytes = 0;
   doc.snapshot_position = 0;
   erase_log(doc, UINT64_MAX);
-  erase(doc, kSnapshotRecord);
+  erase(doc, kSnapshotRecord, 0);
 }
 
 // ---- answers to sync requests -------------------------------------------------------------------
@@ -106,27 +105,21 @@ Status Engine::on_response(Bytes body, uint64_t now_ms) {
   wire::SyncResponse& page = messages_.page;
   SK_TRY(wire::decode(body, page));
   Doc* doc = find_id(page.document);
-  if (!doc || doc->sync != Doc::Sync::requested) return {};
-  doc->answer_by = now_ms + kAnswerTimeoutMs;
+  if (!doc || !doc->awaits()) return {};
+  doc->due = now_ms + kAnswerTimeoutMs;
   if (page.permission != doc->permission) {
     doc->permission = page.permission;
-    emit_u8(Out::permission, doc->handle, page.permission);
+    tell(Out::permission, doc->handle, page.permission);
   }
-  bool again = false;
-  Status status = doc->skipping ? Status{} : place(*doc, page, again);
+  Status status = doc->sync == Doc::Sync::skipping ? Status{} : place(*doc, page);
   if (status.code() == SK_MALFORMED) return status;
   if (!status.ok()) {
     emit_status(doc->handle, status);
     doc->rebuild_wanted = true;
-    doc->skipping = true;
-    if (!page.more) retry_later(*doc, now_ms);
-    return {};
+    doc->sync = Doc::Sync::skipping;
   }
-  if (again) doc->skipping = doc->rebuild_wanted = true;
   if (page.more) return {};
-  doc->answer_by = kNever;
-  doc->sync = Doc::Sync::idle;
-  if (doc->skipping) {
+  if (doc->sync == Doc::Sync::skipping) {
     retry_later(*doc, now_ms);
   } else {
     finish_sync(*doc, now_ms);
@@ -134,29 +127,23 @@ Status Engine::on_response(Bytes body, uint64_t now_ms) {
   return {};
 }
 
-// Puts one page where it belongs in the log. `again`: it does not follow what is held.
-Status Engine::place(Doc& doc, const wire::SyncResponse& page, bool& again) {
+// Puts one page where it belongs in the log.
+Status Engine::place(Doc& doc, const wire::SyncResponse& page) {
   size_t count = page.transactions.size();
   if (page.position < count) {
     return Status::malformed(SK_TEXT("a sync response leaves out positions"));
   }
   uint64_t base = page.position - count;
-  bool first = doc.first_page;
-  doc.first_page = false;
-  if (first) {
+  if (doc.sync == Doc::Sync::asked) {
+    doc.sync = Doc::Sync::placing;
     if (doc.rebuilding) doc.fresh = new Document(registry_, limits_.document);
     bool other_log = doc.epoch != 0 && page.epoch != doc.epoch;
-    bool set_back = doc.position != 0 && base < doc.position && !doc.refreshing;
-    doc.restarted = other_log || set_back;
-    if (doc.rebuilding || doc.restarted) forget_confirmed(doc);
+    bool set_back = base < doc.position && !doc.refreshing;
+    if (other_log || set_back) doc.restarted = true;
+    if (doc.rebuilding || other_log || set_back) forget_confirmed(doc);
     doc.epoch = page.epoch;
   }
-  if (page.has_snapshot && doc.refreshing && base <= doc.position) {
-    if (base > doc.snapshot_position) {
-      erase_log(doc, base);
-      put_snapshot(doc, base, page.snapshot);
-    }
-  } else if (page.has_snapshot) {
+  if (page.has_snapshot) {
     wire::Snapshot& snapshot = messages_.snapshot;
     SK_TRY(wire::decode(page.snapshot, snapshot));
     Patches patches(*this, doc);
@@ -165,22 +152,13 @@ Status Engine::place(Doc& doc, const wire::SyncResponse& page, bool& again) {
       doc.confirmed.join(snapshot.version);
       if (snapshot.max_hlc > doc.seen_hlc) doc.seen_hlc = snapshot.max_hlc;
       doc.position = base;
-      erase_log(doc, base);
-      put_snapshot(doc, base, page.snapshot);
-      for (size_t i = 0; kHasStore && i < doc.foreign.size(); ++i) {
-        const Foreign& foreign = doc.foreign[i];
-        if (foreign.last_seq > doc.confirmed[foreign.replica]) continue;
-        doc.rebuild_wanted = true;  // whether it is the same one cannot be seen any more
-        doc.foreign.erase(i--);
-      }
+      confirm_foreign(doc, {});
       acknowledge(doc, doc.confirmed[replica_]);
     }
+    if (base > doc.snapshot_position) put_snapshot(doc, base, page.snapshot);
   } else if (base > doc.position) {
-    if (!first || doc.rebuilding) {
-      return Status::malformed(SK_TEXT("a sync response leaves out positions"));
-    }
-    again = true;
-    return {};
+    doc.rebuild_wanted = true;
+    return Status::malformed(SK_TEXT("a sync response leaves out positions"));
   }
   for (size_t i = 0; i < count; ++i) {
     if (base + 1 + i <= doc.position) continue;
@@ -192,28 +170,19 @@ Status Engine::place(Doc& doc, const wire::SyncResponse& page, bool& again) {
 void Engine::finish_sync(Doc& doc, uint64_t now_ms) {
   uint64_t at_host = doc.confirmed[replica_];
   if (at_host < doc.acked) {
-    out_.begin(Out::history_lost, doc.handle);
-    out_.u64(doc.acked);
-    out_.u64(at_host);
-    out_.end();
+    emit(Out::history_lost, doc.handle, 0, doc.acked, at_host);
     if (!kHasStore) return give_up("the host has lost changes");
     send_history_again(doc, at_host);
   }
   if (doc.rebuilding) finish_rebuild(doc);
-  if (kHasStore && doc.restarted && !doc.rebuilding) {
-    for (const Dot& dot : doc.document->version().dots()) {
-      if (dot.replica != replica_ && doc.confirmed[dot.replica] < dot.seq) doc.diverged = true;
-    }
+  doc.rebuilding = doc.refreshing = false;
+  doc.due = kNever;
+  if (!doc.rebuild_wanted && doc.announced <= doc.position) {
+    commit_open(doc);
+    restamp(doc, now_ms);
+    report_saved(doc);
   }
-  doc.rebuilding = doc.restarted = doc.refreshing = false;
   doc.sync = Doc::Sync::live;
-  if (doc.rebuild_wanted || doc.announced > doc.position) {
-    request_sync(doc, now_ms);
-    return;
-  }
-  commit_open(doc);
-  restamp(doc, now_ms);
-  report_saved(doc);
   settle(doc, now_ms);
 }
 
@@ -221,49 +190,38 @@ void Engine::finish_sync(Doc& doc, uint64_t now_ms) {
 void Engine::settle(Doc& doc, uint64_t now_ms) {
   if (doc.sync != Doc::Sync::live) return;
   // What the host has lost for good must not live on here alone.
-  if (kHasStore && doc.diverged && doc.size() == 0) doc.rebuild_wanted = true;
+  if (doc.restarted && doc.size() == 0) doc.rebuild_wanted = true;
   if (doc.rebuild_wanted) doc.sent = doc.sent_bytes = 0;
-  if (doc.rebuild_wanted || doc.announced > doc.position) {
-    request_sync(doc, now_ms);
-    return;
+  bool refresh = wants_snapshot(doc);
+  if (doc.rebuild_wanted || doc.announced > doc.position || refresh) {
+    if (refresh) doc.refresh_bytes = 2 * doc.log_bytes;
+    request_sync(doc, now_ms, refresh);
+  } else {
+    pump(doc);
   }
-  if (wants_snapshot(doc)) {
-    doc.refresh_bytes = 2 * doc.log_bytes;
-    request_sync(doc, now_ms, true);
-    return;
-  }
-  pump(doc);
 }
 
 // The host's log ends before what it acknowledged to us (a restored backup): queue again what is
 // still held, and use up the numbers of what is not.
 void Engine::send_history_again(Doc& doc, uint64_t at_host) {
-  uint64_t acked = doc.acked, last_seq = doc.last_seq, own_hlc = doc.own_hlc;
-  Vec<Pending> later;
-  for (size_t i = 0; i < doc.size(); ++i) later.push_back(doc.at(i));
-  doc.queue.clear();
-  doc.head = doc.sent = doc.sent_bytes = 0;
-  doc.last_seq = doc.acked = at_host;
+  uint64_t acked = doc.acked;
+  Vec<Pending> held;
+  held.swap(doc.queue);
+  doc.head = doc.queue_bytes = doc.history_bytes = doc.sent = doc.sent_bytes = 0;
+  doc.last_seq = doc.acked = doc.told[static_cast<size_t>(Stage::durable)] = at_host;
   doc.own_hlc = 0;
   doc.own_dirty = true;
-  wire::Transaction& transaction = messages_.read;
-  for (Kept& kept : doc.history) {
-    if (!kHasStore) break;  // then nothing is kept
-    Bytes encoded(kept.bytes, kept.len);
-    if (kept.seq > doc.last_seq && wire::decode(encoded, transaction).ok()) {
-      fill_gap(doc, kept.seq - 1);
-      queue_up(doc, transaction, encoded);
-      put_pending(doc, doc.queue.back());
+  for (Pending& pending : held) {
+    if (pending.seq <= doc.last_seq) {
+      std::free(pending.bytes);
+      continue;
     }
-    std::free(kept.bytes);
+    fill_gap(doc, pending.seq - 1);
+    pending.maybe_at_host = false;
+    queue_up(doc, pending);
+    put_pending(doc, doc.queue.back());
   }
-  doc.history.clear();
-  doc.history_bytes = 0;
   fill_gap(doc, acked);
-  for (const Pending& pending : later) doc.queue.push_back(pending);
-  doc.last_seq = last_seq;
-  if (own_hlc > doc.own_hlc) doc.own_hlc = own_hlc;
-  doc.saved = 0;
 }
 
 // Swaps in what the host's state and the queue make.
@@ -280,14 +238,12 @@ void Engine::finish_rebuild(Doc& doc) {
     if (status.ok()) status = fresh.merge(transaction, outcome, nullptr);
     Bytes message = "it builds on changes that are not here";
     if (!status.ok() || outcome == Merged::parked) {
-      make_void(doc, i, SK_MISSING_DEPS, message);
-      fresh.commit_local(replica_, doc.at(i).last_seq(), 0);
+      make_void(doc, pending, SK_MISSING_DEPS, message);
+      fresh.commit_local(replica_, pending.last_seq(), 0);
     } else if (fresh.voided() != voided && !pending.told) {
       // Every replica finds it without effect, in the same way; its author is told.
       pending.told = true;
-      put_dead(doc, pending, SK_MISSING_DEPS, message);
-      emit_rejected(doc, pending.seq, pending.count, SK_MISSING_DEPS, message);
-      ++doc.dead;
+      reject(doc, pending, SK_MISSING_DEPS, message);
     }
   }
   delete doc.document;
@@ -295,8 +251,8 @@ void Engine::finish_rebuild(Doc& doc) {
   doc.fresh = nullptr;
   doc.foreign.clear();
   doc.foreign_hlc = 0;
-  doc.rebuild_wanted = doc.diverged = false;
-  emit_doc(Out::reset, doc);
+  doc.rebuild_wanted = doc.restarted = false;
+  tell(Out::reset, doc.handle);
 }
 
 // ---- live ---------------------------------------------------------------------------------------
@@ -308,9 +264,7 @@ Status Engine::on_notification(Bytes body, uint64_t now_ms) {
   if (!doc || message.transactions.empty()) return {};
   uint64_t last = message.position + message.transactions.size() - 1;
   if (last > doc->announced) doc->announced = last;
-  bool placed = doc->sync == Doc::Sync::live ||
-                (doc->sync == Doc::Sync::requested && !doc->first_page && !doc->skipping);
-  if (!placed) return {};
+  if (doc->sync < Doc::Sync::placing) return {};
   for (size_t i = 0; i < message.transactions.size(); ++i) {
     uint64_t position = message.position + i;
     if (position <= doc->position) continue;
@@ -334,9 +288,7 @@ Status Engine::on_ack(Bytes body, uint64_t now_ms) {
   Doc* doc = find_id(ack.document);
   if (!doc || ack.replica != replica_ || ack.seq <= doc->acked) return {};
   if (ack.position > doc->announced) doc->announced = ack.position;
-  bool placed = doc->sync == Doc::Sync::live ||
-                (doc->sync == Doc::Sync::requested && !doc->first_page && !doc->skipping);
-  if (!placed) return {};
+  if (doc->sync < Doc::Sync::placing) return {};
   if (ack.position == doc->position + 1 && doc->size() && doc->at(0).last_seq() == ack.seq) {
     SK_TRY(confirm(*doc, ack.position, doc->at(0).view()));
   } else if (doc->announced <= doc->position) {
@@ -358,8 +310,8 @@ Status Engine::on_denied(Bytes body, uint64_t now_ms) {
   }
   leave(*doc);
   doc->sync = Doc::Sync::denied;
-  emit_error(doc->handle, SK_DENIED, false, denied.message);
-  emit_u8(Out::permission, doc->handle, denied.permission);
+  tell(Out::error, doc->handle, SK_DENIED, denied.message);
+  tell(Out::permission, doc->handle, denied.permission);
   return {};
 }
 
@@ -386,7 +338,7 @@ void Engine::refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint6
   if (!retry && pending.empty) retry = true;
   if (!retry) {
     commit_open(doc);
-    make_void(doc, index, code, message);
+    make_void(doc, pending, code, message);
     settle(doc, now_ms);
     return;
   }
@@ -394,7 +346,7 @@ void Engine::refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint6
     // It is not at the host, nor is what follows: all may be re-stamped by the host's time, which
     // the next Welcome tells.
     for (size_t i = index; i < doc.size(); ++i) doc.at(i).maybe_at_host = false;
-    emit_error(doc.handle, code, false, message);
+    tell(Out::error, doc.handle, code, message);
     attempt_ = 2;
     drop("asking for the host's time");
     return;
@@ -403,21 +355,11 @@ void Engine::refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint6
 }
 
 // Keeps a refused transaction as a dead letter; a void one uses up its dots.
-void Engine::make_void(Doc& doc, size_t index, uint32_t code, Bytes message) {
-  const Pending& pending = doc.at(index);
-  put_dead(doc, pending, code, message);
-  emit_rejected(doc, pending.seq, pending.count, code, message);
-  ++doc.dead;
-  wire::Transaction& nothing = messages_.made;
-  nothing.changes.clear();
-  nothing.replica = replica_;
-  nothing.seq = pending.seq;
-  nothing.count = pending.count;
-  nothing.hlc = pending.hlc;
-  scratch_.clear();
-  wire::encode(nothing, scratch_);
-  rewrite(doc, index, scratch_, pending.hlc);
-  doc.at(index).empty = true;
+void Engine::make_void(Doc& doc, Pending& pending, uint32_t code, Bytes message) {
+  reject(doc, pending, code, message);
+  encode_own(pending.seq, pending.count, pending.hlc);
+  rewrite(doc, pending, pending.hlc);
+  pending.empty = true;
   doc.rebuild_wanted = true;
 }
 

@@ -323,7 +323,7 @@ void ClientDisk::apply(Bytes batch) {
       case StoreOp::put: map_[key] = op.value.str(); break;
       case StoreOp::erase: map_.erase(key); break;
       case StoreOp::erase_range:
-        map_.erase(map_.lower_bound(key), map_.upper_bound(op.value.str()));
+        map_.erase(map_.lower_bound(key), map_.upper_bound(op.last_key()));
         break;
       case StoreOp::put_snapshot: {
         auto at = map_.find(key);
@@ -382,46 +382,37 @@ DocHandle ClientModel::open(const std::string& document, uint64_t now_ms) {
 void ClientModel::drain(uint64_t now_ms) {
   Bytes bytes = engine.take_output(now_ms);
   OutputReader in(bytes);
-  Out kind;
-  Bytes payload;
-  while (in.next(kind, payload)) {
-    OutputReader r(payload);
-    switch (kind) {
-      case Out::frame: frames.push_back(payload.str()); continue;
-      case Out::batch: {
-        uint32_t id = r.u32();
-        batches.emplace_back(id, r.rest().str());
-        continue;
-      }
+  for (OutputRecord r; in.next(r);) {
+    switch (r.kind) {
+      case Out::frame: frames.push_back(r.payload.str()); continue;
+      case Out::batch: batches.emplace_back(r.number, r.payload.str()); continue;
       case Out::connect: wants_connect = true; continue;
       case Out::drop: wants_drop = true; continue;
       case Out::welcome: ++welcomes; continue;
       default: break;
     }
-    Told& doc = told[r.u32()];
-    switch (kind) {
-      case Out::status: doc.status = static_cast<DocStatus>(r.u8()); break;
-      case Out::patch: r.u32(), doc.patches.push_back(r.rest().str()); break;
+    Told& doc = told[r.doc];
+    switch (r.kind) {
+      case Out::status: doc.status = static_cast<DocStatus>(r.number); break;
+      case Out::patch: doc.patches.push_back(r.payload.str()); break;
       case Out::reset: ++doc.resets; break;
       case Out::progress: {
-        auto stage = static_cast<Stage>(r.u8());
-        uint64_t seq = r.u64();
-        (stage == Stage::saved ? doc.saved : stage == Stage::sent ? doc.sent : doc.durable) = seq;
+        auto stage = static_cast<Stage>(r.number);
+        (stage == Stage::saved ? doc.saved : stage == Stage::sent ? doc.sent : doc.durable) = r.a;
         break;
       }
       case Out::rejected: {
         Rejection rejection;
-        rejection.seq = r.u64();
-        rejection.count = r.u32();
-        rejection.code = r.u32();
-        rejection.message = r.rest().str();
+        rejection.seq = r.a;
+        rejection.count = static_cast<uint32_t>(r.b);
+        rejection.code = r.number;
+        rejection.message = r.payload.str();
         doc.rejected.push_back(rejection);
         break;
       }
       case Out::presence: {
-        uint64_t id = r.u64();
-        r.raw(r.u16());
-        std::string data = r.rest().str();
+        uint64_t id = r.number | r.a << 32;
+        std::string data = r.after(r.b).str();
         if (data.empty()) {
           doc.presence.erase(id);
         } else {
@@ -429,17 +420,16 @@ void ClientModel::drain(uint64_t now_ms) {
         }
         break;
       }
-      case Out::history_lost: ++doc.history_lost, r.u64(), doc.lost_at = r.u64(); break;
+      case Out::history_lost: ++doc.history_lost, doc.lost_at = r.b; break;
       case Out::error: {
-        r.u32();
-        fatal = fatal || r.u8() != 0;
-        errors.push_back(r.rest().str());
+        fatal = fatal || r.a != 0;
+        errors.push_back(r.payload.str());
         break;
       }
       default: break;
     }
-    if (!r.ok()) throw std::runtime_error("model: a malformed output record");
   }
+  if (!in.ok()) throw std::runtime_error("model: a malformed output record");
 }
 
 bool ClientModel::store_one(uint64_t now_ms) {

@@ -142,14 +142,13 @@ struct Client::Core {
   // only made after `stored`, so nothing overtakes.
   void carry_out(Bytes bytes) {
     OutputReader reader(bytes);
-    Out kind;
-    Bytes payload;
-    while (reader.next(kind, payload)) {
-      if (kind == Out::batch) unstored.push_back(payload.str());
+    OutputRecord record;
+    while (reader.next(record)) {
+      if (record.kind == Out::batch) unstored.emplace_back(record.number, record.payload.str());
     }
     store_batches();
     OutputReader again(bytes);
-    while (again.next(kind, payload)) event(kind, payload);
+    while (again.next(record)) event(record);
   }
 
   // What could not be stored is kept and tried again: the engine sends nothing of it before.
@@ -158,10 +157,9 @@ struct Client::Core {
     uint32_t last = 0;
     try {
       store->begin();
-      for (const std::string& payload : unstored) {
-        OutputReader batch{Bytes(payload)};
-        last = batch.u32();
-        store->apply(batch.rest());
+      for (const auto& [id, operations] : unstored) {
+        last = id;
+        store->apply(Bytes(operations));
       }
       store->commit();
     } catch (const std::exception& error) {
@@ -176,70 +174,51 @@ struct Client::Core {
     engine.stored(last, now_ms());
   }
 
-  void event(Out kind, Bytes payload) {
-    OutputReader in(payload);
-    switch (kind) {
-      case Out::frame: transport.send(payload); break;
+  void event(const OutputRecord& r) {
+    switch (r.kind) {
+      case Out::frame: transport.send(r.payload); break;
       case Out::connect: transport.connect(config.url); break;
       case Out::drop: transport.close(); break;
-      case Out::status: {
-        DocHandle doc = in.u32();
-        if (listener.status) listener.status(doc, static_cast<DocStatus>(in.u8()));
+      case Out::status:
+        if (listener.status) listener.status(r.doc, static_cast<DocStatus>(r.number));
         break;
-      }
       case Out::patch: {
-        DocHandle doc = in.u32();
-        FieldHandle field = in.u32();
         std::pair<std::string, std::string> name;
         {
           std::lock_guard lock(mutex);
-          name = names[key(doc, field)];
+          name = names[key(r.doc, r.number)];
         }
-        if (listener.patch) listener.patch(doc, Bytes(name.first), Bytes(name.second), in.rest());
+        if (listener.patch) listener.patch(r.doc, Bytes(name.first), Bytes(name.second), r.payload);
         break;
       }
       case Out::field: {
-        DocHandle doc = in.u32();
-        FieldHandle field = in.u32();
-        Bytes name = in.raw(in.u16());
         std::lock_guard lock(mutex);
-        names[key(doc, field)] = {name.str(), in.rest().str()};
+        names[key(r.doc, r.number)] = {r.first(r.a).str(), r.after(r.a).str()};
         break;
       }
       case Out::reset:
-        if (listener.reset) listener.reset(in.u32());
+        if (listener.reset) listener.reset(r.doc);
         break;
       case Out::progress: {
-        DocHandle doc = in.u32();
-        Stage stage = static_cast<Stage>(in.u8());
-        uint64_t seq = in.u64();
+        Stage stage = static_cast<Stage>(r.number);
         if (stage == Stage::saved) {
           std::lock_guard lock(mutex);
-          saved_seq[doc] = seq;
+          saved_seq[r.doc] = r.a;
         }
-        if (listener.progress) listener.progress(doc, stage, seq);
+        if (listener.progress) listener.progress(r.doc, stage, r.a);
         break;
       }
       case Out::rejected: {
-        DocHandle doc = in.u32();
-        uint64_t seq = in.u64();
-        in.u32();
-        sk_status code = static_cast<sk_status>(in.u32());
-        if (listener.rejected) listener.rejected(doc, seq, code, in.rest().str());
+        sk_status code = static_cast<sk_status>(r.number);
+        if (listener.rejected) listener.rejected(r.doc, r.a, code, r.payload.str());
         break;
       }
-      case Out::presence: {
-        DocHandle doc = in.u32();
-        uint64_t who = in.u64();
-        in.raw(in.u16());
-        if (listener.presence) listener.presence(doc, who, in.rest());
+      case Out::presence:
+        if (listener.presence) listener.presence(r.doc, r.number | r.a << 32, r.after(r.b));
         break;
-      }
       case Out::error: {
-        DocHandle doc = in.u32();
-        sk_status code = static_cast<sk_status>(in.u32());
-        in.u8();
-        if (listener.error) listener.error(doc, code, in.rest().str());
+        sk_status code = static_cast<sk_status>(r.number);
+        if (listener.error) listener.error(r.doc, code, r.payload.str());
         break;
       }
       default: break;
@@ -272,7 +251,8 @@ struct Client::Core {
   std::unordered_map<uint64_t, std::pair<std::string, std::string>> names;
   std::unordered_map<DocHandle, uint64_t> saved_seq;
   std::vector<DocHandle> documents;    // open ones
-  std::vector<std::string> unstored;   // batches that the store has not taken yet
+  // Batches that the store has not taken yet: id, operations.
+  std::vector<std::pair<uint32_t, std::string>> unstored;
   uint64_t retry_ms = Engine::kNever;  // when to offer them again
   Buffer output;
   bool posted = false;

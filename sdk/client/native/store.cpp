@@ -97,6 +97,7 @@ void ClientStore::rollback() {
 void ClientStore::apply(Bytes operations) {
   OutputReader reader(operations);
   StoreOperation operation;
+  std::string last;
   while (reader.next(operation)) {
     switch (operation.op) {
       case StoreOp::put_snapshot: {
@@ -118,7 +119,8 @@ void ClientStore::apply(Bytes operations) {
         break;
       case StoreOp::erase_range:
         bind(range_, 1, operation.key);
-        bind(range_, 2, operation.value);
+        last = operation.last_key();
+        bind(range_, 2, Bytes(last));
         step(range_);
         break;
     }

@@ -1,6 +1,6 @@
 // A document: the map at its root, and how far its changes have come.
 
-import { decoder, type Json, type Reader } from './codec.js';
+import { decoder, type Json } from './codec.js';
 import { now, type Core } from './core.js';
 import { fail, statusError, type SyncKitError } from './errors.js';
 import { emitter, type Emitter, type Unsubscribe } from './events.js';
@@ -11,7 +11,7 @@ import {
   type MapChange,
   type Origin,
 } from './field.js';
-import type { BaseKit } from './kit.js';
+import type { Act, BaseKit } from './kit.js';
 
 /** `denied`: the host refuses to let this client read the document. */
 export type Status = 'offline' | 'connecting' | 'syncing' | 'synced' | 'denied';
@@ -106,7 +106,7 @@ export interface BaseDocument<T extends object = Record<string, Json>>
   /** @internal */ readonly kit_: BaseKit<any>;
   /** @internal */ readonly handle_: number;
   /** What output records of the document do, by their kind. @internal */
-  readonly records_: Record<number, (r: Reader) => void>;
+  readonly records_: Record<number, Act>;
   /** Throws when it is closed. @internal */
   open_(): void;
   /** The engine, for what needs a document that is open and read. @internal */
@@ -210,26 +210,23 @@ export const createDocument = (kit: BaseKit<any>, id: string): BaseDocument<any>
       return isClosed() || (readable && (!pending || (seq && durable >= seq)));
     },
     records_: {
-      19(r) {
-        const field = byHandle[r.uint(4)];
-        field?.patched_(() => r.raw(r.left), false);
+      19(_a, _b, field, patch) {
+        byHandle[field]?.patched_(() => patch, false);
       },
       21() {
         if (readable) kit.afterwards_(changed);
       },
-      22(r) {
-        const state = states[r.byte() - 1]!;
-        const seq = r.uint(8);
+      22(seq, _b, stage) {
+        const state = states[stage - 1]!;
         if (state == 'durable') durable = seq;
         tell('change', { document: id, state, seq });
       },
-      23(r) {
-        const seq = r.uint(8);
+      23(seq, count, code, text) {
         tell('rejected', {
           document: id,
           seq,
-          count: r.uint(4),
-          error: statusError(r.uint(4), r.text(r.left)),
+          count,
+          error: statusError(code, decoder.decode(text)),
           discard() {
             // As (low, high): what is above 32 bits is cut off on the way.
             core.sk_discard?.(handle, seq, seq / 2 ** 32, now());
@@ -237,8 +234,8 @@ export const createDocument = (kit: BaseKit<any>, id: string): BaseDocument<any>
           },
         });
       },
-      25(r) {
-        tell('permission', (document.permission = permissions[r.byte()]!));
+      25(_a, _b, level) {
+        tell('permission', (document.permission = permissions[level]!));
       },
     },
   } satisfies Omit<BaseDocument, MapMethods> as any;

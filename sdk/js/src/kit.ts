@@ -3,7 +3,7 @@
 // The engine (core.wasm) decides; this file carries out what it decides: frames to the WebSocket,
 // events to listeners. Edits of one tick become one transaction in a microtask.
 
-import { Reader } from './codec.js';
+import { decoder, Reader } from './codec.js';
 import { createConnection } from './connection.js';
 import { now, type Core, type WasmSource } from './core.js';
 import type { BaseDocument, ChangeEvent, RejectedEvent, Status } from './document.js';
@@ -65,6 +65,13 @@ const maxTimerMs = 0x7fff_ffff;
 
 const statuses = ['offline', 'connecting', 'syncing', 'synced', 'denied'] as const;
 
+/**
+ * Carries out an output record, by what it holds (EXPORTS.md): two numbers of 64 bits, one of 32,
+ * bytes.
+ * @internal
+ */
+export type Act = (a: number, b: number, number: number, bytes: Uint8Array) => unknown;
+
 /** What the kits of all entries have in common; opened by `SyncKit.open`. */
 export interface BaseKit<D extends BaseDocument<any> = BaseDocument<any>>
   extends Emitter<KitEvents> {
@@ -100,7 +107,7 @@ export interface BaseKit<D extends BaseDocument<any> = BaseDocument<any>>
   /** @internal */ readonly core_: Core;
   /** @internal */ closed_?: boolean;
   /** What output records do that are about no document, by their kind. @internal */
-  readonly own_: Record<number, (r: Reader) => unknown>;
+  readonly own_: Record<number, Act>;
   /** Gives the engine what is stored of a document. @internal */
   fill_?: (document: BaseDocument<any>) => Promise<void>;
   /** What makes fields of types that plugins bring. @internal */
@@ -127,7 +134,7 @@ export interface BaseKit<D extends BaseDocument<any> = BaseDocument<any>>
 const createLoop = (
   core: Core,
   kit: () => BaseKit,
-  record: (kind: number, r: Reader) => void,
+  record: (kind: number, doc: number, ...rest: Parameters<Act>) => void,
 ): Pick<BaseKit, 'touch_' | 'commit_' | 'drain_' | 'afterwards_' | 'notify_' | 'wait_'> => {
   const notes: (() => void)[] = [];
   const later: (() => void)[] = [];
@@ -160,10 +167,10 @@ const createLoop = (
         while (core.sk_drain(now())) {
           // A copy: what follows calls the engine.
           for (const r = new Reader(core.data_().slice()); r.left; ) {
-            const kind = r.byte();
-            const payload = new Reader(r.raw(r.uint(4)));
+            const kind = r.uint(4);
+            const rest = [r.uint(4), r.uint(8), r.uint(8), r.uint(4), r.raw(r.uint(4))] as const;
             try {
-              record(kind, payload);
+              record(kind, ...rest);
             } catch (error) {
               kit().report_(error, `output record ${kind}`);
             }
@@ -250,18 +257,15 @@ export const createKit = <D extends BaseDocument<any>>(
   const loop = createLoop(
     core,
     () => kit,
-    (kind, r) => {
-      const act = kit.own_[kind];
-      if (act) return void act(r);
-      const target = targets[r.uint(4)];
-      if (!target) return;
-      if (kind == 18) {
-        const status = (target.status = statuses[r.byte()]!);
+    (kind, doc, acknowledged, atHost, number, bytes) => {
+      const target = targets[doc];
+      if (target && kind == 18) {
+        const status = (target.status = statuses[number]!);
         loop.notify_(() => target.emit_('status', status));
-      } else if (kind == 26) {
-        const event = { document: target.id, acknowledged: r.uint(8), atHost: r.uint(8) };
+      } else if (target && kind == 26) {
+        const event = { document: target.id, acknowledged, atHost };
         loop.notify_(() => kit.emit_('history-lost', event));
-      } else target.records_?.[kind]?.(r);
+      } else (kit.own_[kind] ?? target?.records_?.[kind])?.(acknowledged, atHost, number, bytes);
     },
   );
   const [connect, gone, send] = createConnection(core, options, loop.drain_, report);
@@ -285,16 +289,12 @@ export const createKit = <D extends BaseDocument<any>>(
     fill_: fill!,
     report_: report,
     own_: {
-      1: (r) => send(r.raw(r.left)),
+      1: (_a, _b, _n, bytes) => send(bytes),
       16: connect,
       17: gone,
-      27(r) {
-        r.uint(4);
-        const code = r.uint(4);
-        r.byte();
-        report(statusError(code, r.text(r.left)));
+      27(_a, _b, code, text) {
+        report(statusError(code, decoder.decode(text)));
       },
-      28() {}, // its clock: the engine follows it
     },
     document(id) {
       open();

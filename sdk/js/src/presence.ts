@@ -1,7 +1,8 @@
 // Presence: who else has a document open.
 
-import { hex, type Json, type Reader } from './codec.js';
+import { hex64, Reader, type Json } from './codec.js';
 import { each, listen, type Unsubscribe } from './events.js';
+import type { Act } from './kit.js';
 
 /** Somebody else who has the document open. */
 export interface Peer<State = Json> {
@@ -26,15 +27,16 @@ export interface Presence<State = Json> {
 export const createPresence = (
   set: (state: unknown) => void,
   notify: (call: () => void) => void,
-): [Presence, (r: Reader) => void] => {
+): [Presence, Act] => {
   const peers = new Map<string, Peer>();
   let list: readonly Peer[] = [];
   const subscribers = new Set<(peers: readonly Peer[]) => void>();
   return [
     { get: () => list, set, subscribe: (fn) => listen(subscribers, fn) },
-    (r) => {
-      const replica = hex(r);
-      const principal = r.text(r.uint(2));
+    (high, principalLength, low, bytes) => {
+      const replica = hex64(low, high);
+      const r = new Reader(bytes);
+      const principal = r.text(principalLength);
       if (r.left) peers.set(replica, { replica, principal, state: JSON.parse(r.text(r.left)) });
       else peers.delete(replica);
       list = [...peers.values()];

@@ -140,17 +140,21 @@ const createStored = <D extends BaseDocument<any>>(
   kit.custom_ = options.types?.[0]?.field_;
   const { close } = kit;
   kit.own_[28] = adopt;
-  kit.own_[2] = (r) => {
-    issued = r.uint(4);
-    while (r.left) {
+  kit.own_[2] = (_a, _b, id, bytes) => {
+    issued = id;
+    for (const r = new Reader(bytes); r.left; ) {
       const op = opNames[r.byte()]!;
-      const key = r.raw(r.uint(2));
+      const keyLength = r.uint(3);
+      const valueLength = r.uint(4);
+      const key = r.raw(keyLength);
+      const value = r.raw(valueLength).slice();
       queue.push({
         op,
         key,
+        // The last key of a range: `key` with another end.
         ...(op == 'delete-range'
-          ? { last: r.raw(r.uint(2)) }
-          : op != 'delete' && { value: r.raw(r.uint(4)).slice() }),
+          ? { last: Uint8Array.of(...key.slice(0, -valueLength), ...value) }
+          : op != 'delete' && { value }),
       } as StoreOp);
     }
     pumping ??= pump();
