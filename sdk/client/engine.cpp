@@ -190,12 +190,17 @@ Status Engine::mutate(DocHandle handle, FieldHandle field, Bytes intent, uint64_
   patch_.clear();
   LocalPatch sink(patch_);
   size_t start = doc->deltas.len;
-  SK_TRY(doc->document->mutate(name.name(), name.type(), {replica_, doc->next_seq(), hlc}, intent,
-                               doc->deltas, out.count, &sink));
+  Stamp stamp{replica_, doc->next_seq(), hlc};
+  if (kWatchesEdits && watch_) {
+    watch_->before(handle, field, stamp, intent, doc->changes.empty(), now_ms);
+  }
+  SK_TRY(doc->document->mutate(name.name(), name.type(), stamp, intent, doc->deltas, out.count,
+                               &sink));
   if (out.count) {
     doc->open_hlc = hlc;
     doc->changes.push_back({field, out.count, start, doc->deltas.len - start});
     doc->open_count += out.count;
+    if (kWatchesEdits && watch_) watch_->after(handle, field);
   }
   out.patch = patch_;
   out.last_seq = doc->next_seq() - 1;
@@ -382,6 +387,13 @@ Status Engine::view(DocHandle handle, FieldHandle field, Buffer& json) const {
   }
   const FieldName& name = doc->fields[field - 1];
   return doc->document->view(name.name(), name.type(), json);
+}
+
+Instance Engine::instance(DocHandle handle, FieldHandle field) const {
+  Doc* doc = ready(handle);
+  if (!doc || field == 0 || field > doc->fields.size()) return {};
+  const FieldName& name = doc->fields[field - 1];
+  return {registry_.find(name.type()), doc->document->instance(name.name(), name.type())};
 }
 
 Status Engine::view_all(DocHandle handle, Buffer& json) const {

@@ -53,6 +53,13 @@ enum RecordKind : uint8_t {
   kDeadRecord = 5
 };
 
+// Whether somebody can watch local edits.
+#if defined(SYNCKIT_CLIENT_ONLY) && !defined(SYNCKIT_FULL)
+inline constexpr bool kWatchesEdits = false;
+#else
+inline constexpr bool kWatchesEdits = true;
+#endif
+
 struct EngineLimits {
   uint32_t max_documents = 1024;
   uint32_t max_pending_transactions = 100'000;  // per document, not acknowledged
@@ -88,6 +95,24 @@ struct Edit {
   Bytes patch;
   uint32_t count = 0;      // dots used; 0: the intent had no effect
   uint64_t last_seq = 0;  // of the document's own changes so far
+};
+
+// A field's type and instance; `doc` is nullptr until the field's first edit.
+struct Instance {
+  const sk_crdt_v1* type = nullptr;  // nullptr for a field that is not open
+  void* doc = nullptr;
+};
+
+// Told of every local edit: what undo needs.
+class EditWatch {
+ public:
+  // The edit is not made yet, and may still fail. `first`: it begins a transaction.
+  virtual void before(DocHandle doc, FieldHandle field, const Stamp& stamp, Bytes intent,
+                      bool first, uint64_t now_ms) = 0;
+  virtual void after(DocHandle doc, FieldHandle field) = 0;  // it was made, and took dots
+
+ protected:
+  ~EditWatch() = default;
 };
 
 class Engine {
@@ -132,9 +157,18 @@ class Engine {
   Status commit(DocHandle doc, uint64_t now_ms);
   void commit_all(uint64_t now_ms);
 
+  // Nobody, or one for all documents, which must outlive its use.
+  void watch(EditWatch* watch) { watch_ = watch; }
+  // Puts out a patch of a local edit as if it were somebody else's: for edits that no caller asks
+  // the patch of, such as those of an undo.
+  void show(DocHandle doc, FieldHandle field, Bytes patch) {
+    if (!patch.empty()) tell(Out::patch, doc, field, patch);
+  }
+
   // ---- reading -----------------------------------------------------------------------------
   Status view(DocHandle doc, FieldHandle field, Buffer& json) const;
   Status view_all(DocHandle doc, Buffer& json) const;
+  Instance instance(DocHandle doc, FieldHandle field) const;
   Status digest(DocHandle doc, uint64_t& out) const;
   Status snapshot(DocHandle doc, Buffer& out) const;  // wire.proto Snapshot, own pending included
   Status version(DocHandle doc, VersionVector& out) const;
@@ -273,6 +307,7 @@ class Engine {
 
   const Registry& registry_;
   EngineLimits limits_;
+  EditWatch* watch_ = nullptr;
   uint64_t replica_ = 0, random_ = 0;
   bool persistent_ = true;
   ByteVec client_;

@@ -1,16 +1,16 @@
 #!/bin/sh
-# Builds core.wasm (four types), core-plugins.wasm (and types from other modules), core-lite.wasm
-# (the map), replica.wasm (documents without the engine, for speed instead of size) and both sides
+# Builds core.wasm (four types), core-full.wasm (and types from other modules, anchors and undo),
+# core-lite.wasm (the map), replica.wasm (documents without the engine, for speed instead of size) and both sides
 # of unpack.c into OUTDIR.
 #
-#   sdk/wasm/build.sh OUTDIR [core|plugins|lite|replica|pack|all]
+#   sdk/wasm/build.sh OUTDIR [core|full|lite|replica|pack|all]
 #
 # Needs emcc (3.1.6 or newer). The modules have no JavaScript glue: sdk/js instantiates them. The
 # allocator is alloc.c, which grows memory by itself, so nothing is imported from emscripten.
 set -eu
 
 if [ $# -lt 1 ]; then
-  echo "usage: $0 OUTDIR [core|plugins|lite|replica|pack|all]" >&2
+  echo "usage: $0 OUTDIR [core|full|lite|replica|pack|all]" >&2
   exit 64
 fi
 here=$(cd "$(dirname "$0")" && pwd)
@@ -103,22 +103,27 @@ lite() (
   mv "$work/core-lite.wasm" "$out/core-lite.wasm"
 )
 
-# core NAME [external]: with `external`, types from other modules as well.
+# core NAME [full]: with `full`, the types have all that they can (crdt.hpp leaves out of a client
+# what it does not need), and there may be types from other modules.
 core() (
-  work=$work/$1 flags="$flags -DSYNCKIT_CLIENT_ONLY"
+  work=$work/$1 type_flags=$flags flags="$flags -DSYNCKIT_CLIENT_ONLY"
   mkdir "$work"
-  [ $# = 1 ] || flags="$flags -DSYNCKIT_EXTERNAL"
+  if [ $# = 1 ]; then type_flags=$flags; else flags="$flags -DSYNCKIT_FULL"; fi
   base $engine
-  for name in lww text set counter; do type $name; done
   compile "$level" exports "$here/exports.cpp"
-  [ $# = 1 ] || compile "$level" external "$here/external.cpp"
+  if [ $# != 1 ]; then
+    compile "$level" external "$here/external.cpp"
+    compile "$level" full "$here/full.cpp"
+  fi
+  flags=$type_flags
+  for name in lww text set counter; do type $name; done
   emcc $level $link "$work"/*.o -o "$work/$1.wasm"
   mv "$work/$1.wasm" "$out/$1.wasm"
 )
 
 case $what in lite | all) lite ;; esac
 case $what in core | all) core core ;; esac
-case $what in plugins | all) core core-plugins external ;; esac
+case $what in full | all) core core-full full ;; esac
 
 # The addresses are those of unpack.c: behind the 256 KiB of a module and 8 MiB of probabilities.
 packer() {

@@ -12,12 +12,12 @@
 #include <synckit/crdt.hpp>
 
 #undef SYNCKIT_CRDT_PLUGIN
-#if defined(SYNCKIT_CLIENT_ONLY)
+#if defined(SYNCKIT_CLIENT_ONLY)  // types.hpp has the signature
 #define SYNCKIT_CRDT_PLUGIN(Class, plugin_id, plugin_version)     \
-  extern "C" const sk_crdt_v1* SYNCKIT_TYPE_SYMBOL(void) {        \
+  extern "C" const void* SYNCKIT_TYPE_SYMBOL(uint32_t) {          \
     return Class::crdt_interface();                               \
   }
-#else  // replica.wasm has anchors (1) and undo (2), too; nullptr where the type has not
+#else
 #define SYNCKIT_CRDT_PLUGIN(Class, plugin_id, plugin_version)     \
   extern "C" const void* SYNCKIT_TYPE_SYMBOL(uint32_t which) {    \
     if (which == 0) return Class::crdt_interface();               \

@@ -6,20 +6,9 @@
 //
 // Invariants: scratch and result hold still until the next sk_* call; memory may grow in any call,
 // so that views over it are to be renewed when memory.buffer changed.
-#include <client/engine.hpp>
-
+#include "core.hpp"
 #include "external.hpp"
-
-#define SK_WASM(name) extern "C" __attribute__((export_name(#name), used)) auto name
-
-extern "C" {
-const sk_crdt_v1* synckit_type_lww(void);
-#if !defined(SYNCKIT_LITE)
-const sk_crdt_v1* synckit_type_text(void);
-const sk_crdt_v1* synckit_type_set(void);
-const sk_crdt_v1* synckit_type_counter(void);
-#endif
-}
+#include "types.hpp"
 
 namespace synckit {
 namespace {
@@ -39,13 +28,16 @@ static_assert(sizeof(Result) == 48);
 Result result;
 constinit Registry registry;
 constinit Engine instance(registry);
-Engine* const engine = &instance;
 constinit Buffer scratch, output;
 
 uint32_t address(const void* pointer) {
   return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(pointer));
 }
 uint64_t u64(uint32_t lo, uint32_t hi) { return lo | static_cast<uint64_t>(hi) << 32; }
+}  // namespace
+
+namespace core {
+
 uint64_t ms(double now) { return now > 0 ? static_cast<uint64_t>(now) : 0; }
 Bytes input(uint32_t at, uint32_t len) {
   return at <= scratch.cap && len <= scratch.cap - at ? Bytes{scratch.data + at, len} : Bytes{};
@@ -66,7 +58,13 @@ int32_t done(Status status) {
   }
   return status.code();
 }
-}  // namespace
+Engine* const engine = &instance;
+Buffer& cleared_output() { return output.clear(), output; }
+void count(uint32_t dots) { result.count = dots; }
+
+}  // namespace core
+
+using namespace core;
 
 // ---- memory and the engine ------------------------------------------------------------------
 
@@ -93,13 +91,13 @@ SK_WASM(sk_init)
            synckit_type_text, synckit_type_set, synckit_type_counter,
 #endif
        }) {
-    registry.add_builtin(type());
+    registry.add_builtin(static_cast<const sk_crdt_v1*>(type(0)));
   }
   engine->start(config);
   return done({});
 }
 
-#if defined(SYNCKIT_EXTERNAL)
+#if defined(SYNCKIT_FULL)
 SK_WASM(sk_register)
 (uint32_t index, uint32_t type_len, uint32_t format, uint32_t min_format)->int32_t {
   const sk_crdt_v1* table = nullptr;
@@ -122,7 +120,11 @@ SK_WASM(sk_load)(uint32_t doc, uint32_t key_len, uint32_t value_len, double now)
 #endif
 SK_WASM(sk_loaded)(uint32_t doc, double now)->int32_t { return done(engine->loaded(doc, ms(now))); }
 SK_WASM(sk_close)(uint32_t doc, uint32_t force, double now)->int32_t {
-  return done(engine->close(doc, force != 0, ms(now)));
+  Status status = engine->close(doc, force != 0, ms(now));
+#if defined(SYNCKIT_FULL)
+  if (status.ok()) forget_history(doc);
+#endif
+  return done(status);
 }
 
 // ---- edits ------------------------------------------------------------------------------------

@@ -5,12 +5,7 @@
 
 #include <synckit/crdt.hpp>
 
-extern "C" {  // builtin.hpp: 0 its sk_crdt_v1, 1 its anchors, 2 its undo; nullptr without
-const void* synckit_type_lww(uint32_t which);
-const void* synckit_type_text(uint32_t which);
-const void* synckit_type_set(uint32_t which);
-const void* synckit_type_counter(uint32_t which);
-}
+#include "types.hpp"
 
 namespace synckit {
 

@@ -1,6 +1,7 @@
 // Anchors and undo in replica.wasm: calls of the optional interfaces of the types.
 //
 // Threads: one.
+#include "abilities.hpp"
 #include "history.hpp"
 #include "replica.hpp"
 
@@ -9,36 +10,8 @@
 namespace synckit {
 namespace {
 
-// ---- the optional interfaces --------------------------------------------------------------------
-
-struct Abilities {
-  const sk_crdt_v1* type;
-  const sk_crdt_anchor_v1* anchors;
-  const sk_crdt_undo_v1* undo;
-  void* empty;  // stands for a field that does not exist yet; never edited
-};
-
-Abilities& abilities(const Field& field) {
-  static Abilities all[4];
-  Abilities* at = all;
-  for (auto table : {synckit_type_lww, synckit_type_text, synckit_type_set, synckit_type_counter}) {
-    if (!at->type) {
-      *at = {static_cast<const sk_crdt_v1*>(table(0)),
-             static_cast<const sk_crdt_anchor_v1*>(table(1)),
-             static_cast<const sk_crdt_undo_v1*>(table(2)), nullptr};
-    }
-    if (at->type == replica::type(field)) break;
-    ++at;
-  }
-  return *at;
-}
-
-void* instance_or_empty(Field& field) {
-  if (void* instance = replica::instance(field)) return instance;
-  Abilities& type = abilities(field);
-  if (!type.empty && type.type->create(&type.empty, nullptr) != SK_OK) out_of_memory();
-  return type.empty;
-}
+Abilities& abilities_of(const Field& field) { return *abilities(replica::type(field)); }
+void* instance(Field& field) { return abilities_of(field).instance(replica::instance(field)); }
 
 // The fields of a history are addresses here.
 uint32_t number(const Field& field) {
@@ -48,7 +21,7 @@ uint32_t number(const Field& field) {
 // Carries out the intents that undo one edit; how many dots they took.
 int32_t revert(Field& field, Bytes token) {
   Buffer intents;
-  sk_status code = abilities(field).undo->revert(instance_or_empty(field), token.data, token.len,
+  sk_status code = abilities_of(field).undo->revert(instance(field), token.data, token.len,
                                                  &intents, replica::last_error());
   if (code != SK_OK) return replica::fail(code);
   int32_t sum = 0;
@@ -66,7 +39,7 @@ void forget(History* history) { delete history; }
 
 int32_t capture(History& history, Field& field, const Stamp& stamp, Bytes intent) {
   sk_status code =
-      abilities(field).undo->capture(instance_or_empty(field), &stamp, intent.data, intent.len,
+      abilities_of(field).undo->capture(instance(field), &stamp, intent.data, intent.len,
                                      &history.token(), replica::last_error());
   return code == SK_OK ? 0 : replica::fail(code);
 }
@@ -79,7 +52,7 @@ void record(History& history, Field& field) { history.record(number(field)); }
 SK_WASM(sk_text_anchor)(Field* field, uint32_t position, uint32_t side)->int32_t {
   static Buffer anchor;
   anchor.clear();
-  sk_status code = abilities(*field).anchors->make(instance_or_empty(*field), position,
+  sk_status code = abilities_of(*field).anchors->make(instance(*field), position,
                                                    SK_UNIT_UTF16, side, &anchor,
                                                    replica::last_error());
   return code == SK_OK ? replica::answer(anchor) : replica::fail(code);
@@ -89,8 +62,8 @@ SK_WASM(sk_text_anchor)(Field* field, uint32_t position, uint32_t side)->int32_t
 SK_WASM(sk_text_position)(Field* field, uint32_t len)->int32_t {
   uint64_t position = 0;
   uint32_t deleted = 0;
-  sk_status code = abilities(*field).anchors->resolve(
-      instance_or_empty(*field), replica::input(), len, SK_UNIT_UTF16, &position, &deleted,
+  sk_status code = abilities_of(*field).anchors->resolve(
+      instance(*field), replica::input(), len, SK_UNIT_UTF16, &position, &deleted,
       replica::last_error());
   if (code != SK_OK) return replica::fail(code);
   return replica::answer(static_cast<uint32_t>(position), deleted);

@@ -9,6 +9,7 @@ import test from 'node:test';
 import { binary, Host, load, scratch, until } from './support.mjs';
 
 const { MemoryStorage, SyncKit } = await load('node.js');
+const { fullWasm, undoManager } = await load('full.js');
 
 const start = async (t) => {
   const folder = scratch(t);
@@ -142,4 +143,40 @@ test('a bad token is an error; a function gives the next one a chance', async (t
   doc.set('a', 1);
   await kit.flush({ timeout: 15_000 });
   assert.ok(asked >= 2);
+});
+
+test('what was refused has no effect when it is undone', async (t) => {
+  const { host, token } = await start(t);
+  const a = await open(t, host, token('ann', { '*': 'write' }));
+  let permission = 'write';
+  const give = () => token('bob', { d: permission });
+  const b = await open(t, host, give, { wasm: fullWasm });
+  const text = b.doc.text('t');
+  const history = undoManager(b.doc, { groupMs: 0 });
+  text.insert(0, 'kept');
+  await b.kit.flush({ timeout: 10_000 });
+  b.kit.goOffline();
+  text.insert(4, ' and lost');
+  await b.kit.saved();
+  assert.equal(history.undoable, 2);
+  permission = 'read';
+  b.kit.goOnline();
+  await until(() => b.kit.events.rejected.length === 1, 'the refusal is told');
+  await until(() => `${text}` === 'kept', 'it is undone here');
+  assert.throws(
+    () => history.undo(),
+    (error) => error.code === 'denied',
+  );
+  b.kit.goOffline();
+  permission = 'write';
+  b.kit.goOnline();
+  await until(() => b.doc.permission === 'write', 'the right to write');
+  assert.equal(history.undo(), true, 'the step that is there');
+  assert.equal(`${text}`, '');
+  assert.equal(history.undo(), false);
+  await b.kit.flush({ timeout: 10_000 });
+  await until(() => `${a.doc.text('t')}` === '', 'the others see it');
+  assert.equal(history.redo(), true);
+  await b.kit.flush({ timeout: 10_000 });
+  await until(() => `${a.doc.text('t')}` === 'kept', 'and back');
 });

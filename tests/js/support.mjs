@@ -23,9 +23,9 @@ const fc = need('fast-check');
 export { fc };
 
 /** Checks a property; SEED and RUNS in the environment repeat or lengthen a run. */
-export const check = (property) => {
+export const check = (property, runs = 300) => {
   const seed = process.env.SEED ? Number(process.env.SEED) : undefined;
-  const numRuns = Number(process.env.RUNS ?? 300);
+  const numRuns = Number(process.env.RUNS ?? runs);
   return fc.assert(property, { ...(seed !== undefined && { seed }), numRuns });
 };
 

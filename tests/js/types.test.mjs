@@ -9,6 +9,7 @@ import { need, scratch, sdk } from './support.mjs';
 
 const program = `
 import { MemoryStorage, SyncKit, SyncKitError, moveCaret, type Document, type TextOp, type KitOptions } from 'synckit';
+import { fullWasm, makeAnchor, resolveAnchor, undoManager, type UndoManager } from 'synckit/full';
 import { SyncKit as Lite } from 'synckit/lite';
 import { SyncKit as Node, FileStorage } from 'synckit/node';
 import { useValue, useStatus } from 'synckit/react';
@@ -32,6 +33,10 @@ tags.add('a');
 export const values: readonly string[] = tags.values();
 doc.counter('c').increment(2n);
 doc.onChange(({ state, seq }) => void [state === 'durable', seq + 1]);
+const history: UndoManager = undoManager(doc, { depth: 9 });
+export const more: boolean = history.undo() && history.redoable > 0;
+export const caret: number = resolveAnchor(doc, 't', makeAnchor(doc, 't', 0, 'right')).position;
+await SyncKit.open({ wasm: fullWasm });
 doc.presence.subscribe((peers) => void peers.map((peer) => peer.replica));
 kit.on('error', (error: SyncKitError) => void (error.code === 'limit'));
 await kit.flush({ timeout: 5 });

@@ -27,7 +27,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, `dist.new.${process.pid}`);
 process.on('exit', () => rmSync(dist, { recursive: true, force: true }));
 const wasmDir = process.env.SYNCKIT_WASM_DIR ?? join(root, '../../build/wasm');
-const cores = ['core.wasm', 'core-plugins.wasm', 'core-lite.wasm'];
+const cores = ['core.wasm', 'core-full.wasm', 'core-lite.wasm'];
 const wasmFiles = [...cores, 'replica.wasm', 'unpack.wasm', 'pack.wasm'];
 
 for (const name of wasmFiles) {
@@ -48,7 +48,7 @@ const common = {
   logLevel: 'warning',
 };
 
-const entries = ['index', 'lite', 'node', 'react', 'vue', 'svelte', 'replica', 'replica-node'];
+const entries = ['index', 'lite', 'node', 'react', 'vue', 'svelte', 'full', 'replica', 'replica-node'];
 const modules = (names, options) =>
   build({
     ...common,

@@ -45,6 +45,12 @@ interface Exports {
   sk_discard?(doc: number, low: number, high: number, now: number): number;
   sk_presence?(doc: number, length: number): number;
   sk_stored?(batch: number, now: number): void;
+  sk_anchor?(doc: number, field: number, position: number, right: number): number;
+  sk_position?(doc: number, field: number, anchor: number): number;
+  sk_history?(doc: number, depth: number, groupMs: number): void;
+  sk_history_split?(doc: number): void;
+  sk_history_steps?(doc: number, redo: number): number;
+  sk_undo?(doc: number, redo: number, now: number): number;
   sk_online(wanted: number, now: number): void;
   sk_connected(credential: number, now: number): void;
   sk_disconnected(now: number): void;
@@ -99,7 +105,7 @@ export const createCore = async (
   source: any,
   replica: string,
   persistent: 0 | 1,
-  ext?: Ext,
+  ext: Ext = () => 0, // not called without types
 ): Promise<Core> => {
   let core: Core;
   try {
@@ -113,7 +119,7 @@ export const createCore = async (
       source = await WebAssembly.compile(source);
     }
     const start = async (): Promise<any> =>
-      (await WebAssembly.instantiate(source as WebAssembly.Module, { env: { ext: ext! } })).exports;
+      (await WebAssembly.instantiate(source as WebAssembly.Module, { env: { ext } })).exports;
     let exports = await start();
     if (exports.sk_unpack) {
       // Only a wrapping (sdk/wasm/unpack.c): what it unpacks lies at address 0.

@@ -16,7 +16,7 @@ import { each, listen, type Unsubscribe } from './events.js';
 
 /** Where a change came from. */
 export interface Origin {
-  /** True for an edit through this very kit, false for everybody else's. */
+  /** True for an edit by a call on this kit; false for everybody else's, and for what undo does. */
   local: boolean;
 }
 

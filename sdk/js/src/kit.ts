@@ -30,7 +30,7 @@ export interface LiteOptions {
   url?: string;
   /** The credential, or what gives a fresh one at every connect. */
   token?: string | (() => string | Promise<string>);
-  /** Where core.wasm is (with `types`: core-plugins.wasm). Default: beside this module. */
+  /** Where core.wasm is (with `types`: core-full.wasm). Default: beside this module. */
   wasm?: WasmSource;
   /** What opens connections. Default: the platform's WebSocket. */
   WebSocket?: new (url: string) => Socket;

@@ -12,6 +12,7 @@
 import { decoder, utf8 } from './codec.js';
 import { fail, SyncKitError, wrap } from './errors.js';
 import type { Core, Ext, WasmSource } from './core.js';
+import { fullWasm } from './full.js';
 import { createField, type Field, type MakeField } from './field.js';
 
 /** Hands `bytes` back in an output slot. */
@@ -343,7 +344,7 @@ export const loadPlugin = async (source: WasmSource): Promise<PluginType> => {
     minFormat: plugin.u32(table + 12),
     host_: host,
     field_: customField,
-    wasm_: new URL('core-plugins.wasm', import.meta.url),
+    wasm_: fullWasm,
     call(core, op, self, a, aLength, b, bLength) {
       const out: ExtOut = (slot, bytes) => {
         if (!bytes.length) return; // nothing to append; a null address would look like no memory

@@ -17,7 +17,8 @@ import {
   ReplicaText,
 } from './replica-fields.js';
 import type { Runtime } from './replica-runtime.js';
-import { ReplicaUndo, type UndoOptions } from './replica-undo.js';
+import { ReplicaUndo } from './replica-undo.js';
+import type { UndoOptions } from './undo.js';
 
 /** How a replica is made. */
 export interface ReplicaOptions {

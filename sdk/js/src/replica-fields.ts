@@ -13,6 +13,7 @@ import { canonical, decoder, type Json } from './codec.js';
 import { fail } from './errors.js';
 import type { BaseReplica } from './replica-core.js';
 import { kShortText, kTextAt } from './replica-runtime.js';
+import type { AnchorPosition, AnchorSide } from './undo.js';
 
 /** Of one field; others are encoded by each edit. */
 const kMaxKnown = 4096;
@@ -29,15 +30,6 @@ interface Known {
   batch: number;
   /** What is held back; undefined: nothing. */
   held: unknown;
-}
-
-/** What an anchor sticks to: the character before its position, or the one behind it. */
-export type AnchorSide = 'left' | 'right';
-/** What an anchor resolves to. */
-export interface AnchorPosition {
-  /** In UTF-16 units. */
-  position: number;
-  deleted: boolean;
 }
 
 /** What all fields have. */

@@ -2,21 +2,10 @@
 // is when a step ends, and the calls.
 
 import type { BaseReplica } from './replica-core.js';
+import type { UndoManager } from './undo.js';
 
-/** How edits are undone. */
-export interface UndoOptions {
-  /** How many steps can be undone. The oldest go first. Default 200; and 16 MiB of what they take. */
-  depth?: number;
-  /**
-   * A step is what was edited between two commits. A batch that begins within so many milliseconds
-   * after the one before goes on with its step, so that typing is not undone letter by letter.
-   * Default 500; 0: each commit ends a step.
-   */
-  groupMs?: number;
-}
-
-/** Undo and redo; made by `replica.undoManager()`. Edits of others are never undone. */
-export class ReplicaUndo {
+/** Undo and redo; made by `replica.undoManager()`. See `UndoManager`. */
+export class ReplicaUndo implements UndoManager {
   private last_ = Date.now(); // when the latest batch began
   private batch_ = -1; // which it was
 
@@ -29,33 +18,22 @@ export class ReplicaUndo {
     this.clear();
   }
 
-  /**
-   * Undoes the latest step: deletes what it inserted, brings back what it deleted where that stood,
-   * puts back what it overwrote. What others did to it since stays. An undo is an edit like any
-   * other: `commit` has it.
-   * @returns false when there is nothing to undo
-   */
   undo(): boolean {
     return this.run_(0);
   }
-  /** Undoes the latest undo. An edit of one's own in between ends that: nothing is left to redo. */
   redo(): boolean {
     return this.run_(1);
   }
-  /** How many steps there are to undo. Some may turn out to be without effect by now. */
   get undoable(): number {
     return this.replica_.runtime_.steps_(this.replica_.handle_(), 0);
   }
-  /** How many steps there are to redo. */
   get redoable(): number {
     return this.replica_.runtime_.steps_(this.replica_.handle_(), 1);
   }
-  /** The next edit begins a step. */
   split(): void {
     this.replica_.flush_();
     this.replica_.runtime_.step_(this.replica_.handle_());
   }
-  /** Forgets all steps. */
   clear(): void {
     this.replica_.flush_(); // what is held back belongs to what is forgotten
     this.replica_.runtime_.history_(this.replica_.handle_(), this.depth_);

@@ -34,7 +34,6 @@ export {
   ReplicaMap,
   ReplicaSet,
   ReplicaText,
-  type AnchorPosition,
-  type AnchorSide,
 } from './replica-fields.js';
-export { ReplicaUndo, type UndoOptions } from './replica-undo.js';
+export { ReplicaUndo } from './replica-undo.js';
+export type { AnchorPosition, AnchorSide, UndoManager, UndoOptions } from './undo.js';
