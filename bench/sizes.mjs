@@ -6,7 +6,7 @@
 import { markdown, thousands } from './crdt/format.mjs';
 import { lineChart } from './svg.mjs';
 
-const kBundles = ['default', 'lite', 'replica'];
+const kBundles = ['default', 'lite', 'full', 'replica'];
 
 /** [{ date, commit, default: { total, js, wasm, budget }, ... }] in the order of the file. */
 export function readSizes(jsonl) {
@@ -33,8 +33,15 @@ export function sizeSection(records) {
     record.commit ? `\`${record.commit.slice(0, 12)}\`` : '',
     ...kBundles.map((bundle) => cell(record[bundle])),
   ]);
-  const head = ['date', 'commit', 'everything', 'map alone (lite)', 'replica, built for speed'];
-  return markdown(head, rows, ['---', '---', '---:', '---:', '---:']);
+  const head = [
+    'date',
+    'commit',
+    'everything',
+    'map alone (lite)',
+    'with undo, anchors, plugins (full)',
+    'replica, built for speed',
+  ];
+  return markdown(head, rows, ['---', '---', '---:', '---:', '---:', '---:']);
 }
 
 export function sizeChart(records) {
@@ -48,7 +55,7 @@ export function sizeChart(records) {
       .map((record, i) => [i, record[bundle]?.[key]])
       .filter(([, bytes]) => bytes)
       .map(([i, bytes]) => [i, bytes / 1000]);
-  const labels = { default: 'everything', lite: 'map alone', replica: 'replica' };
+  const labels = { default: 'everything', lite: 'map alone', full: 'full', replica: 'replica' };
   const lines = [];
   kBundles.forEach((bundle, colour) => {
     const points = line(bundle, 'total');

@@ -1,6 +1,6 @@
 // Sizes of what a minimal application ships: `size.mjs [DEFAULT_BUDGET [LITE_BUDGET]]`, budgets in
 // bytes of gzip -9 (JavaScript and WASM together). Prints one JSON line for each bundle and for its
-// parts; fails when a bundle is above its budget. synckit/replica is built for speed: it has none.
+// parts; fails when a bundle is above its budget. synckit/full and synckit/replica have none.
 // Bundled by esbuild and minified by terser, which webpack takes by default; esbuild's own minifier
 // (Vite's) makes about 2 percent more of it.
 //
@@ -31,13 +31,16 @@ const budgets = {
 const entries = {
   default: ['index.js', 'core.wasm'],
   lite: ['lite.js', 'core-lite.wasm'],
+  full: ['index.js', 'core-full.wasm'],
   replica: ['replica.js', 'replica.wasm'],
 };
 
 /** Opens a kit, listens, edits a field of each type that there is, waits for the host. */
-const kitApp = (entry) => `
-  import { SyncKit } from './dist/${entry}';
-  const kit = await SyncKit.open({ url: '/sync' });
+const kitApp = (entry, full) => `
+  import { SyncKit } from './dist/${entry}';${
+    full ? `import { fullWasm, undoManager } from './dist/full.js';` : ''
+  }
+  const kit = await SyncKit.open({ url: '/sync'${full ? ', wasm: fullWasm' : ''} });
   const doc = kit.document('app');
   await doc.ready;
   doc.subscribe(() => console.log(doc.get()));
@@ -48,7 +51,7 @@ const kitApp = (entry) => `
   doc.set('tags').add('a');
   doc.counter('count').increment();`
       : ''
-  }
+  }${full ? 'undoManager(doc).undo();' : ''}
   await kit.flush();`;
 const replicaApp = (entry) => `
   import { Replica } from './dist/${entry}';
@@ -70,7 +73,7 @@ const sizes = (bytes) => ({
 /** The lines of one bundle: its parts, then the whole. */
 async function measure(name, [entry, wasm]) {
   const { outputFiles } = await build({
-    stdin: { contents: (name == 'replica' ? replicaApp : kitApp)(entry), resolveDir: root },
+    stdin: { contents: (name == 'replica' ? replicaApp : kitApp)(entry, name == 'full'), resolveDir: root },
     bundle: true,
     format: 'esm',
     target: 'es2022',
