@@ -133,6 +133,43 @@ test('the demo: a second window shares the document, and shows who is there', as
   assert.deepEqual(page.problems, []);
 });
 
+test('the demo: undo takes back own edits and leaves those of the other pane', async (t) => {
+  const host = await startHost(t);
+  const context = await (await launch(t)).newContext({ viewport: { width: 1280, height: 980 } });
+  const page = await open(context, host, 'undo');
+  const texts = (wanted) =>
+    until(
+      async () =>
+        (await value(page, '#left textarea')) === wanted &&
+        (await value(page, '#right textarea')) === wanted,
+      `both editors show ${wanted}`,
+    );
+  assert.ok(await page.locator('#left .undo').isDisabled());
+  await page.locator('#left textarea').pressSequentially('one three');
+  await texts('one three');
+  await page.$eval('#right textarea', (e) => e.setSelectionRange(4, 4));
+  await page.locator('#right textarea').pressSequentially('two ');
+  await texts('one two three');
+  await page.locator('#left .undo').click();
+  await texts('two ');
+  await page.screenshot({ path: join(artifacts, 'demo-undo.png'), fullPage: true });
+  await page.locator('#left .redo').click();
+  await texts('one two three');
+  assert.ok(await page.locator('#left .redo').isDisabled());
+  await page.locator('#left .plus').click();
+  await page.locator('#left textarea').press('Control+z');
+  await until(
+    async () => (await page.locator('#right .counter output').textContent()) === '0',
+    'the counter goes back',
+  );
+  await page.locator('#left textarea').press('Control+z');
+  await texts('two ');
+  await page.locator('#left textarea').press('Control+Shift+z');
+  await texts('one two three');
+  await agreed(page);
+  assert.deepEqual(page.problems, []);
+});
+
 test('the demo: everything can be reached and used by keyboard', async (t) => {
   const host = await startHost(t);
   const page = await open(await (await launch(t)).newContext(), host, 'keys');

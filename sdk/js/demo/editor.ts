@@ -26,6 +26,7 @@ export class Editor {
     private readonly area: HTMLTextAreaElement,
     private readonly mirror: HTMLElement,
     private readonly moved: (caret: Here['caret']) => void,
+    undo: (redo: boolean) => void,
     private readonly failed: (error: unknown) => void,
   ) {
     this.text = document.text('note');
@@ -35,6 +36,18 @@ export class Editor {
     area.addEventListener('compositionend', () => {
       this.composing = false;
       this.input();
+    });
+    // The browser's own undo knows nothing of what others have written meanwhile.
+    area.addEventListener('beforeinput', (event) => {
+      if (!event.inputType.startsWith('history')) return;
+      event.preventDefault();
+      undo(event.inputType == 'historyRedo');
+    });
+    area.addEventListener('keydown', (event) => {
+      const key = event.key.toLowerCase();
+      if (!(event.ctrlKey || event.metaKey) || event.altKey || (key != 'z' && key != 'y')) return;
+      event.preventDefault();
+      undo(key == 'y' || event.shiftKey);
     });
     area.addEventListener('scroll', () => this.scroll());
     for (const event of ['focus', 'keyup', 'pointerup', 'select'] as const) {

@@ -75,7 +75,7 @@ const show = (): void => {
   element('digest-right').textContent = short(b);
   element('digest-host').textContent = host ? short(host) : '–';
   element('versus-panes').textContent = a == b ? '=' : '≠';
-  element('versus-host').textContent = b == host ? '=' : '≠';
+  element('versus-host').textContent = !host ? '' : b == host ? '=' : '≠';
   const agree = a == b && (!host || b == host);
   element('agreement').dataset['agree'] = String(agree);
   element('verdict').textContent = !agree

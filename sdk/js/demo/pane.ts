@@ -1,5 +1,6 @@
 // One pane: a replica of its own (own database, own connection) and everything that shows it.
 
+import { undoManager, type UndoManager } from '../src/full.js';
 import { SyncKit, type Document, type Peer } from '../src/index.js';
 import { Editor, type Here } from './editor.js';
 
@@ -34,12 +35,13 @@ export class Pane {
   private readonly editor: Editor;
   private readonly done;
   private readonly likes;
+  private history: UndoManager | undefined; // once the document is ready
 
   static async open(side: 'left' | 'right', id: string): Promise<Pane> {
     const kit = await SyncKit.open({
       url: 'sync',
       name: `demo-${side}`,
-      wasm: new URL('core.wasm', import.meta.url),
+      wasm: new URL('core-full.wasm', import.meta.url),
     });
     return new Pane(side, kit, id);
   }
@@ -73,6 +75,7 @@ export class Pane {
       area,
       find(this.root, '.mirror'),
       (caret) => this.tell(caret),
+      (redo) => this.undo(redo),
       (error) => this.problem(error),
     );
     this.listen();
@@ -82,6 +85,7 @@ export class Pane {
 
   private async start(): Promise<void> {
     await this.document.ready;
+    this.history = undoManager(this.document);
     this.editor.ready();
     for (const control of this.root.querySelectorAll<HTMLInputElement>('[disabled]')) {
       control.disabled = false;
@@ -139,9 +143,17 @@ export class Pane {
       );
     step('.plus', 1);
     step('.minus', -1);
+    find(this.root, '.undo').addEventListener('click', () => this.undo(false));
+    find(this.root, '.redo').addEventListener('click', () => this.undo(true));
   }
 
-  private attempt(edit: () => void): void {
+  private undo(redo: boolean): void {
+    const { history } = this;
+    this.attempt(() => history && (redo ? history.redo() : history.undo()));
+    this.render();
+  }
+
+  private attempt(edit: () => unknown): void {
     try {
       edit();
     } catch (error) {
@@ -182,6 +194,8 @@ export class Pane {
 
   private render(): void {
     find<HTMLOutputElement>(this.root, '.counter output').value = String(this.likes.value);
+    find<HTMLButtonElement>(this.root, '.undo').disabled = !this.history?.undoable;
+    find<HTMLButtonElement>(this.root, '.redo').disabled = !this.history?.redoable;
     this.todos();
     this.waiting();
     this.changed();

@@ -118,7 +118,7 @@ await build({
 for (const name of readdirSync(join(root, 'demo'))) {
   if (/\.(html|css|svg)$/.test(name)) copyFileSync(join(root, 'demo', name), join(demo, name));
 }
-copyFileSync(join(dist, 'core.wasm'), join(demo, 'core.wasm'));
+copyFileSync(join(dist, 'core-full.wasm'), join(demo, 'core-full.wasm'));
 
 const last = join(root, `dist.old.${process.pid}`);
 if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), last);
