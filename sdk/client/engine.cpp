@@ -10,16 +10,6 @@ namespace {
 // hold it: more than any delay between the host's clock reading in Welcome and our use of it.
 constexpr uint64_t kClockSlackMs = 60'000;
 
-// Hands a local edit's patch to the caller.
-class LocalPatch final : public PatchSink {
- public:
-  explicit LocalPatch(Buffer& out) : out_(out) {}
-  void patch(Bytes, Bytes, Bytes bytes) override { Writer(out_).raw(bytes); }
-
- private:
-  Buffer& out_;
-};
-
 }  // namespace
 
 void Engine::start(const EngineConfig& config) {
@@ -57,8 +47,16 @@ Engine::Doc* Engine::ready(DocHandle handle) const {
   return doc && doc->ready ? doc : nullptr;
 }
 
+Engine::Doc* Engine::with_field(DocHandle handle, FieldHandle field) const {
+  Doc* doc = ready(handle);
+  return doc && field - 1 < doc->document->declared() ? doc : nullptr;
+}
+
 Status Engine::not_ready(DocHandle handle) const {
-  return find(handle) ? Status{SK_UNAVAILABLE, "the document is still loading"} : not_open();
+  Doc* doc = find(handle);
+  if (!doc) return not_open();
+  if (!doc->ready) return {SK_UNAVAILABLE, "the document is still loading"};
+  return {SK_UNSUPPORTED, SK_TEXT("no such field is open")};
 }
 
 Status Engine::open(Bytes document, DocHandle& out) {
@@ -100,37 +98,12 @@ Status Engine::close(DocHandle handle, bool force, uint64_t) {
   return {};
 }
 
-FieldHandle Engine::field_handle(Doc& doc, Bytes name, Bytes type, bool announce) {
-  for (size_t i = 0; i < doc.fields.size(); ++i) {
-    if (doc.fields[i].name() == name && doc.fields[i].type() == type) {
-      return static_cast<FieldHandle>(i + 1);
-    }
-  }
-  FieldName made{static_cast<uint8_t*>(std::malloc(name.len + type.len + 1)),
-                 static_cast<uint32_t>(name.len), static_cast<uint32_t>(type.len)};
-  if (!made.bytes) out_of_memory();
-  if (name.len) std::memcpy(made.bytes, name.data, name.len);
-  if (type.len) std::memcpy(made.bytes + name.len, type.data, type.len);
-  doc.fields.push_back(made);
-  FieldHandle handle = static_cast<FieldHandle>(doc.fields.size());
-  if (kHasStore && announce) {  // lite asks for the one that it has
-    emit(Out::field, doc.handle, handle, name.len, 0, name, type);
-  }
-  return handle;
-}
-
 Status Engine::field(DocHandle handle, Bytes name, Bytes type, FieldHandle& out) {
   out = 0;
   Doc* doc = find(handle);
   if (!doc) return not_open();
-  if (name.len > wire::kMaxFieldBytes) {
-    return Status::limit("a field name is longer than 256 bytes");
-  }
-  if (!registry_.find(type)) return {SK_UNSUPPORTED, "this type is not loaded here"};
-  if (doc->fields.size() >= 2 * limits_.document.max_fields) {
-    return Status::limit("the document has max_fields");
-  }
-  out = field_handle(*doc, name, type, false);
+  SK_TRY(doc->document->declare(name, type, out));
+  ++out;
   return {};
 }
 
@@ -161,11 +134,8 @@ Status Engine::room_for(const Doc& doc, size_t bytes) const {
 Status Engine::mutate(DocHandle handle, FieldHandle field, Bytes intent, uint64_t now_ms,
                       Edit& out) {
   out = {};
-  Doc* doc = ready(handle);
+  Doc* doc = with_field(handle, field);
   if (!doc) return not_ready(handle);
-  if (field == 0 || field > doc->fields.size()) {
-    return {SK_UNSUPPORTED, SK_TEXT("no such field is open")};
-  }
   if (doc->permission == 1 || doc->sync == Doc::Sync::denied) {
     return {SK_DENIED, "no permission to write the document"};
   }
@@ -186,23 +156,20 @@ Status Engine::mutate(DocHandle handle, FieldHandle field, Bytes intent, uint64_
   } else if (hlc <= doc->seen_hlc) {
     hlc = doc->seen_hlc + 1;  // a change arrived since: stay above it
   }
-  const FieldName& name = doc->fields[field - 1];
   patch_.clear();
-  LocalPatch sink(patch_);
   size_t start = doc->deltas.len;
   Stamp stamp{replica_, doc->next_seq(), hlc};
   if (kWatchesEdits && watch_) {
     watch_->before(handle, field, stamp, intent, doc->changes.empty(), now_ms);
   }
-  SK_TRY(doc->document->mutate(name.name(), name.type(), stamp, intent, doc->deltas, out.count,
-                               &sink));
+  SK_TRY(doc->document->mutate(field - 1, stamp, intent, doc->deltas, out.count, &patch_));
   if (out.count) {
     doc->open_hlc = hlc;
-    doc->changes.push_back({field, out.count, start, doc->deltas.len - start});
+    doc->changes.push_back({field - 1, out.count, start, doc->deltas.len - start});
     doc->open_count += out.count;
+    out.patch = patch_;
     if (kWatchesEdits && watch_) watch_->after(handle, field);
   }
-  out.patch = patch_;
   out.last_seq = doc->next_seq() - 1;
   return {};
 }
@@ -233,8 +200,8 @@ void Engine::commit_open(Doc& doc) {
   if (doc.changes.empty()) return;
   wire::Transaction& made = messages_.made;
   for (const OpenChange& change : doc.changes) {
-    const FieldName& name = doc.fields[change.field - 1];
-    made.changes.push_back({name.name(), name.type(), change.count,
+    const Field& field = doc.document->field(change.field);
+    made.changes.push_back({field.name(), field.type_name(), change.count,
                             Bytes(doc.deltas.data + change.start, change.len)});
   }
   encode_own(doc.last_seq + 1, doc.open_count, doc.open_hlc);
@@ -380,20 +347,15 @@ void Engine::stored(uint32_t batch, uint64_t) {
 // ---- reading ------------------------------------------------------------------------------------
 
 Status Engine::view(DocHandle handle, FieldHandle field, Buffer& json) const {
-  Doc* doc = ready(handle);
-  if (!doc) return not_ready(handle);
-  if (field == 0 || field > doc->fields.size()) {
-    return {SK_UNSUPPORTED, SK_TEXT("no such field is open")};
-  }
-  const FieldName& name = doc->fields[field - 1];
-  return doc->document->view(name.name(), name.type(), json);
+  Doc* doc = with_field(handle, field);
+  return doc ? doc->document->view(field - 1, json) : not_ready(handle);
 }
 
 Instance Engine::instance(DocHandle handle, FieldHandle field) const {
-  Doc* doc = ready(handle);
-  if (!doc || field == 0 || field > doc->fields.size()) return {};
-  const FieldName& name = doc->fields[field - 1];
-  return {registry_.find(name.type()), doc->document->instance(name.name(), name.type())};
+  Doc* doc = with_field(handle, field);
+  if (!doc) return {};
+  const Field& at = doc->document->field(field - 1);
+  return {at.type, at.instance};
 }
 
 Status Engine::view_all(DocHandle handle, Buffer& json) const {

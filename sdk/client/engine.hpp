@@ -36,12 +36,12 @@ inline constexpr bool kHasStore = true;
 inline constexpr bool kHasPresence = true;
 #endif
 
-// Whether anybody looks at what the event welcome says, and at why a connection is dropped: sdk/js
-// does not.
+// Whether anybody looks at the event field, at what the event welcome says, and at why a connection
+// is dropped: sdk/js does not.
 #if defined(SYNCKIT_CLIENT_ONLY)
-inline constexpr bool kTellsSession = false;
+inline constexpr bool kTellsAll = false;
 #else
-inline constexpr bool kTellsSession = true;
+inline constexpr bool kTellsAll = true;
 #endif
 
 // Record kinds of the local store (FORMAT.md).
@@ -97,9 +97,9 @@ struct Edit {
   uint64_t last_seq = 0;  // of the document's own changes so far
 };
 
-// A field's type and instance; `doc` is nullptr until the field's first edit.
+// A field's type and instance; nullptr for a field that is not open.
 struct Instance {
-  const sk_crdt_v1* type = nullptr;  // nullptr for a field that is not open
+  const sk_crdt_v1* type = nullptr;
   void* doc = nullptr;
 };
 
@@ -219,9 +219,9 @@ class Engine {
   Doc* find(DocHandle handle) const;
   Doc* find_id(Bytes id) const;
   Doc* ready(DocHandle handle) const;  // nullptr: see not_ready
-  Status not_ready(DocHandle handle) const;
+  Status not_ready(DocHandle handle) const;  // why not
   static Status not_open();
-  FieldHandle field_handle(Doc& doc, Bytes name, Bytes type, bool announce);
+  Doc* with_field(DocHandle handle, FieldHandle field) const;  // nullptr: see not_ready
 
   // engine.cpp: edits and the queue
   uint64_t next_hlc(const Doc& doc, uint64_t now_ms) const;

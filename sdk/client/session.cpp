@@ -66,7 +66,7 @@ void Engine::drop(Bytes why) {
   }
   session_ = Session::dropping;
   leave_all();
-  tell(Out::drop, 0, 0, kTellsSession ? why : Bytes{});
+  tell(Out::drop, 0, 0, kTellsAll ? why : Bytes{});
 }
 
 void Engine::give_up(Bytes why) {
@@ -236,7 +236,7 @@ Status Engine::on_welcome(Bytes body, uint64_t now_ms) {
 
   if (kHasStore) {  // then it is time to send what other replicas left behind
     Bytes session = welcome.session, principal = welcome.principal;
-    if (kTellsSession) {
+    if (kTellsAll) {
       emit(Out::welcome, 0, 0, static_cast<uint64_t>(offset_ms_), session.len, session, principal);
     } else {
       tell(Out::welcome, 0);

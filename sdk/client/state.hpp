@@ -50,15 +50,8 @@ struct Foreign {
   uint64_t replica, last_seq, hash;
 };
 
-struct FieldName {
-  uint8_t* bytes;  // name, then type
-  uint32_t name_len, type_len;
-  Bytes name() const { return {bytes, name_len}; }
-  Bytes type() const { return {bytes + name_len, type_len}; }
-};
-
 struct OpenChange {
-  FieldHandle field;
+  uint32_t field;  // its index
   uint32_t count;
   size_t start, len;  // in Doc::deltas
 };
@@ -89,6 +82,8 @@ struct Engine::DocState {
   // The open transaction.
   uint64_t open_hlc;
   uint32_t open_count, depth;
+
+  uint32_t announced_fields;  // told of by event field
 
   // The offline queue: queue[head ...], ascending and without gaps. What lies before it is
   // acknowledged, and kept to be sent again when the host loses history.
@@ -130,12 +125,10 @@ struct Engine::Doc : Engine::DocState {
   }
   ~Doc() {
     for (Pending& pending : queue) std::free(pending.bytes);
-    for (FieldName& field : fields) std::free(field.bytes);
     delete document;
     delete fresh;
   }
 
-  Vec<FieldName> fields;  // by handle - 1
   Vec<OpenChange> changes;
   Vec<Pending> queue;
   Vec<Foreign> foreign;

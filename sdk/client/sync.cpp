@@ -20,11 +20,21 @@ constexpr uint32_t kDependencyRetries = 8;
 class Engine::Patches final : public PatchSink {
  public:
   Patches(Engine& engine, Doc& doc) : engine_(engine), doc_(doc) {}
-  void patch(Bytes field, Bytes type, Bytes bytes) override {
-    engine_.tell(Out::patch, doc_.handle, engine_.field_handle(doc_, field, type, true), bytes);
+  void patch(uint32_t index, const Field&, Bytes bytes) override {
+    if (kTellsAll) announce(index);
+    engine_.tell(Out::patch, doc_.handle, index + 1, bytes);
   }
 
  private:
+  // Handles up to this one, for a caller that has not asked for them.
+  void announce(uint32_t index) {
+    for (uint32_t& i = doc_.announced_fields; i <= index; ++i) {
+      const Field& field = doc_.document->field(i);
+      engine_.emit(Out::field, doc_.handle, i + 1, field.name().len, 0, field.name(),
+                   field.type_name());
+    }
+  }
+
   Engine& engine_;
   Doc& doc_;
 };
@@ -246,6 +256,7 @@ void Engine::finish_rebuild(Doc& doc) {
       reject(doc, pending, SK_MISSING_DEPS, message);
     }
   }
+  fresh.follow(*doc.document);
   delete doc.document;
   doc.document = doc.fresh;
   doc.fresh = nullptr;

@@ -95,83 +95,127 @@ Document::Document(const Registry& registry, DocumentLimits limits)
     : registry_(registry), limits_(limits) {}
 
 Document::~Document() {
-  for (Field& field : fields_) {
-    if (field.type) field.type->destroy(field.doc);
-    std::free(field.name);
-  }
+  while (!fields_.empty()) drop_last();
   for (Parked& parked : parked_) std::free(parked.bytes);
 }
 
-Document::Field* Document::find(Bytes field, Bytes type) const {
+Field* Document::find(Bytes name, Bytes type) const {
   for (const Field& f : fields_) {
-    if (f.key_field() == field && f.key_type() == type) return const_cast<Field*>(&f);
+    if (f.name() == name && f.type_name() == type) return const_cast<Field*>(&f);
   }
   return nullptr;
 }
 
-void* Document::instance(Bytes field, Bytes type) const {
-  const Field* at = find(field, type);
-  return at ? at->doc : nullptr;
+void* Document::instance(Bytes name, Bytes type) const {
+  const Field* at = find(name, type);
+  return at ? at->instance : nullptr;
 }
 
-Status Document::obtain(Bytes field, Bytes type, Field*& out) {
-  out = find(field, type);
+Status Document::obtain(Bytes name, Bytes type, Field*& out) {
+  out = find(name, type);
   if (out) return {};
   const sk_crdt_v1* table = registry_.find(type);
   if (!table) return {SK_UNSUPPORTED, "this type is not loaded here"};
-  if (fields_.size() >= limits_.max_fields) {
-    return Status::limit(kTooManyFields);
-  }
   Field made{};
-  SK_TRY(of_code(table->create(&made.doc, nullptr)));
+  SK_TRY(of_code(table->create(&made.instance, nullptr)));
   made.type = table;
-  made.field_len = static_cast<uint32_t>(field.len);
+  made.name_len = static_cast<uint32_t>(name.len);
   made.type_len = static_cast<uint32_t>(type.len);
-  made.name = static_cast<uint8_t*>(std::malloc(field.len + type.len));
-  if (!made.name) out_of_memory();
-  if (field.len) std::memcpy(made.name, field.data, field.len);
-  std::memcpy(made.name + field.len, type.data, type.len);
-  size_t at = 0;
-  while (at < fields_.size()) {
-    int order = compare(fields_[at].key_field(), field);
-    if (order == 0) order = compare(fields_[at].key_type(), type);
-    if (order > 0) break;
-    ++at;
-  }
-  fields_.insert(at, made);
-  out = &fields_[at];
+  made.bytes = static_cast<uint8_t*>(std::malloc(name.len + type.len));
+  if (!made.bytes) out_of_memory();
+  if (name.len) std::memcpy(made.bytes, name.data, name.len);
+  std::memcpy(made.bytes + name.len, type.data, type.len);
+  fields_.push_back(made);
+  out = &fields_.back();
   return {};
 }
 
-void Document::drop_field(Field* field) {
-  field->type->destroy(field->doc);
-  std::free(field->name);
-  fields_.erase(static_cast<size_t>(field - fields_.begin()));
+void Document::drop_last() {
+  Field& field = fields_.back();
+  field.type->destroy(field.instance);
+  std::free(field.bytes);
+  fields_.pop_back();
+}
+
+Status Document::declare(Bytes name, Bytes type, uint32_t& index) {
+  Field* field = find(name, type);
+  if (!field) {
+    if (name.len > wire::kMaxFieldBytes) {
+      return Status::limit("a field name is longer than 256 bytes");
+    }
+    if (fields_.size() >= limits_.max_fields) return Status::limit(kTooManyFields);
+    SK_TRY(obtain(name, type, field));
+  }
+  index = static_cast<uint32_t>(field - fields_.begin());
+  return {};
+}
+
+void Document::follow(const Document& other) {
+  for (size_t i = 0; i < other.fields_.size(); ++i) {
+    Field* field = nullptr;
+    if (!obtain(other.fields_[i].name(), other.fields_[i].type_name(), field).ok()) {
+      broken_ = true;
+      return;
+    }
+    std::swap(fields_[i], *field);
+  }
+}
+
+size_t Document::field_count() const {
+  size_t count = 0;
+  for (const Field& field : fields_) count += field.used;
+  return count;
+}
+
+// Those that have come into being, ascending by (name, type).
+Vec<const Field*> Document::in_order() const {
+  Vec<const Field*> out;
+  for (const Field& field : fields_) {
+    if (!field.used) continue;
+    size_t low = 0, high = out.size();
+    while (low < high) {
+      size_t middle = (low + high) / 2;
+      int order = compare(out[middle]->name(), field.name());
+      if (order == 0) order = compare(out[middle]->type_name(), field.type_name());
+      if (order > 0) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    out.insert(low, &field);
+  }
+  return out;
 }
 
 // ---- local edits --------------------------------------------------------------------------------
 
-Status Document::mutate(Bytes field, Bytes type, const Stamp& stamp, Bytes intent, Buffer& delta,
-                        uint32_t& count, PatchSink* sink) {
+Status Document::mutate(uint32_t index, const Stamp& stamp, Bytes intent, Buffer& delta,
+                        uint32_t& count, Buffer* patch) {
   count = 0;
   if (broken_) return {SK_INTERNAL, kBroken};
-  if (field.len > wire::kMaxFieldBytes) {
-    return Status::limit("a field name is longer than 256 bytes");
-  }
-  bool fresh = find(field, type) == nullptr;
-  Field* at = nullptr;
-  SK_TRY(obtain(field, type, at));
+  Field& field = fields_[index];
   size_t before = delta.len;
-  Buffer patch;
-  Status status = of_code(at->type->mutate(at->doc, &stamp, intent.data, intent.len, &delta,
-                                           sink ? &patch : nullptr, &count, nullptr));
+  Status status = of_code(field.type->mutate(field.instance, &stamp, intent.data, intent.len,
+                                             &delta, patch, &count, nullptr));
   if (!status.ok() || count == 0) {
     delta.len = before;
-    if (fresh) drop_field(at);
-    return status;
+  } else {
+    field.used = true;
   }
-  if (sink && !patch.empty()) sink->patch(field, type, patch);
-  return {};
+  return status;
+}
+
+Status Document::mutate(Bytes name, Bytes type, const Stamp& stamp, Bytes intent, Buffer& delta,
+                        uint32_t& count, Buffer* patch) {
+  count = 0;
+  if (broken_) return {SK_INTERNAL, kBroken};
+  uint32_t index = 0;
+  size_t known = fields_.size();
+  SK_TRY(declare(name, type, index));
+  Status status = mutate(index, stamp, intent, delta, count, patch);
+  if (index == known && count == 0) drop_last();
+  return status;
 }
 
 void Document::commit_local(uint64_t replica, uint64_t last_seq, uint64_t hlc) {
@@ -190,7 +234,7 @@ Status Document::restamp(const wire::Transaction& transaction, uint64_t hlc, Buf
     if (!field || !field->type->restamp) {
       Writer(deltas).raw(change.delta);
     } else {
-      Status status = of_code(field->type->restamp(field->doc, &stamp, change.delta.data,
+      Status status = of_code(field->type->restamp(field->instance, &stamp, change.delta.data,
                                                    change.delta.len, &deltas, nullptr));
       if (!status.ok()) {
         if (!ends.empty()) broken_ = true;  // earlier changes carry the new clock already
@@ -296,21 +340,24 @@ Status Document::merge_parts(const Vec<wire::Change>& parts, bool states, PatchS
       unknown_ = true;
       continue;
     }
-    bool made = find(part.field, part.type) == nullptr;
     Field* field = nullptr;
+    size_t known = fields_.size();
     if (Status status = obtain(part.field, part.type, field); !status.ok()) {
       broken_ = changed;  // no memory for the field: earlier changes are in already
       return status;
     }
     patch.clear();
-    Status status = of_code(field->type->merge(field->doc, part.delta.data, part.delta.len,
+    Status status = of_code(field->type->merge(field->instance, part.delta.data, part.delta.len,
                                                sink ? &patch : nullptr, nullptr));
     if (status.ok()) {
-      changed = true;
-      if (sink && !patch.empty()) sink->patch(part.field, part.type, patch);
+      changed = field->used = true;
+      if (sink && !patch.empty()) {
+        sink->patch(static_cast<uint32_t>(field - fields_.begin()), *field, patch);
+      }
       continue;
     }
-    if (made) drop_field(field);
+    // Not to be kept where anyone may send what is refused.
+    if (kUnordered && fields_.size() > known) drop_last();
     sk_status code = status.code();
     if (!states && (code == SK_MALFORMED || code == SK_MISSING_DEPS || code == SK_LIMIT)) {
       ++voided_;  // its dependencies are here, so every replica refuses it in the same way
@@ -398,10 +445,10 @@ Status Document::each_field_state(Status (*each)(void* context, const wire::Fiel
   if (broken_) return {SK_INTERNAL, kBroken};
   Buffer state;
   sk_version nothing{};
-  for (const Field& field : fields_) {
+  for (const Field* field : in_order()) {
     state.clear();
-    SK_TRY(of_code(field.type->encode(field.doc, &nothing, &state, nullptr)));
-    SK_TRY(each(context, {field.key_field(), field.key_type(), field.type->format, state}));
+    SK_TRY(of_code(field->type->encode(field->instance, &nothing, &state, nullptr)));
+    SK_TRY(each(context, {field->name(), field->type_name(), field->type->format, state}));
   }
   return {};
 }
@@ -424,13 +471,16 @@ Status Document::encode_snapshot(Buffer& out) const {
 
 // ---- reading ------------------------------------------------------------------------------------
 
-Status Document::view(Bytes field, Bytes type, Buffer& json) const {
-  if (const Field* at = find(field, type)) {
-    return of_code(at->type->view(at->doc, &json, nullptr));
+Status Document::view(uint32_t index, Buffer& json) const {
+  if (broken_) return {SK_INTERNAL, kBroken};
+  const Field& field = fields_[index];
+  return of_code(field.type->view(field.instance, &json, nullptr));
+}
+
+Status Document::view(Bytes name, Bytes type, Buffer& json) const {
+  if (const Field* at = find(name, type)) {
+    return view(static_cast<uint32_t>(at - fields_.begin()), json);
   }
-#if defined(SYNCKIT_LITE)
-  return Writer(json).raw("{}"), Status{};  // it has maps only
-#else
   const sk_crdt_v1* table = registry_.find(type);
   if (!table) return {SK_UNSUPPORTED, "this type is not loaded here"};
   void* empty = nullptr;
@@ -438,22 +488,21 @@ Status Document::view(Bytes field, Bytes type, Buffer& json) const {
   Status status = of_code(table->view(empty, &json, nullptr));
   table->destroy(empty);
   return status;
-#endif
 }
 
 Status Document::view_all(Buffer& json) const {
   Writer out(json);
   out.byte('[');
   bool first = true;
-  for (const Field& field : fields_) {
+  for (const Field* field : in_order()) {
     if (!first) out.byte(',');
     first = false;
     out.raw("{\"field\":");
-    json_string(out, field.key_field());
+    json_string(out, field->name());
     out.raw(",\"type\":");
-    json_string(out, field.key_type());
+    json_string(out, field->type_name());
     out.raw(",\"value\":");
-    SK_TRY(of_code(field.type->view(field.doc, &json, nullptr)));
+    SK_TRY(of_code(field->type->view(field->instance, &json, nullptr)));
     out.byte('}');
   }
   out.byte(']');
@@ -463,12 +512,12 @@ Status Document::view_all(Buffer& json) const {
 Status Document::digest(uint64_t& out) const {
   uint64_t hash = 0xcbf29ce484222325u;
   Buffer view;
-  for (const Field& field : fields_) {
+  for (const Field* field : in_order()) {
     view.clear();
-    SK_TRY(of_code(field.type->view(field.doc, &view, nullptr)));
-    hash = fnv(hash, field.key_field());
+    SK_TRY(of_code(field->type->view(field->instance, &view, nullptr)));
+    hash = fnv(hash, field->name());
     hash = fnv(hash, kSeparator);
-    hash = fnv(hash, field.key_type());
+    hash = fnv(hash, field->type_name());
     hash = fnv(hash, kSeparator);
     hash = fnv(hash, view);
   }
@@ -480,7 +529,7 @@ Status Document::compact(const VersionVector& stable) {
   sk_version view = stable.view();
   for (Field& field : fields_) {
     if (!field.type->compact) continue;
-    SK_TRY(of_code(field.type->compact(field.doc, &view, nullptr)));
+    SK_TRY(of_code(field.type->compact(field.instance, &view, nullptr)));
   }
   return {};
 }

@@ -50,10 +50,22 @@ struct DocumentLimits {
   uint32_t max_parked_bytes = 8u << 20;
 };
 
+// A field of a document.
+struct Field {
+  uint8_t* bytes;  // owned: name, then the type's name
+  uint32_t name_len, type_len;
+  const sk_crdt_v1* type;
+  void* instance;  // of the type
+  bool used;       // has come into being, by an edit; until then it is only looked at
+
+  Bytes name() const { return {bytes, name_len}; }
+  Bytes type_name() const { return {bytes + name_len, type_len}; }
+};
+
 // Told what changed in the visible value, in order.
 class PatchSink {
  public:
-  virtual void patch(Bytes field, Bytes type, Bytes patch) = 0;
+  virtual void patch(uint32_t index, const Field& field, Bytes patch) = 0;
 
  protected:
   ~PatchSink() = default;
@@ -68,11 +80,19 @@ class Document {
   Document(const Document&) = delete;
   Document& operator=(const Document&) = delete;
 
-  // A local edit of one field with the dots stamp.seq ...; the field comes into being by it.
-  // Appends the delta; `count` = dots used (0: the intent had no effect). Does not raise
-  // version(): call commit_local when the transaction is complete.
-  Status mutate(Bytes field, Bytes type, const Stamp& stamp, Bytes intent, Buffer& delta,
-                uint32_t& count, PatchSink* sink);
+  // The index of a field, which stays; for reading and editing it. It comes into being by its first
+  // edit: until then no snapshot, digest or view of all has it.
+  Status declare(Bytes name, Bytes type, uint32_t& index);
+  const Field& field(uint32_t index) const { return fields_[index]; }
+  uint32_t declared() const { return static_cast<uint32_t>(fields_.size()); }
+
+  // A local edit of one field with the dots stamp.seq ... Appends the delta, and the patch to
+  // `patch` when that is not null; `count` = dots used (0: the intent had no effect). Does not
+  // raise version(): call commit_local when the transaction is complete.
+  Status mutate(uint32_t field, const Stamp& stamp, Bytes intent, Buffer& delta, uint32_t& count,
+                Buffer* patch);
+  Status mutate(Bytes name, Bytes type, const Stamp& stamp, Bytes intent, Buffer& delta,
+                uint32_t& count, Buffer* patch);
   void commit_local(uint64_t replica, uint64_t last_seq, uint64_t hlc);
 
   // Gives an own, unacknowledged transaction a new clock: here and in `out` (encoded).
@@ -94,13 +114,17 @@ class Document {
   Status each_field_state(Status (*each)(void* context, const wire::FieldState& field),
                           void* context) const;
 
-  Status view(Bytes field, Bytes type, Buffer& json) const;  // absent field: the empty value
+  Status view(uint32_t field, Buffer& json) const;
+  Status view(Bytes name, Bytes type, Buffer& json) const;  // absent field: the empty value
   // [{"field":"","type":"lww","value":...}, ...], ascending by (field, type).
   Status view_all(Buffer& json) const;
   // 64-bit FNV-1a over all fields' names, types and views: equal values, equal digests.
   Status digest(uint64_t& out) const;
 
   Status compact(const VersionVector& stable);
+
+  // Numbers the fields as `other` does, before taking its place; its own further ones follow.
+  void follow(const Document& other);
 
   // The type's instance behind a field, nullptr when the document has no such field. It stays in
   // its place as long as the document: for a caller that edits one field again and again.
@@ -114,25 +138,18 @@ class Document {
   // not in the state, so this document's snapshot must not be kept in place of the log.
   bool has_unknown_types() const { return unknown_; }
   bool broken() const { return broken_; }
-  size_t field_count() const { return fields_.size(); }
+  size_t field_count() const;  // of those that have come into being
 
  private:
-  struct Field {
-    uint8_t* name;  // owned: field bytes, then type bytes
-    uint32_t field_len, type_len;
-    const sk_crdt_v1* type;
-    void* doc;
-    Bytes key_field() const { return {name, field_len}; }
-    Bytes key_type() const { return {name + field_len, type_len}; }
-  };
   struct Parked {
     uint8_t* bytes;  // owned: the encoded transaction
     size_t len;
   };
 
-  Field* find(Bytes field, Bytes type) const;
-  Status obtain(Bytes field, Bytes type, Field*& out);
-  void drop_field(Field* field);
+  Field* find(Bytes name, Bytes type) const;
+  Status obtain(Bytes name, Bytes type, Field*& out);
+  void drop_last();
+  Vec<const Field*> in_order() const;
   bool ready(const wire::Transaction& transaction, const VersionVector& deps) const;
   Status merge_parts(const Vec<wire::Change>& parts, bool states, PatchSink* sink);
   Status apply(const wire::Transaction& transaction, PatchSink* sink);
@@ -141,7 +158,7 @@ class Document {
 
   const Registry& registry_;
   DocumentLimits limits_;
-  Vec<Field> fields_;  // ascending by (field, type)
+  Vec<Field> fields_;  // by index
   VersionVector version_;
   Vec<Parked> parked_;
   size_t parked_bytes_ = 0;

@@ -28,9 +28,9 @@ inline Stamp next_stamp(Replica& me, uint64_t now_ms) {
 inline Status edit(Replica& me, const char* type, const Stamp& stamp, const std::string& intent) {
   std::string before = snapshot_of(me.doc);
   Buffer delta;
-  Patches patches;
+  Buffer patch;
   uint32_t count = 0;
-  Status status = me.doc.mutate(kField, type, stamp, Bytes(intent), delta, count, &patches);
+  Status status = me.doc.mutate(kField, type, stamp, Bytes(intent), delta, count, &patch);
   if (!status.ok() || count == 0) {
     require(snapshot_of(me.doc) == before, "a refused intent changed the document");
     require(delta.empty(), "a refused intent left bytes");

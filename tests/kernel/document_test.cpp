@@ -54,16 +54,15 @@ TEST_F(DocumentTest, a_local_edit_reaches_others_as_it_was_made) {
   Document mine(registry), other(registry);
   Buffer delta;
   uint32_t count = 0;
-  Patches patches;
+  Buffer patch;
   Stamp stamp{kA, 1, 100};
-  Status refused =
-      mine.mutate("f", kToyName, stamp, Bytes("\x02\x00hi"), delta, count, &patches);
+  Status refused = mine.mutate("f", kToyName, stamp, Bytes("\x02\x00hi"), delta, count, &patch);
   ASSERT_EQ(refused.code(), SK_MALFORMED)
       << "the literal ends at its zero byte";
   std::string intent("\x02\x00hi", 4);
-  ASSERT_TRUE(mine.mutate("f", kToyName, stamp, Bytes(intent), delta, count, &patches).ok());
+  ASSERT_TRUE(mine.mutate("f", kToyName, stamp, Bytes(intent), delta, count, &patch).ok());
   EXPECT_EQ(count, 2u);
-  EXPECT_EQ(patches.all, "f/test.toy+hi;");
+  EXPECT_EQ(patch.str(), "+hi;");
   EXPECT_TRUE(mine.version().empty()) << "commit_local raises it";
   mine.commit_local(kA, 2, 100);
   EXPECT_EQ(mine.version()[kA], 2u);
@@ -244,7 +243,7 @@ TEST_F(DocumentTest, a_type_that_breaks_half_way_breaks_the_document) {
 
 TEST_F(DocumentTest, a_field_that_cannot_be_made_half_way_breaks_the_document) {
   struct FailAfterFirst : PatchSink {
-    void patch(Bytes, Bytes, Bytes) override { toy_creation_fails = true; }
+    void patch(uint32_t, const Field&, Bytes) override { toy_creation_fails = true; }
   } after_first;
   Document doc(registry);
   merge(doc, transaction(kA, 1, 5, {{"f", "one"}}));
