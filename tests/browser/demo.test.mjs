@@ -144,14 +144,36 @@ test('the demo: undo takes back own edits and leaves those of the other pane', a
         (await value(page, '#right textarea')) === wanted,
       `both editors show ${wanted}`,
     );
+  // The text in front of the other's caret, as a pane shows it.
+  const behind = (pane, wanted) =>
+    until(
+      () =>
+        page.$eval(
+          `#${pane} .mirror .caret`,
+          (caret, wanted) => {
+            let text = '';
+            for (let at = caret; (at = at.previousSibling); ) text = at.textContent + text;
+            return text === wanted;
+          },
+          wanted,
+        ),
+      `the caret of the other is behind ${wanted}`,
+    );
   assert.ok(await page.locator('#left .undo').isDisabled());
   await page.locator('#left textarea').pressSequentially('one three');
   await texts('one three');
   await page.$eval('#right textarea', (e) => e.setSelectionRange(4, 4));
   await page.locator('#right textarea').pressSequentially('two ');
   await texts('one two three');
+  await behind('left', 'one two ');
   await page.locator('#left .undo').click();
   await texts('two ');
+  await behind('left', 'two ');
+  assert.deepEqual(
+    await page.$eval('#right textarea', (e) => [e.selectionStart, e.selectionEnd]),
+    [4, 4],
+    'the caret of the right pane stays where it was typing',
+  );
   await page.screenshot({ path: join(artifacts, 'demo-undo.png'), fullPage: true });
   await page.locator('#left .redo').click();
   await texts('one two three');

@@ -3,14 +3,15 @@
 //
 // While an input method composes, remote edits wait: changing the value would end the composition.
 
+import { makeAnchor, resolveAnchor } from '../src/full.js';
 import { moveCaret, type Document, type Peer, type TextOp } from '../src/index.js';
 
 /** What a pane tells the others about itself. */
 export interface Here {
   name: string;
   color: string;
-  /** Selection in the note, UTF-16 units; absent before the editor was used. */
-  caret?: { start: number; end: number };
+  /** Anchors of the selection in the note; absent before the editor was used. */
+  caret?: { start: number[]; end: number[] };
 }
 
 export class Editor {
@@ -22,7 +23,7 @@ export class Editor {
   private readonly text;
 
   constructor(
-    document: Document,
+    private readonly document: Document,
     private readonly area: HTMLTextAreaElement,
     private readonly mirror: HTMLElement,
     private readonly moved: (caret: Here['caret']) => void,
@@ -101,19 +102,45 @@ export class Editor {
       return;
     }
     const { area } = this;
-    const { selectionStart, selectionEnd, selectionDirection, scrollTop } = area;
-    this.shown = area.value = this.text.toString();
-    area.setSelectionRange(
-      moveCaret(selectionStart, ops),
-      moveCaret(selectionEnd, ops),
-      selectionDirection,
-    );
+    const { scrollTop } = area;
+    // Op by op: the text of the document may be ahead, by changes that are told next.
+    let at = 0;
+    for (const op of ops) {
+      if ('retain' in op) at += op.retain;
+      else if ('delete' in op) area.setRangeText('', at, at + op.delete, 'preserve');
+      else {
+        area.setRangeText(op.insert, at, at, 'preserve');
+        at += op.insert.length;
+      }
+    }
+    this.shown = area.value;
     area.scrollTop = scrollTop;
     this.draw();
   }
 
   private tell(): void {
-    this.moved({ start: this.area.selectionStart, end: this.area.selectionEnd });
+    // While an input method composes, the document does not have what the selection is in.
+    if (this.composing) return;
+    const { selectionStart, selectionEnd } = this.area;
+    const mark = (position: number, side: 'left' | 'right'): number[] => [
+      ...makeAnchor(this.document, 'note', position, side),
+    ];
+    try {
+      this.moved({
+        start: mark(selectionStart, selectionStart == selectionEnd ? 'left' : 'right'),
+        end: mark(selectionEnd, 'left'),
+      });
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+  /** Where an anchor of somebody else is; undefined when its character has not arrived yet. */
+  private find(anchor: number[]): number | undefined {
+    try {
+      return resolveAnchor(this.document, 'note', Uint8Array.from(anchor)).position;
+    } catch {
+      return undefined;
+    }
   }
 
   show(peers: readonly Peer<Here>[]): void {
@@ -126,9 +153,10 @@ export class Editor {
     const text = this.area.value;
     const marks: { at: number; until: number; peer: Here }[] = [];
     for (const { state } of this.peers) {
-      if (!state?.caret) continue;
-      const limit = (n: number): number => Math.min(Math.max(0, n), text.length);
-      marks.push({ at: limit(state.caret.start), until: limit(state.caret.end), peer: state });
+      const at = state?.caret && this.find(state.caret.start);
+      if (at === undefined) continue;
+      const limit = (n: number): number => Math.min(n, text.length);
+      marks.push({ at: limit(at), until: limit(this.find(state.caret!.end) ?? at), peer: state });
     }
     marks.sort((a, b) => a.at - b.at);
     const parts: Node[] = [];
