@@ -200,7 +200,7 @@ void Engine::commit_open(Doc& doc) {
   if (doc.changes.empty()) return;
   wire::Transaction& made = messages_.made;
   for (const OpenChange& change : doc.changes) {
-    const Field& field = doc.document->field(change.field);
+    const DocumentField& field = doc.document->field(change.field);
     made.changes.push_back({field.name(), field.type_name(), change.count,
                             Bytes(doc.deltas.data + change.start, change.len)});
   }
@@ -354,7 +354,7 @@ Status Engine::view(DocHandle handle, FieldHandle field, Buffer& json) const {
 Instance Engine::instance(DocHandle handle, FieldHandle field) const {
   Doc* doc = with_field(handle, field);
   if (!doc) return {};
-  const Field& at = doc->document->field(field - 1);
+  const DocumentField& at = doc->document->field(field - 1);
   return {at.type, at.instance};
 }
 

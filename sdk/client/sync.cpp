@@ -20,7 +20,7 @@ constexpr uint32_t kDependencyRetries = 8;
 class Engine::Patches final : public PatchSink {
  public:
   Patches(Engine& engine, Doc& doc) : engine_(engine), doc_(doc) {}
-  void patch(uint32_t index, const Field&, Bytes bytes) override {
+  void patch(uint32_t index, const DocumentField&, Bytes bytes) override {
     if (kTellsAll) announce(index);
     engine_.tell(Out::patch, doc_.handle, index + 1, bytes);
   }
@@ -29,7 +29,7 @@ class Engine::Patches final : public PatchSink {
   // Handles up to this one, for a caller that has not asked for them.
   void announce(uint32_t index) {
     for (uint32_t& i = doc_.announced_fields; i <= index; ++i) {
-      const Field& field = doc_.document->field(i);
+      const DocumentField& field = doc_.document->field(i);
       engine_.emit(Out::field, doc_.handle, i + 1, field.name().len, 0, field.name(),
                    field.type_name());
     }

@@ -99,24 +99,24 @@ Document::~Document() {
   for (Parked& parked : parked_) std::free(parked.bytes);
 }
 
-Field* Document::find(Bytes name, Bytes type) const {
-  for (const Field& f : fields_) {
-    if (f.name() == name && f.type_name() == type) return const_cast<Field*>(&f);
+DocumentField* Document::find(Bytes name, Bytes type) const {
+  for (const DocumentField& f : fields_) {
+    if (f.name() == name && f.type_name() == type) return const_cast<DocumentField*>(&f);
   }
   return nullptr;
 }
 
 void* Document::instance(Bytes name, Bytes type) const {
-  const Field* at = find(name, type);
+  const DocumentField* at = find(name, type);
   return at ? at->instance : nullptr;
 }
 
-Status Document::obtain(Bytes name, Bytes type, Field*& out) {
+Status Document::obtain(Bytes name, Bytes type, DocumentField*& out) {
   out = find(name, type);
   if (out) return {};
   const sk_crdt_v1* table = registry_.find(type);
   if (!table) return {SK_UNSUPPORTED, "this type is not loaded here"};
-  Field made{};
+  DocumentField made{};
   SK_TRY(of_code(table->create(&made.instance, nullptr)));
   made.type = table;
   made.name_len = static_cast<uint32_t>(name.len);
@@ -131,14 +131,14 @@ Status Document::obtain(Bytes name, Bytes type, Field*& out) {
 }
 
 void Document::drop_last() {
-  Field& field = fields_.back();
+  DocumentField& field = fields_.back();
   field.type->destroy(field.instance);
   std::free(field.bytes);
   fields_.pop_back();
 }
 
 Status Document::declare(Bytes name, Bytes type, uint32_t& index) {
-  Field* field = find(name, type);
+  DocumentField* field = find(name, type);
   if (!field) {
     if (name.len > wire::kMaxFieldBytes) {
       return Status::limit("a field name is longer than 256 bytes");
@@ -152,7 +152,7 @@ Status Document::declare(Bytes name, Bytes type, uint32_t& index) {
 
 void Document::follow(const Document& other) {
   for (size_t i = 0; i < other.fields_.size(); ++i) {
-    Field* field = nullptr;
+    DocumentField* field = nullptr;
     if (!obtain(other.fields_[i].name(), other.fields_[i].type_name(), field).ok()) {
       broken_ = true;
       return;
@@ -163,14 +163,14 @@ void Document::follow(const Document& other) {
 
 size_t Document::field_count() const {
   size_t count = 0;
-  for (const Field& field : fields_) count += field.used;
+  for (const DocumentField& field : fields_) count += field.used;
   return count;
 }
 
 // Those that have come into being, ascending by (name, type).
-Vec<const Field*> Document::in_order() const {
-  Vec<const Field*> out;
-  for (const Field& field : fields_) {
+Vec<const DocumentField*> Document::in_order() const {
+  Vec<const DocumentField*> out;
+  for (const DocumentField& field : fields_) {
     if (!field.used) continue;
     size_t low = 0, high = out.size();
     while (low < high) {
@@ -194,7 +194,7 @@ Status Document::mutate(uint32_t index, const Stamp& stamp, Bytes intent, Buffer
                         uint32_t& count, Buffer* patch) {
   count = 0;
   if (broken_) return {SK_INTERNAL, kBroken};
-  Field& field = fields_[index];
+  DocumentField& field = fields_[index];
   size_t before = delta.len;
   Status status = of_code(field.type->mutate(field.instance, &stamp, intent.data, intent.len,
                                              &delta, patch, &count, nullptr));
@@ -230,7 +230,7 @@ Status Document::restamp(const wire::Transaction& transaction, uint64_t hlc, Buf
   Vec<size_t> ends;   // where each ends in `deltas`
   Stamp stamp{transaction.replica, transaction.seq, hlc};
   for (const wire::Change& change : transaction.changes) {
-    Field* field = find(change.field, change.type);
+    DocumentField* field = find(change.field, change.type);
     if (!field || !field->type->restamp) {
       Writer(deltas).raw(change.delta);
     } else {
@@ -340,7 +340,7 @@ Status Document::merge_parts(const Vec<wire::Change>& parts, bool states, PatchS
       unknown_ = true;
       continue;
     }
-    Field* field = nullptr;
+    DocumentField* field = nullptr;
     size_t known = fields_.size();
     if (Status status = obtain(part.field, part.type, field); !status.ok()) {
       broken_ = changed;  // no memory for the field: earlier changes are in already
@@ -445,7 +445,7 @@ Status Document::each_field_state(Status (*each)(void* context, const wire::Fiel
   if (broken_) return {SK_INTERNAL, kBroken};
   Buffer state;
   sk_version nothing{};
-  for (const Field* field : in_order()) {
+  for (const DocumentField* field : in_order()) {
     state.clear();
     SK_TRY(of_code(field->type->encode(field->instance, &nothing, &state, nullptr)));
     SK_TRY(each(context, {field->name(), field->type_name(), field->type->format, state}));
@@ -473,12 +473,12 @@ Status Document::encode_snapshot(Buffer& out) const {
 
 Status Document::view(uint32_t index, Buffer& json) const {
   if (broken_) return {SK_INTERNAL, kBroken};
-  const Field& field = fields_[index];
+  const DocumentField& field = fields_[index];
   return of_code(field.type->view(field.instance, &json, nullptr));
 }
 
 Status Document::view(Bytes name, Bytes type, Buffer& json) const {
-  if (const Field* at = find(name, type)) {
+  if (const DocumentField* at = find(name, type)) {
     return view(static_cast<uint32_t>(at - fields_.begin()), json);
   }
   const sk_crdt_v1* table = registry_.find(type);
@@ -494,7 +494,7 @@ Status Document::view_all(Buffer& json) const {
   Writer out(json);
   out.byte('[');
   bool first = true;
-  for (const Field* field : in_order()) {
+  for (const DocumentField* field : in_order()) {
     if (!first) out.byte(',');
     first = false;
     out.raw("{\"field\":");
@@ -512,7 +512,7 @@ Status Document::view_all(Buffer& json) const {
 Status Document::digest(uint64_t& out) const {
   uint64_t hash = 0xcbf29ce484222325u;
   Buffer view;
-  for (const Field* field : in_order()) {
+  for (const DocumentField* field : in_order()) {
     view.clear();
     SK_TRY(of_code(field->type->view(field->instance, &view, nullptr)));
     hash = fnv(hash, field->name());
@@ -527,7 +527,7 @@ Status Document::digest(uint64_t& out) const {
 
 Status Document::compact(const VersionVector& stable) {
   sk_version view = stable.view();
-  for (Field& field : fields_) {
+  for (DocumentField& field : fields_) {
     if (!field.type->compact) continue;
     SK_TRY(of_code(field.type->compact(field.instance, &view, nullptr)));
   }

@@ -51,7 +51,7 @@ struct DocumentLimits {
 };
 
 // A field of a document.
-struct Field {
+struct DocumentField {
   uint8_t* bytes;  // owned: name, then the type's name
   uint32_t name_len, type_len;
   const sk_crdt_v1* type;
@@ -65,7 +65,7 @@ struct Field {
 // Told what changed in the visible value, in order.
 class PatchSink {
  public:
-  virtual void patch(uint32_t index, const Field& field, Bytes patch) = 0;
+  virtual void patch(uint32_t index, const DocumentField& field, Bytes patch) = 0;
 
  protected:
   ~PatchSink() = default;
@@ -83,7 +83,7 @@ class Document {
   // The index of a field, which stays; for reading and editing it. It comes into being by its first
   // edit: until then no snapshot, digest or view of all has it.
   Status declare(Bytes name, Bytes type, uint32_t& index);
-  const Field& field(uint32_t index) const { return fields_[index]; }
+  const DocumentField& field(uint32_t index) const { return fields_[index]; }
   uint32_t declared() const { return static_cast<uint32_t>(fields_.size()); }
 
   // A local edit of one field with the dots stamp.seq ... Appends the delta, and the patch to
@@ -146,10 +146,10 @@ class Document {
     size_t len;
   };
 
-  Field* find(Bytes name, Bytes type) const;
-  Status obtain(Bytes name, Bytes type, Field*& out);
+  DocumentField* find(Bytes name, Bytes type) const;
+  Status obtain(Bytes name, Bytes type, DocumentField*& out);
   void drop_last();
-  Vec<const Field*> in_order() const;
+  Vec<const DocumentField*> in_order() const;
   bool ready(const wire::Transaction& transaction, const VersionVector& deps) const;
   Status merge_parts(const Vec<wire::Change>& parts, bool states, PatchSink* sink);
   Status apply(const wire::Transaction& transaction, PatchSink* sink);
@@ -158,7 +158,7 @@ class Document {
 
   const Registry& registry_;
   DocumentLimits limits_;
-  Vec<Field> fields_;  // by index
+  Vec<DocumentField> fields_;  // by index
   VersionVector version_;
   Vec<Parked> parked_;
   size_t parked_bytes_ = 0;
