@@ -76,7 +76,9 @@ base() {
 
 # In a subshell, for its own levels and objects.
 replica() (
-  level=${SYNCKIT_REPLICA_O:--O2} type_level=${SYNCKIT_REPLICA_O:--O2} work=$work/replica
+  # Not -O2: what it inlines an engine has to compile before it runs fast, which costs a page more
+  # time than it saves. What is worth it is inlined by hand (SK_NOW).
+  level=${SYNCKIT_REPLICA_O:--Os} type_level=${SYNCKIT_REPLICA_O:--Os} work=$work/replica
   flags="$flags -DSYNCKIT_KEEP_TEXT"
   mkdir "$work"
   base kernel/wire kernel/document
@@ -94,7 +96,7 @@ engine="kernel/wire kernel/document client/engine client/output client/session c
 
 # The map alone; the engine leaves out what SYNCKIT_LITE says.
 lite() (
-  work=$work/lite flags="$flags -DSYNCKIT_LITE -DSYNCKIT_CLIENT_ONLY"
+  work=$work/lite flags="$flags -DSYNCKIT_SMALL -DSYNCKIT_LITE -DSYNCKIT_CLIENT_ONLY"
   mkdir "$work"
   base $engine
   type lww
@@ -106,6 +108,7 @@ lite() (
 # core NAME [full]: with `full`, the types have all that they can (crdt.hpp leaves out of a client
 # what it does not need), and there may be types from other modules.
 core() (
+  flags="$flags -DSYNCKIT_SMALL"
   work=$work/$1 type_flags=$flags flags="$flags -DSYNCKIT_CLIENT_ONLY"
   mkdir "$work"
   if [ $# = 1 ]; then type_flags=$flags; else flags="$flags -DSYNCKIT_FULL"; fi

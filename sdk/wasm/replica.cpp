@@ -21,9 +21,6 @@
 
 #include <kernel/document.hpp>
 
-// Kept out of its callers: code that is hot, small and alone is compiled well and early, and what
-// is rare is not compiled at all.
-#define SK_OUTLINE __attribute__((noinline))
 #define SK_WASM(name) extern "C" __attribute__((export_name(#name), used)) auto name
 
 namespace synckit {

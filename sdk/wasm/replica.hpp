@@ -7,6 +7,10 @@
 
 #include "types.hpp"
 
+// Kept out of its callers: code that is hot, small and alone is compiled well and early, and what
+// is rare is not compiled at all.
+#define SK_OUTLINE __attribute__((noinline))
+
 namespace synckit {
 
 struct Replica;
@@ -29,8 +33,8 @@ History*& history(Replica& replica);
 
 // replica_undo.cpp. Around an edit of a replica that has a history: before it, and after it if it
 // took dots. Failing means that the edit would.
-int32_t capture(History& history, Field& field, const Stamp& stamp, Bytes intent);
-void record(History& history, Field& field);
+SK_OUTLINE int32_t capture(History& history, Field& field, const Stamp& stamp, Bytes intent);
+SK_OUTLINE void record(History& history, Field& field);
 void forget(History* history);
 
 }  // namespace synckit
