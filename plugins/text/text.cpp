@@ -43,22 +43,60 @@ Status Text::read_intent(Bytes intent, Splice& splice) {
   }
   splice.position = static_cast<uint32_t>(at);
   splice.erase = static_cast<uint32_t>(count);
-  bool whole = true;
-  if (utf16) {
-    whole = tree_.seek(splice.position + splice.erase, true);
-    splice.erase = tree_.position().chars;
-  }
-  whole = tree_.seek(splice.position, utf16) && whole;
-  if (utf16) {
-    splice.position = tree_.position().chars;
-    splice.erase -= splice.position;
-  }
+  if (utf16) return seek_utf16(splice);
+#if !defined(SYNCKIT_SMALL)
+  // Where nothing is inserted it does not matter on which side of tombstones the cursor stands.
+  if (!splice.chars && tree_.stands_at(splice.position)) return {};
+#endif
+  tree_.seek(splice.position, false);
+  return {};
+}
+
+Status Text::seek_utf16(Splice& splice) {
+  bool whole = tree_.seek(splice.position + splice.erase, true);
+  splice.erase = tree_.position().chars;
+  whole = tree_.seek(splice.position, true) && whole;
+  splice.position = tree_.position().chars;
+  splice.erase -= splice.position;
   if (whole) return {};
   return Status::malformed(SK_TEXT("text intent: position or end is inside a surrogate pair"));
 }
 
+#if !defined(SYNCKIT_SMALL)
+// By far the most edits: one more ASCII character, behind the one typed last. False, having changed
+// nothing, for any other edit. What follows here mutate() does as well, step by step.
+bool Text::type(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch) {
+  Reader in(intent);
+  uint8_t op = in.byte();
+  uint64_t position = in.varint();
+  uint8_t count = in.byte(), letter = in.byte();
+  uint32_t lv = dots_.count();
+  if (!in.good_end() || op - 1u > 1 || count != 0 || letter >= 0x80 || tree_.wide() ||
+      lv >= kMaxAtoms || !tree_.types(position, lv) || !dots_.types(stamp.replica, stamp.seq) ||
+      !chars_.append(lv, letter)) {
+    return false;
+  }
+  dots_.type(stamp.seq);
+  Span fresh{lv, lv - 1, tree_.type(), 1};
+  Bytes text(intent.data + intent.len - 1, 1);
+  if (delta.wanted()) {
+    tree_.erased.clear();
+    write_op(work().others, stamp, dots_.runs().back().replica, fresh, text, delta);
+  }
+  if (patch.wanted()) {
+    Splice splice{};
+    splice.position = static_cast<uint32_t>(position), splice.chars = 1, splice.text = text;
+    tell_edit(splice, {splice.position, 0}, 0, patch);
+  }
+  return true;
+}
+#endif
+
 Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,
                     uint32_t& seqs) {
+#if !defined(SYNCKIT_SMALL)
+  if (type(stamp, intent, delta, patch)) return seqs = 1, Status();
+#endif
   Splice splice;
   seqs = 0;
   SK_TRY(read_intent(intent, splice));
@@ -89,14 +127,19 @@ Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
   tree_.erase(splice.erase);  // the cursor stands behind what was inserted
   if (delta.wanted()) write_op(work().others, stamp, me, fresh, splice.text, delta);
   if (patch.wanted()) {
-    PatchWriter out(patch, work().patch_text);
-    out.retain(splice.position, wide_before);
-    if (splice.chars) out.insert(splice.text);
-    out.erase(splice.erase, wide + splice.wide - tree_.wide());
-    out.finish();
+    tell_edit(splice, {splice.position, wide_before}, wide + splice.wide - tree_.wide(), patch);
   }
   seqs = used;
   return {};
+}
+
+// The patch of a local edit: what stands before it, and how much is wide of what it deleted.
+void Text::tell_edit(const Splice& splice, Extent before, uint32_t wide, Writer& patch) {
+  PatchWriter out(patch, work().patch_text);
+  out.retain(before.chars, before.wide);
+  if (splice.chars) out.insert(splice.text);
+  out.erase(splice.erase, wide);
+  out.finish();
 }
 
 // ---- the delta of a local edit ---------------------------------------------------------------

@@ -135,7 +135,12 @@ class Text : public Crdt<Text> {
   [[gnu::noinline]] static void release(Work& work);
 
   // text.cpp: local edits
+#if !defined(SYNCKIT_SMALL)
+  bool type(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch);
+#endif
   Status read_intent(Bytes intent, Splice& splice);
+  SK_APART Status seek_utf16(Splice& splice);
+  SK_APART void tell_edit(const Splice& splice, Extent before, uint32_t wide, Writer& patch);
   void write_op(Vec<uint32_t>& others, const Stamp& stamp, uint32_t me, const Span& fresh,
                 Bytes text, Writer& out);
   [[gnu::noinline]] uint32_t write_dot(Vec<uint32_t>& others, Writer& out, uint32_t me,
@@ -164,8 +169,8 @@ class Text : public Crdt<Text> {
   Status read_runs(Reader& in, Vec<Atoms>& out, uint64_t& sum);
   void name(uint32_t lv, uint32_t count, Vec<Named>& out) const;
   void write_runs(const Vec<Named>& runs, Writer& out) const;
-  Status read_restore(Bytes intent, Splice& splice);
-  void remember(Bytes runs, uint32_t lv);
+  SK_APART Status read_restore(Bytes intent, Splice& splice);
+  SK_APART void remember(Bytes runs, uint32_t lv);
   void add_copies(Vec<Atoms>& runs) const;
   void undo_insert(Vec<Atoms>& runs, Writer& intents);
   void undo_erase(Vec<Atoms>& runs, Bytes text, Writer& intents);

@@ -40,6 +40,13 @@ class CharLog {
   // Stores the first `count` code points of strict UTF-8 as the atoms lv, lv + 1 ... and moves
   // `at` behind them. Returns how many of them are above U+FFFF.
   uint32_t store(uint32_t lv, uint32_t count, const uint8_t*& at);
+  // The same for one ASCII character; false where its page is not there yet, or is wide.
+  bool append(uint32_t lv, uint8_t letter) {
+    size_t p = lv / kPageAtoms;
+    if (p >= pages_.size() || !pages_[p] || pages_[p]->shift) return false;
+    *pages_[p]->at(lv % kPageAtoms) = letter;
+    return true;
+  }
   // How many of the visible atoms [lv, lv + count) are above U+FFFF. Whole pages cost one step.
   uint32_t wide(uint32_t lv, uint32_t count) const;
   // Appends the atoms [lv, lv + count) as UTF-8; with `json`, escaped for a JSON string.

@@ -65,6 +65,19 @@ class Dots {
   // The next `count` lvs are the dots seq, seq + 1 ... of a replica.
   void add(uint32_t replica, uint64_t seq, uint32_t count);
 
+  // Whether a dot of that replica, higher than any of its others, would lengthen the latest run. If
+  // so, type() makes the next lv that dot.
+  bool types(uint64_t id, uint64_t seq) const {
+    if (runs_.empty() || seq >= kMaxSeq) return false;
+    const Run& run = runs_.back();
+    const Replica& who = replicas_[run.replica];
+    return who.id == id && who.seen < seq && run.seq + (count_ - run.lv) == seq;
+  }
+  void type(uint64_t seq) {
+    replicas_[runs_.back().replica].seen = seq;
+    ++count_;
+  }
+
   uint32_t run_end(uint32_t index) const {
     return index + 1 < runs_.size() ? runs_[index + 1].lv : count_;
   }

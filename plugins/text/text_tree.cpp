@@ -200,36 +200,43 @@ bool Sequence::seek(uint32_t units, bool utf16) {
   utf16 = utf16 && total_.wide;
   uint32_t left = units - base_;
   bool near = counted_ && !utf16 && units > base_ && left <= leaf_chars();
-  if (!near) {
-    counted_ = true;
-    left = units;
-    base_ = 0;
-    Branch* at = root_;
-    for (uint32_t level = height_; level; --level) {
-      const Node* node = static_cast<Node*>(at);
-      prefetch(node->kids, sizeof node->kids);
-      uint32_t i = 0;
-      for (;; ++i) {
-        uint32_t size = node->chars[i] + (utf16 ? node->wide[i] : 0);
-        if (left <= size) break;
-        left -= size;
-        base_ += node->chars[i];
-      }
-      at = node->kids[i];
-    }
-    leaf_ = static_cast<Leaf*>(at);
-    prefetch(leaf_->spans, sizeof leaf_->spans);
-    slot_ = before_ = 0;
-  }
+  if (!near) left = descend(units, utf16);
   off_ = 0;
   if (!left) return true;  // only at the very start
+  if (utf16) return seek_inside(left);
   const Span* spans = leaf_->spans;
-  if (!utf16) {
-    while (before_ >= left) before_ -= spans[--slot_].visible();
-    while (before_ + spans[slot_].visible() < left) before_ += spans[slot_++].visible();
-    off_ = left - before_;
-    return true;
+  while (before_ >= left) before_ -= spans[--slot_].visible();
+  while (before_ + spans[slot_].visible() < left) before_ += spans[slot_++].visible();
+  off_ = left - before_;
+  return true;
+}
+
+// Puts the cursor into the leaf that holds the unit before a position; how many of its units are.
+uint32_t Sequence::descend(uint32_t left, bool utf16) {
+  counted_ = true;
+  base_ = 0;
+  Branch* at = root_;
+  for (uint32_t level = height_; level; --level) {
+    const Node* node = static_cast<Node*>(at);
+    prefetch(node->kids, sizeof node->kids);
+    uint32_t i = 0;
+    for (;; ++i) {
+      uint32_t size = node->chars[i] + (utf16 ? node->wide[i] : 0);
+      if (left <= size) break;
+      left -= size;
+      base_ += node->chars[i];
+    }
+    at = node->kids[i];
   }
+  leaf_ = static_cast<Leaf*>(at);
+  prefetch(leaf_->spans, sizeof leaf_->spans);
+  slot_ = before_ = 0;
+  return left;
+}
+
+// The same inside its leaf, in UTF-16 units.
+bool Sequence::seek_inside(uint32_t left) {
+  const Span* spans = leaf_->spans;
   for (;; ++slot_) {
     uint32_t count = spans[slot_].visible();
     uint32_t size = count + log_.wide(spans[slot_].lv, count);

@@ -127,6 +127,24 @@ class Sequence {
   bool seek(uint32_t units, bool utf16);
   // Puts the cursor right behind an atom; kNone: at the start.
   void seek_atom(uint32_t atom);
+  // Whether so many visible code points are before the cursor. (It may be that nobody knows.)
+  bool stands_at(uint32_t chars) const {
+    return counted_ && base_ + before_ + (leaf_->spans[slot_].dead() ? 0 : off_) == chars;
+  }
+  // Whether the cursor stands there, and the atom lv inserted there would lengthen the span that
+  // ends there. If so, type() inserts it; its right origin is returned.
+  bool types(uint64_t chars, uint32_t lv) const {
+    const Span& span = leaf_->spans[slot_];
+    return counted_ && off_ && off_ == span.meta && span.lv + off_ == lv &&
+           base_ + before_ + off_ == chars && span.ro == right_atom();
+  }
+  uint32_t type() {
+    Span& span = leaf_->spans[slot_];
+    off_ = ++span.meta;
+    known_ = span.lv + off_;
+    add(1, 0);
+    return span.ro;
+  }
   // What stands left and right of the cursor, tombstones included; kNone at the ends.
   uint32_t left_atom() const { return off_ ? leaf_->spans[slot_].lv + off_ - 1 : kNone; }
   uint32_t right_atom() const;
@@ -158,10 +176,12 @@ class Sequence {
   uint32_t leaf_chars() const { return leaf_->parent->chars[leaf_->place]; }
   void add(uint32_t chars, uint32_t wide);
   void kill(uint32_t from, uint32_t to);
-  void cut(uint32_t at);
-  bool join(uint32_t slot);
-  void open(uint32_t slot);
-  void room();
+  SK_APART void cut(uint32_t at);
+  SK_APART bool join(uint32_t slot);
+  SK_APART void open(uint32_t slot);
+  SK_APART void room();
+  SK_APART uint32_t descend(uint32_t left, bool utf16);
+  SK_APART bool seek_inside(uint32_t left);
   [[gnu::noinline]] static void set(Node* node, uint32_t place, Branch* kid, Extent size);
   void hang(Branch* after, Branch* fresh, Extent size);
   void assign(const Span& span, Leaf* leaf) {

@@ -40,6 +40,22 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 #define SK_ONCE
 #endif
 
+// Inlined where a call would cost more than what it does; where bytes count for more, the compiler
+// decides.
+#if defined(SYNCKIT_SMALL)
+#define SK_NOW inline
+#else
+#define SK_NOW [[gnu::always_inline]] inline
+#endif
+
+// Kept apart from the functions that use it: what is hot stays small, needs few registers, and is
+// compiled early and cheaply where it has to be compiled. Not where bytes count for more.
+#if defined(SYNCKIT_SMALL)
+#define SK_APART
+#else
+#define SK_APART [[gnu::noinline]]
+#endif
+
 // The result of a call: a code from abi.h and, on failure, one sentence with static lifetime.
 // One machine word, so that it is returned in a register and success is tested by comparing with
 // zero: the sentence's address, and the code in the byte that no address of a literal uses (64-bit
@@ -154,7 +170,7 @@ class Writer {
   }
 
   // Whether `len` bytes can be written; from then on they can.
-  bool make_room(size_t len) {
+  SK_NOW bool make_room(size_t len) {
     return !buf_ || (!bad_ && (buf_->cap - buf_->len >= len || grow(len)));
   }
   void byte(uint8_t value) {
@@ -185,7 +201,7 @@ class Writer {
   }
 
  private:
-  uint8_t* room(size_t len) {
+  SK_NOW uint8_t* room(size_t len) {
     if (!buf_) {
       discarded_ += len;
       return nullptr;
@@ -224,9 +240,9 @@ class Reader {
     if (at_ == end_) return fail(), uint8_t{0};
     return *at_++;
   }
-  uint64_t varint() {
+  SK_ONCE uint64_t varint() {
     uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
+    for (unsigned shift = 0;; shift += 7) {  // the tenth byte ends it, one way or the other
       if (at_ == end_) return fail(), 0;
       uint8_t b = *at_++;
       if (shift == 63 && b > 1) break;
@@ -280,7 +296,7 @@ class VecBase {
   void pop_back() { --len_; }
 
   // Appends `count` items; their bytes are the caller's to write.
-  void* extend(size_t count, size_t size) {
+  SK_NOW void* extend(size_t count, size_t size) {
     if (cap_ - len_ < count) regrow(len_ + count > cap_ * 2 ? len_ + count : cap_ * 2, size);
     void* at = static_cast<uint8_t*>(data_) + len_ * size;
     len_ += count;

@@ -116,7 +116,10 @@ inline void set_error(sk_error* error, sk_status code, const char* text) {
   if (!status.ok()) set_error(error, status.code(), status.text());
   return status.code();
 }
-[[gnu::noinline]] inline Status with_output(Status status, const Writer& out) {
+#if defined(SYNCKIT_SMALL)
+[[gnu::noinline]]
+#endif
+inline Status with_output(Status status, const Writer& out) {
   return status.ok() ? out.status() : status;
 }
 
@@ -125,7 +128,8 @@ template <class Call>
 sk_status guarded(sk_error* error, Call&& call) noexcept {
 #if defined(__cpp_exceptions)
   try {
-    return report(error, call());
+    Status status = call();
+    return status.ok() ? SK_OK : report(error, status);
   } catch (const std::bad_alloc&) {
     return report(error, {SK_NOMEM, "out of memory"});
   } catch (const std::exception& e) {
@@ -138,7 +142,8 @@ sk_status guarded(sk_error* error, Call&& call) noexcept {
   (void)error;
   return call().code();
 #else
-  return report(error, call());
+  Status status = call();
+  return status.ok() ? SK_OK : report(error, status);
 #endif
 }
 
