@@ -129,11 +129,15 @@ case $what in core | all) core core ;; esac
 case $what in full | all) core core-full full ;; esac
 
 # The addresses are those of unpack.c: behind the 256 KiB of a module and 8 MiB of probabilities.
+# -Oz would be slower and no smaller. wasm-opt would put back what is kept out of line (code), since
+# it has one caller; engines optimize only what is called again.
 packer() {
   for side in pack unpack; do
     case $side in pack) side_flags=-DSYNCKIT_PACK ;; *) side_flags= ;; esac
-    emcc -Oz $side_flags -Wall -Wextra -sSTANDALONE_WASM --no-entry -sFILESYSTEM=0 -sMALLOC=none \
-      -sGLOBAL_BASE=8650752 -sTOTAL_STACK=8KB -sINITIAL_MEMORY=9MB -sALLOW_MEMORY_GROWTH \
+    emcc -O1 -fno-unroll-loops -mnontrapping-fptoint $side_flags -Wall -Wextra \
+      -sSTANDALONE_WASM --no-entry -sFILESYSTEM=0 -sMALLOC=none \
+      -sBINARYEN_EXTRA_PASSES=--one-caller-inline-max-function-size=1 \
+      -sGLOBAL_BASE=8654848 -sTOTAL_STACK=8KB -sINITIAL_MEMORY=9MB -sALLOW_MEMORY_GROWTH \
       "$here/unpack.c" -o "$work/$side.wasm"
     mv "$work/$side.wasm" "$out/$side.wasm"
   done

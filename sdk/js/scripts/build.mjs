@@ -95,7 +95,8 @@ const shrunk = (name, ...options) => {
   rmSync(path);
   return module;
 };
-const unpacker = shrunk('unpack.wasm');
+// Its function code() stays out of line: engines optimize what is called often.
+const unpacker = shrunk('unpack.wasm', '--one-caller-inline-max-function-size=1');
 const packer = readFileSync(join(wasmDir, 'pack.wasm'));
 mkdirSync(join(dist, 'plain'));
 for (const name of cores) {

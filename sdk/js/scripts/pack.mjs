@@ -2,24 +2,17 @@
 //
 // What is packed is unpacked again and compared, every time.
 
+import { canonical, constant, landmarks } from './canonical.mjs';
 import { encoded, sections, varint } from './exports.mjs';
 
 // Addresses, as in unpack.c.
 const kMost = 1 << 18;
-const kHeader = kMost + (1 << 23) + (1 << 15);
+const kHeader = kMost + (1 << 23) + 4096 + (1 << 17);
 
 const kMemory = 5;
-const kCode = 10;
 const kData = 11;
 const kDataCount = 12;
 const kPage = 65_536;
-
-// An instruction that gives a number; i32.const takes a signed LEB128.
-const constant = (value) => {
-  const bytes = encoded(value);
-  if (bytes.at(-1) > 63) bytes.push(bytes.pop() | 128, 0);
-  return [0x41, ...bytes, 0x0b];
-};
 
 /** Puts the parts into a fresh instance's memory and calls it; what it wrote begins at 0. */
 const run = (module, name, parts = [], bytes = 0) => {
@@ -31,15 +24,9 @@ const run = (module, name, parts = [], bytes = 0) => {
   return new Uint8Array(exports.memory.buffer, 0, end);
 };
 
-/**
- * A module that exports its memory and `name() -> length`, which unpacks `wasm` to address 0.
- * `packer`, `unpacker`: what build.sh makes of unpack.c; the unpacker exports it under `name`.
- */
-export const pack = (wasm, packer, unpacker, name) => {
-  if (wasm.length > kMost) throw new Error(`pack: ${wasm.length} bytes; at most ${kMost} fit`);
-  const code = [...sections(wasm)].find(([id]) => id === kCode);
-  const first = code ? varint(wasm, code[2])[1] : wasm.length; // behind the number of functions
-  const head = new Uint8Array(Uint32Array.of(wasm.length, first, code ? code[3] : 0).buffer);
+/** The module that unpacks `wasm`, with the grammar of WebAssembly or as mere bytes. */
+const wrapped = (wasm, marks, packer, unpacker) => {
+  const head = new Uint8Array(Uint32Array.from(marks).buffer);
   const most = kHeader + head.length + 2 * wasm.length + kPage;
   const packed = run(packer, 'sk_unpack', [[kHeader, head], [0, wasm]], most).slice(kHeader);
 
@@ -61,7 +48,25 @@ export const pack = (wasm, packer, unpacker, name) => {
       section(id, body);
     }
   }
-  const whole = Buffer.concat(parts);
-  if (Buffer.compare(run(whole, name), wasm)) throw new Error('pack: what comes out differs');
-  return whole;
+  return Buffer.concat(parts);
+};
+
+/**
+ * A module that exports its memory and `name() -> length`, which unpacks `wasm`, in its canonical
+ * form, to address 0; what is no module that the grammar knows, as it is.
+ * `packer`, `unpacker`: what build.sh makes of unpack.c; the unpacker exports it under `name`.
+ */
+export const pack = (wasm, packer, unpacker, name) => {
+  const attempt = (module, marks) => {
+    const whole = wrapped(module, marks, packer, unpacker);
+    return Buffer.compare(run(whole, name), module) ? null : whole;
+  };
+  const form = canonical(wasm);
+  const longest = Math.max(wasm.length, form ? form.length : 0);
+  if (longest > kMost) throw new Error(`pack: ${longest} bytes; at most ${kMost} fit`);
+  const packed =
+    (form && attempt(form, landmarks(form))) ??
+    attempt(wasm, [wasm.length, wasm.length, 0, 0, 0]);
+  if (!packed) throw new Error('pack: what comes out differs');
+  return packed;
 };
