@@ -154,11 +154,11 @@ Status Engine::place(Doc& doc, const wire::SyncResponse& page) {
     doc.epoch = page.epoch;
   }
   if (page.has_snapshot) {
-    wire::Snapshot& snapshot = messages_.snapshot;
-    SK_TRY(wire::decode(page.snapshot, snapshot));
-    Patches patches(*this, doc);
-    SK_TRY(doc.target().merge_snapshot(snapshot, doc.fresh ? nullptr : &patches));
-    if (base > doc.position) {
+    if (base > doc.position) {  // else it is only to be stored
+      wire::Snapshot& snapshot = messages_.snapshot;
+      SK_TRY(wire::decode(page.snapshot, snapshot));
+      Patches patches(*this, doc);
+      SK_TRY(doc.target().merge_snapshot(snapshot, doc.fresh ? nullptr : &patches));
       doc.confirmed.join(snapshot.version);
       if (snapshot.max_hlc > doc.seen_hlc) doc.seen_hlc = snapshot.max_hlc;
       doc.position = base;
