@@ -376,10 +376,10 @@ Status Engine::snapshot(DocHandle handle, Buffer& out) const {
   return doc->document->encode_snapshot(out);
 }
 
-Status Engine::version(DocHandle handle, VersionVector& out) const {
+Status Engine::version(DocHandle handle, sk_version& out) const {
   Doc* doc = ready(handle);
   if (!doc) return not_ready(handle);
-  out = doc->document->version();
+  out = doc->document->version().view();
   return {};
 }
 

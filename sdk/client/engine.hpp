@@ -171,7 +171,7 @@ class Engine {
   Instance instance(DocHandle doc, FieldHandle field) const;
   Status digest(DocHandle doc, uint64_t& out) const;
   Status snapshot(DocHandle doc, Buffer& out) const;  // wire.proto Snapshot, own pending included
-  Status version(DocHandle doc, VersionVector& out) const;
+  Status version(DocHandle doc, sk_version& out) const;  // borrowed until the next call
   DocStatus status(DocHandle doc) const;  // offline for a closed one
   uint32_t pending(DocHandle doc) const;  // committed transactions that are not acknowledged
   uint64_t last_seq(DocHandle doc) const;  // of own committed changes

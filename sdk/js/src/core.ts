@@ -26,25 +26,25 @@ interface Exports {
     seedHigh: number,
     persistent: number,
     client: number,
-  ): number;
+  ): void;
   sk_register?(index: number, type: number, format: number, minFormat: number): number;
   sk_ext_out?(slot: number, length: number): number;
   sk_open(id: number): number;
-  sk_load?(doc: number, key: number, value: number, now: number): number;
+  sk_load?(doc: number, key: number, value: number): number;
   sk_loaded(doc: number, now: number): number;
-  sk_close(doc: number, force: number, now: number): number;
+  sk_close(doc: number): number;
   sk_field(doc: number, name: number, type: number): number;
   sk_mutate(doc: number, field: number, intent: number, now: number): number;
   sk_begin(doc: number): number;
-  sk_commit(doc: number, now: number): number;
-  sk_commit_all(now: number): void;
+  sk_commit(doc: number): number;
+  sk_commit_all(): void;
   sk_view(doc: number, field: number): number;
   sk_digest?(doc: number): number;
   sk_version?(doc: number): number;
-  sk_info(doc: number): number;
-  sk_discard?(doc: number, low: number, high: number, now: number): number;
+  sk_info(doc: number): void;
+  sk_discard?(doc: number, low: number, high: number): number;
   sk_presence?(doc: number, length: number): number;
-  sk_stored?(batch: number, now: number): void;
+  sk_stored?(batch: number): void;
   sk_anchor?(doc: number, field: number, position: number, right: number): number;
   sk_position?(doc: number, field: number, anchor: number): number;
   sk_history?(doc: number, depth: number, groupMs: number): void;
@@ -57,17 +57,17 @@ interface Exports {
   sk_receive(frame: number, now: number): number;
   sk_tick(now: number): void;
   sk_next_timer(): number;
-  sk_drain(now: number): number;
+  sk_drain(): number;
 }
 
 /** One engine: what the module exports, and how to use it. */
 export interface Core extends Exports {
   /** What the instance is made of, for another one. */
   module_: WebAssembly.Module;
-  /** Throws what the engine refused: a code that is not 0. */
-  ok_(code: number): void;
-  /** The same for a call that returns a handle, or 0. */
-  handle_(value: number): number;
+  /** Throws what the engine refused: a status that is not 0. */
+  ok_(status: number): void;
+  /** The same for a call that gives a handle. */
+  handle_(status: number): number;
   /** Starts an input, with a text; gives its length. */
   put_(text?: string): number;
   /**
@@ -135,9 +135,8 @@ export const createCore = async (
     new Uint8Array(core.memory.buffer, from, length);
   const result = core.sk_result();
   const word = (core.word_ = (i) => new Uint32Array(core.memory.buffer, result)[i]!);
-  const slice = (i: number): Uint8Array => bytes(word(i), word(i + 1));
-  core.data_ = () => slice(1);
-  core.seq_ = () => word(8) + word(9) * 2 ** 32;
+  core.data_ = () => bytes(word(0), word(1));
+  core.seq_ = () => word(4) + word(5) * 2 ** 32;
   let scratch = 0;
   let at = 0;
   let end = 0;
@@ -164,7 +163,8 @@ export const createCore = async (
     at += n;
   };
   core.text_ = (text) => {
-    at += encoder.encodeInto(text, room(text.length * 3)).written;
+    const to = room(text.length * 3); // first: it may move `at`
+    at += encoder.encodeInto(text, to).written;
     return at - scratch;
   };
   core.raw_ = (part) => {
@@ -172,19 +172,20 @@ export const createCore = async (
     at += part.length;
     return at - scratch;
   };
-  core.ok_ = (code) => {
-    if (code) throw statusError(code, decoder.decode(slice(3)));
+  core.ok_ = (status) => {
+    if (!status) return;
+    // The code, and where its sentence is, which a zero ends.
+    const text = bytes(status & 0xffffff);
+    throw statusError(status >>> 24, decoder.decode(text.subarray(0, text.indexOf(0))));
   };
-  core.handle_ = (value) => (value || core.ok_(word(0)), value);
-  core.ok_(
-    core.sk_init(
-      // Strings of a number become one on the way.
-      `0x${replica.slice(8)}`,
-      `0x${replica.slice(0, 8)}`,
-      ...(random() as unknown as [number, number]),
-      persistent,
-      core.put_('synckit-js/0.1.0'),
-    ),
+  core.handle_ = (status) => (core.ok_(status), word(2));
+  core.sk_init(
+    // Strings of a number become one on the way.
+    `0x${replica.slice(8)}`,
+    `0x${replica.slice(0, 8)}`,
+    ...(random() as unknown as [number, number]),
+    persistent,
+    core.put_('synckit-js/0.1.0'),
   );
   return core;
 };

@@ -171,7 +171,7 @@ export const createDocument = (kit: BaseKit<any>, id: string): BaseDocument<any>
       try {
         return fn();
       } finally {
-        core.ok_(core.sk_commit(handle, now()));
+        core.ok_(core.sk_commit(handle));
         kit.touch_();
       }
     },
@@ -179,12 +179,12 @@ export const createDocument = (kit: BaseKit<any>, id: string): BaseDocument<any>
     get pending() {
       if (isClosed()) return 0;
       core.sk_info(handle);
-      return core.word_(6);
+      return core.word_(2);
     },
     async close() {
       if (isClosed()) return;
       await kit.saved();
-      core.ok_(core.sk_close(handle, 0, now()));
+      core.ok_(core.sk_close(handle));
       closed = true;
       kit.forget_(document);
     },
@@ -229,7 +229,7 @@ export const createDocument = (kit: BaseKit<any>, id: string): BaseDocument<any>
           error: statusError(code, decoder.decode(text)),
           discard() {
             // As (low, high): what is above 32 bits is cut off on the way.
-            core.sk_discard?.(handle, seq, seq / 2 ** 32, now());
+            core.sk_discard?.(handle, seq, seq / 2 ** 32);
             kit.touch_();
           },
         });

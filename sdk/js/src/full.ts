@@ -61,7 +61,7 @@ export const resolveAnchor = (
   const [core, field] = textOf(document, name);
   core.put_();
   core.ok_(core.sk_position!(document.handle_, field, core.raw_(anchor)));
-  return { position: core.word_(8), deleted: core.word_(10) == 1 };
+  return { position: core.word_(4), deleted: core.word_(6) == 1 };
 };
 
 /**
@@ -88,10 +88,10 @@ export const undoManager = (
     let dots = 0;
     try {
       document.transact(() => {
-        const code = core.sk_undo!(handle, redo, now());
-        dots = core.word_(6);
+        const status = core.sk_undo!(handle, redo, now());
+        dots = core.word_(2);
         if (dots) document.seq = core.seq_();
-        core.ok_(code);
+        core.ok_(status);
       });
     } finally {
       document.kit_.drain_(); // what it changed is in the views when this returns

@@ -57,7 +57,7 @@ export const createFullDocument = (kit: BaseKit<any>, id: string): Document<any>
     presence,
     digest() {
       document.core_().ok_(core.sk_digest!(handle));
-      return hex64(core.word_(8), core.word_(9));
+      return hex64(core.word_(4), core.word_(5));
     },
     version() {
       document.core_().ok_(core.sk_version!(handle));

@@ -164,7 +164,7 @@ const createLoop = (
     if (!draining && !kit().closed_) {
       draining = true;
       try {
-        while (core.sk_drain(now())) {
+        while (core.sk_drain()) {
           // A copy: what follows calls the engine.
           for (const r = new Reader(core.data_().slice()); r.left; ) {
             const kind = r.uint(4);
@@ -193,7 +193,7 @@ const createLoop = (
   };
   const commit = (): void => {
     touched = false;
-    if (!kit().closed_) core.sk_commit_all(now());
+    if (!kit().closed_) core.sk_commit_all();
     drain();
   };
   return {

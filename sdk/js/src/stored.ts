@@ -4,7 +4,7 @@
 // closed: until then the change is visible and safe in memory, but neither saved nor sent.
 
 import { decoder, hex, Reader, utf8 } from './codec.js';
-import { createCore, now, randomId, type Core, type WasmSource } from './core.js';
+import { createCore, randomId, type Core, type WasmSource } from './core.js';
 import type { BaseDocument } from './document.js';
 import { wrap, type SyncKitError } from './errors.js';
 import { createKit, type BaseKit, type KitOptions } from './kit.js';
@@ -91,7 +91,7 @@ const createStored = <D extends BaseDocument<any>>(
       pause = firstRetryMs;
       queue = queue.slice(ops.length);
       stored = last;
-      if (!kit.closed_) core.sk_stored!(last, now());
+      if (!kit.closed_) core.sk_stored!(last);
       kit.drain_();
     }
     // In the same step as the last look at the queue: a batch that comes now starts the next pump.
@@ -134,7 +134,7 @@ const createStored = <D extends BaseDocument<any>>(
       core.put_();
       core.raw_(key);
       core.raw_(value);
-      core.ok_(core.sk_load!(document.handle_, key.length, value.length, now()));
+      core.ok_(core.sk_load!(document.handle_, key.length, value.length));
     }
   });
   kit.custom_ = options.types?.[0]?.field_;
