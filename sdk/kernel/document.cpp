@@ -6,6 +6,10 @@ namespace {
 // A Status carries static text, so types are asked for no sk_error and the kernel gives its own
 // sentence per code. The type's own words reach the user where a caller asked the table itself.
 Status of_code(sk_status code) {
+#if defined(SYNCKIT_CLIENT_ONLY)  // there the code is shown before the sentence
+  if (code != SK_OK) return {code, "says the field's type"};
+  return {};
+#endif
   switch (code) {
     case SK_OK: return {};
     case SK_MALFORMED: return {code, "malformed for its type"};
