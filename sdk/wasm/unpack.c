@@ -29,7 +29,7 @@ enum {
   kContexts = 8,
   kBits = 22,        /* log2 of the probabilities, two bytes each */
   kLines = 1 << (kBits - 4),
-  kProbes = 8,       /* of lines, for one that is free */
+  kProbes = 16,      /* of lines, for one that is free */
   kStates = 32,      /* of the grammar, below */
   kTable = 1 << 18,  /* = the most bytes of a module */
   kGlobals = kTable + (2 << kBits) + 4096, /* with the stack; see build.sh */
@@ -66,7 +66,7 @@ static const int8_t kInstructions[256] = {
     [252] = kRaw,
 };
 
-#define kLeast (1 / 16384.0f)
+#define kMost 0.49995f /* nothing is impossible */
 #define kSure 2047
 #define kUnsurprising (1e-5f * 1e-5f)
 
@@ -76,9 +76,10 @@ static uint32_t rates[4096];
 static float weights[kStates + 512][kContexts];
 static float biases[kStates][256];
 static int8_t heights[256]; /* by how much a call makes the stack higher, by type */
-static uint32_t low, high = ~0u;
+static uint32_t low, high; /* what the packed number can be still; at first it has no digits */
 static uint32_t value; /* the packed number as far as it matters; packing: the byte to pack */
-static uint8_t* packed = (uint8_t*)kHeader + 20;
+static uint32_t length; /* of the packed bytes so far */
+#define PACKED ((uint8_t*)kHeader + 20)
 
 /* Unpacks (or packs) the next byte. A function of its own, called for each, so that engines replace
  * it by optimized code while a module is unpacked. */
@@ -100,11 +101,16 @@ __attribute__((noinline)) static uint32_t code(uint32_t state, float* other,
         lines[j] = line;
       }
       hints[j] = stretch[(lines[j][place] >> 4) + 2048];
-      sum += (weight[j] + other[j] + 0.2f) * hints[j];
+      sum += (weight[j] + other[j] + 0.19f) * hints[j];
     }
-    float p = 0.5f + 0.5f * sum / __builtin_sqrtf(1 + sum * sum);
-    if (p < kLeast) p = kLeast;
-    if (p > 1 - kLeast) p = 1 - kLeast;
+    float p = 0.5f + kMost * sum / __builtin_sqrtf(1 + sum * sum);
+    for (; !((low ^ high) >> 24); low <<= 8, high = high << 8 | 255) {
+#ifdef SYNCKIT_PACK
+      PACKED[length++] = high >> 24;
+#else
+      value = value << 8 | PACKED[length++];
+#endif
+    }
     uint32_t middle = low + (uint32_t)((float)(high - low) * p);
 #ifdef SYNCKIT_PACK
     uint32_t bit = (value <<= 1) >> 8 & 1;
@@ -113,15 +119,8 @@ __attribute__((noinline)) static uint32_t code(uint32_t state, float* other,
 #endif
     if (bit) high = middle;
     else low = middle + 1;
-    for (; !((low ^ high) >> 24); low <<= 8, high = high << 8 | 255) {
-#ifdef SYNCKIT_PACK
-      *packed++ = high >> 24;
-#else
-      value = value << 8 | *packed++;
-#endif
-    }
     float error = (float)bit - p;
-    biases[state][node] += error * 0.1f;
+    biases[state][node] += error * 0.06f;
     error *= 0.002f;
     /* From what was nearly certain there is nothing to learn, and that is a third of the bits. */
     uint32_t j = error * error < kUnsurprising ? kContexts : 0;
@@ -130,9 +129,9 @@ __attribute__((noinline)) static uint32_t code(uint32_t state, float* other,
       other[j] += error * hints[j];
       /* 12 bits of probability (0 is one half) above the count of what was seen here. */
       int16_t* cell = lines[j] + place;
-      int32_t old = *cell, seen = old & 15;
+      int32_t old = *cell, seen = old & 15, rate = rates[seen];
       int32_t goal = bit ? kSure : -kSure;
-      *cell = old + (((goal - (old >> 4)) * (int32_t)rates[seen] + (1 << 15)) >> 16) * 16 + (seen < 15);
+      *cell = old + (((goal - (old >> 4)) * rate + (1 << 15)) >> 16) * 16 + (seen < 15);
     }
     node = node << 1 | bit;
     place = place << 1 | bit;
@@ -151,8 +150,8 @@ __attribute__((export_name("sk_unpack"))) uint32_t unpack(void) {
     stretch[i] = (p - 0.5f) / __builtin_sqrtf(p * (1 - p));
     rates[i] = 65536 / (i + 1.2f);
   }
-#ifndef SYNCKIT_PACK
-  for (int i = 0; i < 4; ++i) value = value << 8 | *packed++;
+#ifdef SYNCKIT_PACK
+  high = ~0u;
 #endif
   uint64_t ops = 0; /* the instructions before, the last one lowest; outside of code: the bytes */
   uint32_t last = 0; /* bytes, likewise */
@@ -254,8 +253,8 @@ __attribute__((export_name("sk_unpack"))) uint32_t unpack(void) {
 #ifdef SYNCKIT_PACK
   value = kEnd;
   code(kOutside, weights[0], rates);
-  for (int i = 0; i < 4; ++i, low <<= 8) *packed++ = low >> 24;
-  return (uint32_t)packed;
+  for (int i = 0; i < 4; ++i, low <<= 8) PACKED[length++] = low >> 24;
+  return (uint32_t)PACKED + length;
 #else
   return code(kOutside, weights[0], rates) == kEnd ? header[0] : 0;
 #endif
