@@ -48,6 +48,21 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 #define SK_NOW [[gnu::always_inline]] inline
 #endif
 
+// memcpy. In WASM that is a call out of the module, which costs more than a few bytes do.
+#if defined(__wasm__) && !defined(SYNCKIT_SMALL)
+inline void copy_bytes(uint8_t* to, const void* from, size_t len) {
+  if (len > 64) {
+    std::memcpy(to, from, len);
+    return;
+  }
+  const auto* at = static_cast<const uint8_t*>(from);
+  for (; len >= 8; len -= 8, to += 8, at += 8) std::memcpy(to, at, 8);
+  while (len--) *to++ = *at++;
+}
+#else
+inline void copy_bytes(uint8_t* to, const void* from, size_t len) { std::memcpy(to, from, len); }
+#endif
+
 // Kept apart from the functions that use it: what is hot stays small, needs few registers, and is
 // compiled early and cheaply where it has to be compiled. Not where bytes count for more.
 #if defined(SYNCKIT_SMALL)
@@ -178,7 +193,7 @@ class Writer {
   }
   SK_ONCE void raw(const void* bytes, size_t len) {
     if (len == 0) return;
-    if (uint8_t* at = room(len)) std::memcpy(at, bytes, len);
+    if (uint8_t* at = room(len)) copy_bytes(at, bytes, len);
   }
   void raw(Bytes bytes) { raw(bytes.data, bytes.len); }
   SK_ONCE void varint(uint64_t value) {
