@@ -238,10 +238,31 @@ SK_OUTLINE int32_t edit(Field& field, const uint8_t* bytes, size_t len) {
 
 // ---- updates ------------------------------------------------------------------------------------
 
-uint8_t* put_bytes(uint8_t* at, const uint8_t* bytes, size_t len) {
-  std::memcpy(at, bytes, len);
+SK_OUTLINE uint8_t* put_bytes(uint8_t* at, const uint8_t* bytes, size_t len) {
+  copy_bytes(at, bytes, len);
   return at + len;
 }
+// An intent of `op`, known bytes, and `len` bytes of scratch; where it is negative, of a number.
+SK_OUTLINE int32_t edit_known(Field& field, Known* known, uint32_t op, int32_t len,
+                              uint32_t number) {
+  constexpr size_t kDigits = 10;
+  size_t value_len = len < 0 ? kDigits : static_cast<size_t>(len);
+  size_t most = 1 + known->len + value_len;
+  if (most > intent.cap && intent.reserve(&intent, most) != SK_OK) out_of_memory();
+  uint8_t* at = intent.data;
+  *at++ = static_cast<uint8_t>(op);
+  at = put_bytes(at, known->bytes(), known->len);
+  if (len < 0) {
+    uint8_t digits[kDigits], *first = digits + kDigits;
+    for (; number > 9; number /= 10) *--first = static_cast<uint8_t>('0' + number % 10);
+    *--first = static_cast<uint8_t>('0' + number);
+    at = put_bytes(at, first, static_cast<size_t>(digits + kDigits - first));
+  } else {
+    at = put_bytes(at, scratch.data, value_len);
+  }
+  return edit(field, intent.data, static_cast<size_t>(at - intent.data));
+}
+
 SK_OUTLINE uint8_t* put_varint(uint8_t* at, uint8_t tag, uint64_t value) {
   for (*at++ = tag; value >= 0x80; value >>= 7) *at++ = static_cast<uint8_t>(value | 0x80);
   *at++ = static_cast<uint8_t>(value);
@@ -557,22 +578,19 @@ SK_WASM(sk_know)(Field* field, uint32_t from, uint32_t len)->Known* {
 // sk_edit of `op`, those bytes, and `len` bytes of scratch; where it is negative, of a number.
 SK_WASM(sk_edit_known)
 (Field* field, Known* known, uint32_t op, int32_t len, uint32_t number)->int32_t {
-  constexpr size_t kDigits = 10;
-  size_t value_len = len < 0 ? kDigits : static_cast<size_t>(len);
-  size_t most = 1 + known->len + value_len;
-  if (most > intent.cap && intent.reserve(&intent, most) != SK_OK) out_of_memory();
-  uint8_t* at = intent.data;
-  *at++ = static_cast<uint8_t>(op);
-  at = put_bytes(at, known->bytes(), known->len);
-  if (len < 0) {
-    uint8_t digits[kDigits], *first = digits + kDigits;
-    for (; number > 9; number /= 10) *--first = static_cast<uint8_t>('0' + number % 10);
-    *--first = static_cast<uint8_t>('0' + number);
-    at = put_bytes(at, first, static_cast<size_t>(digits + kDigits - first));
-  } else {
-    at = put_bytes(at, scratch.data, value_len);
+  return edit_known(*field, known, op, len, number);
+}
+// The same for each of `count` pairs in scratch: known bytes and a number. What the last edit gave,
+// or the first one that failed. Scratch has no more than numbers for them: `len` is -1 or 0.
+SK_WASM(sk_edit_held)
+(Field* field, uint32_t count, uint32_t op, int32_t len)->int32_t {
+  int32_t last = 0;
+  for (uint32_t i = 0; i < count && last >= 0; ++i) {
+    uint32_t pair[2];
+    std::memcpy(pair, scratch.data + i * sizeof pair, sizeof pair);
+    last = edit_known(*field, reinterpret_cast<Known*>(pair[0]), op, len, pair[1]);
   }
-  return edit(*field, intent.data, static_cast<size_t>(at - intent.data));
+  return last;
 }
 
 // Inserts the character `unit` (below 0x80), or, when it is negative, `len` bytes of UTF-8 at

@@ -20,6 +20,13 @@ const kMaxKnown = 4096;
 /** The steps of a counter that are held back stay within what a number holds exactly. */
 const kMaxHeld = 2 ** 52;
 
+/** The JSON of a number, a boolean or a short string; '' for all else. */
+const plain = (value: unknown): string => {
+  if (typeof value == 'number') return isFinite(value) ? `${value}` : '';
+  if (typeof value == 'string') return value.length <= kShortText ? JSON.stringify(value) : '';
+  return typeof value == 'boolean' ? `${value}` : '';
+};
+
 const whole = (n: number, what: string): never =>
   fail('malformed', `${what} must be a whole number from 0 to 2^32 - 1, not ${n}`);
 
@@ -96,6 +103,16 @@ abstract class KeyedField extends ReplicaField {
     if (count <= 0) replica_.settle_(count);
     return count;
   }
+  /**
+   * Composes an intent that is text, head included; 0 where it cannot be had like that. For keys
+   * that become known: each comes here once, which is too seldom for loops to be compiled in time.
+   * @internal
+   */
+  protected compose_(head: string, value: unknown): number {
+    if (this.known_.size >= kMaxKnown) return 0;
+    const text = plain(value);
+    return text ? this.replica_.runtime_.ascii_(head + text) : 0;
+  }
   /** Makes a key known whose bytes lie in scratch; the caller has edited it. @internal */
   protected learn_(key: unknown, from: number, to: number): Known | undefined {
     if (to - from > kShortText || this.known_.size >= kMaxKnown) return undefined;
@@ -119,12 +136,40 @@ abstract class KeyedField extends ReplicaField {
   }
   /** @internal */
   override flush_(): void {
-    for (let known; (known = this.changed_.pop()); ) {
-      const { held } = known;
-      known.held = undefined;
-      if (held !== undefined) this.release_(known, held);
+    const { changed_ } = this;
+    if (!changed_.length) return;
+    const { replica_ } = this;
+    const { runtime_ } = replica_;
+    const others: Known[] = [];
+    let count = 0;
+    runtime_.pairs_(changed_.length);
+    for (let known; (known = changed_.pop()); ) {
+      if (known.held === undefined) continue;
+      const number = this.number_(known.held);
+      if (number < 0) {
+        others.push(known);
+      } else {
+        runtime_.pair_(count++, known.at, number);
+        this.released_(known);
+      }
+    }
+    if (count) {
+      if (!replica_.open_) replica_.begin_();
+      const result = runtime_.editHeld_(this.at_, count, this.op_, this.op_ == 1 ? -1 : 0);
+      this.seen_ = -1;
+      if (result <= 0) replica_.settle_(result);
+    }
+    for (const known of others) {
+      // Listed twice where it was held back, overwritten, and held back again.
+      if (known.held !== undefined) this.release_(known, known.held);
     }
   }
+  /** What an edit that was held back does: 1 sets to a value, 2 removes. @internal */
+  protected abstract readonly op_: number;
+  /** What is held back, as a whole number; -1 where it is none. @internal */
+  protected abstract number_(held: unknown): number;
+  /** Notes that nothing is held back any more. @internal */
+  protected abstract released_(known: Known): void;
   /** Carries out what was held back. @internal */
   protected abstract release_(known: Known, held: unknown): void;
 }
@@ -241,9 +286,29 @@ export class ReplicaMap extends KeyedField {
     this.release_(known, value);
   }
   private first_(path: string | readonly string[], value: Json): void {
-    const end = this.path_(1, path);
-    this.edit_(this.replica_.runtime_.json_(end, value));
-    if (typeof path == 'string') this.learn_(path, 1, end);
+    const isKey = typeof path == 'string';
+    let end = 3 + path.length;
+    let length = 0;
+    if (isKey && path.length < 128) {
+      length = this.compose_(`\u0001\u0001${String.fromCharCode(path.length)}${path}`, value);
+    }
+    if (!length) {
+      end = this.path_(1, path);
+      length = this.replica_.runtime_.json_(end, value);
+    }
+    this.edit_(length);
+    if (isKey) this.learn_(path, 1, end);
+  }
+  /** @internal */
+  protected readonly op_ = 1;
+  /** @internal */
+  protected number_(held: unknown): number {
+    return typeof held == 'number' && held >>> 0 === held ? held : -1;
+  }
+  /** @internal */
+  protected released_(known: Known): void {
+    known.held = undefined;
+    known.batch = this.replica_.batch_;
   }
   /** @internal */
   protected release_(known: Known, value: unknown): void {
@@ -286,7 +351,8 @@ export class ReplicaSet<T = Json> extends KeyedField {
       return;
     }
     const runtime = this.replica_.runtime_;
-    const end = runtime.json_(runtime.byte_(0, op), value);
+    const end =
+      this.compose_(String.fromCharCode(op), value) || runtime.json_(runtime.byte_(0, op), value);
     const count = this.edit_(end);
     if (op == 1 && count && typeof value != 'object') this.learn_(value, 1, end);
   }
@@ -303,9 +369,20 @@ export class ReplicaSet<T = Json> extends KeyedField {
     else this.change_(2, value);
   }
   /** @internal */
-  protected release_(known: Known): void {
-    this.put_(known, 2, 0, 0);
+  protected readonly op_ = 2;
+  /** @internal */
+  protected number_(): number {
+    return 0;
+  }
+  /** @internal */
+  protected released_(known: Known): void {
+    known.held = undefined;
     known.batch = -1;
+  }
+  /** @internal */
+  protected release_(known: Known): void {
+    this.released_(known);
+    this.put_(known, 2, 0, 0);
   }
   /** Removes every value that is visible here. */
   clear(): void {

@@ -63,6 +63,7 @@ export class Runtime {
   readonly edit_: Call;
   readonly know_: Call;
   readonly editKnown_: Call;
+  readonly editHeld_: Call;
   readonly splice_: Call;
   readonly add_: Call;
   readonly commit_: Call;
@@ -96,6 +97,7 @@ export class Runtime {
     this.edit_ = sk['sk_edit']!;
     this.know_ = sk['sk_know']!;
     this.editKnown_ = sk['sk_edit_known']!;
+    this.editHeld_ = sk['sk_edit_held']!;
     this.splice_ = sk['sk_text_splice']!;
     this.add_ = sk['sk_counter_add']!;
     this.commit_ = sk['sk_replica_commit']!;
@@ -169,6 +171,25 @@ export class Runtime {
       if (i == n) return at + n;
     }
     return at + encoder.encodeInto(text, bytes.subarray(from)).written;
+  }
+
+  /** Writes text at scratch in one native call; its length, 0 when it is not ASCII. */
+  ascii_(text: string): number {
+    const n = text.length;
+    this.room_(n);
+    const to = this.bytes_.subarray(this.scratch_, this.scratch_ + n);
+    return encoder.encodeInto(text, to).read == n ? n : 0; // anything else would need more room
+  }
+
+  /** Makes room for so many pairs. */
+  pairs_(count: number): void {
+    this.room_(8 * count);
+  }
+  /** Writes one to scratch. */
+  pair_(i: number, first: number, second: number): void {
+    const at = (this.scratch_ >> 2) + 2 * i;
+    this.words_[at] = first;
+    this.words_[at + 1] = second;
   }
 
   byte_(at: number, value: number): number {
