@@ -101,7 +101,7 @@ __attribute__((noinline)) static uint32_t code(uint32_t state, float* other,
         lines[j] = line;
       }
       hints[j] = stretch[(lines[j][place] >> 4) + 2048];
-      sum += (weight[j] + other[j] + 0.19f) * hints[j];
+      sum += (weight[j] + other[j] + 0.17f) * hints[j];
     }
     float p = 0.5f + kMost * sum / __builtin_sqrtf(1 + sum * sum);
     for (; !((low ^ high) >> 24); low <<= 8, high = high << 8 | 255) {
@@ -120,7 +120,7 @@ __attribute__((noinline)) static uint32_t code(uint32_t state, float* other,
     if (bit) high = middle;
     else low = middle + 1;
     float error = (float)bit - p;
-    biases[state][node] += error * 0.06f;
+    biases[state][node] += error * 0.05f;
     error *= 0.002f;
     /* From what was nearly certain there is nothing to learn, and that is a third of the bits. */
     uint32_t j = error * error < kUnsurprising ? kContexts : 0;
@@ -174,18 +174,18 @@ __attribute__((export_name("sk_unpack"))) uint32_t unpack(void) {
         ops & 0xffffffffff,
         special << 8 | (ops & 0xff),
         function,
-        last & 0xffff,
+        (last & 0xffff) | height << 16,
         last,
     };
     uint32_t views[kContexts];
     for (uint32_t j = 0; j < kContexts; ++j) {
       uint64_t hash = (seen[j] * 0x2c1b3c6d + (number << 5 | state)) * 0x85ebca6b + j;
-      views[j] = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15 >> 32;
+      views[j] = (hash ^ hash >> 32) * 0x9e3779b1;
     }
 #ifdef SYNCKIT_PACK
     value = out[at];
 #endif
-    uint32_t op = kind == kOpcode ? 256 + (ops >> 8 & 255) : ops & 255;
+    uint32_t op = (kind == kOpcode ? 256 : 0) + (ops >> 8 & 255);
     uint32_t node = code(state, weights[kStates + op], views);
     out[at] = node;
     last = last << 8 | node;
