@@ -152,7 +152,7 @@ class Text : public Crdt<Text> {
   static uint32_t atom(const Work& work, uint32_t origin);
   void apply(Work& work, Writer& patch);
   void put(Work& work, const Piece& piece, uint32_t before, bool loads);
-  void tell(Work& work, PatchWriter& out);
+  SK_APART void tell(Work& work, bool loads, Writer& patch);
 
 #if !defined(SYNCKIT_CLIENT_ONLY)
   struct Copy {  // what an undo has put in the place of atoms that are gone

@@ -80,14 +80,7 @@ void Text::apply(Work& work, Writer& patch) {
     put(work, work.delta.pieces[loads ? i : work.delta.order[i].value], before, loads);
   }
   for (const Atoms& run : work.delta.gone) tree_.erase_atoms(run.lv, run.count);
-  if (!patch.wanted()) return;
-  PatchWriter out(patch, work.patch_text);
-  if (loads) {
-    out.insert(work.delta.text);
-  } else {
-    tell(work, out);
-  }
-  out.finish();
+  if (patch.wanted()) tell(work, loads, patch);
 }
 
 // Inserts what is new of a piece; the known part of a tombstone is deleted here too.
@@ -120,7 +113,12 @@ void Text::put(Work& work, const Piece& piece, uint32_t before, bool loads) {
 }
 
 // The patch: what was inserted and deleted, sorted by where it stands now.
-void Text::tell(Work& work, PatchWriter& out) {
+void Text::tell(Work& work, bool loads, Writer& patch) {
+  PatchWriter out(patch, work.patch_text);
+  if (loads) {
+    out.insert(work.delta.text);
+    return out.finish();
+  }
   work.changes.clear();
   work.places.clear();
   for (Vec<Atoms>* list : {&tree_.erased, &work.fresh}) {
@@ -154,6 +152,7 @@ void Text::tell(Work& work, PatchWriter& out) {
       out.erase(run.count, wide);
     }
   }
+  out.finish();
 }
 
 }  // namespace synckit::text
