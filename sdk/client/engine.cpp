@@ -165,7 +165,9 @@ Status Engine::mutate(DocHandle handle, FieldHandle field, Bytes intent, uint64_
   SK_TRY(doc->document->mutate(field - 1, stamp, intent, doc->deltas, out.count, &patch_));
   if (out.count) {
     doc->open_hlc = hlc;
-    doc->changes.push_back({field - 1, out.count, start, doc->deltas.len - start});
+    const DocumentField& at = doc->document->field(field - 1);
+    doc->changes.push_back(
+        {at.name(), at.type_name(), out.count, Bytes(nullptr, doc->deltas.len - start)});
     doc->open_count += out.count;
     out.patch = patch_;
     if (kWatchesEdits && watch_) watch_->after(handle, field);
@@ -199,17 +201,13 @@ void Engine::commit_all(uint64_t) {
 void Engine::commit_open(Doc& doc) {
   if (doc.changes.empty()) return;
   wire::Transaction& made = messages_.made;
-  for (const OpenChange& change : doc.changes) {
-    const DocumentField& field = doc.document->field(change.field);
-    made.changes.push_back({field.name(), field.type_name(), change.count,
-                            Bytes(doc.deltas.data + change.start, change.len)});
-  }
+  made.changes.swap(doc.changes);
+  wire::lay_out(made.changes, doc.deltas.data);
   encode_own(doc.last_seq + 1, doc.open_count, doc.open_hlc);
   doc.document->commit_local(replica_, made.last_seq(), made.hlc);
   queue_up(doc, pending_of(made, scratch_));
   put_pending(doc, doc.queue.back());
   made.changes.clear();
-  doc.changes.clear();
   doc.deltas.clear();
   doc.open_count = 0;
   report_saved(doc);
@@ -385,7 +383,7 @@ Status Engine::version(DocHandle handle, sk_version& out) const {
 
 DocStatus Engine::status(DocHandle handle) const {
   const Doc* doc = find(handle);
-  return doc ? status_of(*doc) : DocStatus::offline;
+  return doc ? status_of(doc) : DocStatus::offline;
 }
 
 uint32_t Engine::pending(DocHandle handle) const {

@@ -269,7 +269,7 @@ class Engine {
   void tick_doc(Doc& doc, uint64_t now_ms);
   void send_presence(Doc& doc);
   void update_status();
-  DocStatus status_of(const Doc& doc) const;
+  DocStatus status_of(const Doc* doc) const;  // nullptr: of the session
   Status dispatch(const wire::Frame& frame, uint64_t now_ms);
   Status on_welcome(Bytes body, uint64_t now_ms);
   Status on_presence(Bytes body, uint64_t now_ms);

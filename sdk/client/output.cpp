@@ -33,24 +33,23 @@ void Engine::emit_presence(const Doc& doc, uint64_t replica, Bytes principal, By
        principal, data);
 }
 
-DocStatus Engine::status_of(const Doc& doc) const {
+DocStatus Engine::status_of(const Doc* doc) const {
   switch (session_) {
     case Session::opening:
     case Session::hello: return DocStatus::connecting;
     case Session::open: break;
     default: return DocStatus::offline;
   }
-  if (doc.sync == Doc::Sync::denied) return DocStatus::denied;
-  bool calm = doc.sync == Doc::Sync::live && doc.size() == 0 && doc.changes.empty();
+  if (!doc) return DocStatus::synced;
+  if (doc->sync == Doc::Sync::denied) return DocStatus::denied;
+  bool calm = doc->sync == Doc::Sync::live && doc->size() == 0 && doc->changes.empty();
   return calm ? DocStatus::synced : DocStatus::syncing;
 }
 
 void Engine::update_status() {
-  DocStatus overall = DocStatus::offline;
-  if (session_ == Session::opening || session_ == Session::hello) overall = DocStatus::connecting;
-  if (session_ == Session::open) overall = DocStatus::synced;
+  DocStatus overall = status_of(nullptr);
   for (Doc* doc = docs_; doc; doc = doc->next) {
-    DocStatus status = status_of(*doc);
+    DocStatus status = status_of(doc);
     if (status == DocStatus::syncing) overall = DocStatus::syncing;
     if (status == doc->status) continue;
     doc->status = status;

@@ -50,12 +50,6 @@ struct Foreign {
   uint64_t replica, last_seq, hash;
 };
 
-struct OpenChange {
-  uint32_t field;  // its index
-  uint32_t count;
-  size_t start, len;  // in Doc::deltas
-};
-
 struct Peer {
   uint64_t replica;
   uint64_t expires_ms;
@@ -129,7 +123,7 @@ struct Engine::Doc : Engine::DocState {
     delete fresh;
   }
 
-  Vec<OpenChange> changes;
+  Vec<wire::Change> changes;  // of the open transaction; their deltas lie in `deltas`
   Vec<Pending> queue;
   Vec<Foreign> foreign;
   Vec<Peer> peers;

@@ -20,9 +20,9 @@ constexpr uint32_t kDependencyRetries = 8;
 class Engine::Patches final : public PatchSink {
  public:
   Patches(Engine& engine, Doc& doc) : engine_(engine), doc_(doc) {}
-  void patch(uint32_t index, const DocumentField&, Bytes bytes) override {
-    if (kTellsAll) announce(index);
-    engine_.tell(Out::patch, doc_.handle, index + 1, bytes);
+  void patch(const DocumentField& field, Bytes bytes) override {
+    if (kTellsAll) announce(field.index);
+    engine_.tell(Out::patch, doc_.handle, field.index + 1, bytes);
   }
 
  private:

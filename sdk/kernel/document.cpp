@@ -104,8 +104,8 @@ Document::~Document() {
 }
 
 DocumentField* Document::find(Bytes name, Bytes type) const {
-  for (const DocumentField& f : fields_) {
-    if (f.name() == name && f.type_name() == type) return const_cast<DocumentField*>(&f);
+  for (DocumentField* f : fields_) {
+    if (f->name() == name && f->type_name() == type) return f;
   }
   return nullptr;
 }
@@ -120,24 +120,27 @@ Status Document::obtain(Bytes name, Bytes type, DocumentField*& out) {
   if (out) return {};
   const sk_crdt_v1* table = registry_.find(type);
   if (!table) return {SK_UNSUPPORTED, "this type is not loaded here"};
-  DocumentField made{};
-  SK_TRY(of_code(table->create(&made.instance, nullptr)));
-  made.type = table;
-  made.name_len = static_cast<uint32_t>(name.len);
-  made.type_len = static_cast<uint32_t>(type.len);
-  made.bytes = static_cast<uint8_t*>(std::malloc(name.len + type.len));
-  if (!made.bytes) out_of_memory();
-  if (name.len) std::memcpy(made.bytes, name.data, name.len);
-  std::memcpy(made.bytes + name.len, type.data, type.len);
-  fields_.push_back(made);
-  out = &fields_.back();
+  void* instance = nullptr;
+  SK_TRY(of_code(table->create(&instance, nullptr)));
+  out = new DocumentField{};
+  out->index = declared();
+  out->type = table;
+  out->instance = instance;
+  out->name_len = static_cast<uint32_t>(name.len);
+  out->type_len = static_cast<uint32_t>(type.len);
+  out->bytes = static_cast<uint8_t*>(std::malloc(name.len + type.len));
+  if (!out->bytes) out_of_memory();
+  if (name.len) std::memcpy(out->bytes, name.data, name.len);
+  std::memcpy(out->bytes + name.len, type.data, type.len);
+  fields_.push_back(out);
   return {};
 }
 
 void Document::drop_last() {
-  DocumentField& field = fields_.back();
-  field.type->destroy(field.instance);
-  std::free(field.bytes);
+  DocumentField* field = fields_.back();
+  field->type->destroy(field->instance);
+  std::free(field->bytes);
+  delete field;
   fields_.pop_back();
 }
 
@@ -150,44 +153,48 @@ Status Document::declare(Bytes name, Bytes type, uint32_t& index) {
     if (fields_.size() >= limits_.max_fields) return Status::limit(kTooManyFields);
     SK_TRY(obtain(name, type, field));
   }
-  index = static_cast<uint32_t>(field - fields_.begin());
+  index = field->index;
   return {};
 }
 
 void Document::follow(const Document& other) {
-  for (size_t i = 0; i < other.fields_.size(); ++i) {
-    DocumentField* field = nullptr;
-    if (!obtain(other.fields_[i].name(), other.fields_[i].type_name(), field).ok()) {
+  for (const DocumentField* theirs : other.fields_) {
+    DocumentField* ours = nullptr;
+    if (!obtain(theirs->name(), theirs->type_name(), ours).ok()) {
       broken_ = true;
       return;
     }
-    std::swap(fields_[i], *field);
+    DocumentField* there = fields_[theirs->index];
+    there->index = ours->index;
+    fields_[there->index] = there;
+    ours->index = theirs->index;
+    fields_[ours->index] = ours;
   }
 }
 
 size_t Document::field_count() const {
   size_t count = 0;
-  for (const DocumentField& field : fields_) count += field.used;
+  for (const DocumentField* field : fields_) count += field->used;
   return count;
 }
 
 // Those that have come into being, ascending by (name, type).
 Vec<const DocumentField*> Document::in_order() const {
   Vec<const DocumentField*> out;
-  for (const DocumentField& field : fields_) {
-    if (!field.used) continue;
+  for (const DocumentField* field : fields_) {
+    if (!field->used) continue;
     size_t low = 0, high = out.size();
     while (low < high) {
       size_t middle = (low + high) / 2;
-      int order = compare(out[middle]->name(), field.name());
-      if (order == 0) order = compare(out[middle]->type_name(), field.type_name());
+      int order = compare(out[middle]->name(), field->name());
+      if (order == 0) order = compare(out[middle]->type_name(), field->type_name());
       if (order > 0) {
         high = middle;
       } else {
         low = middle + 1;
       }
     }
-    out.insert(low, &field);
+    out.insert(low, field);
   }
   return out;
 }
@@ -198,7 +205,7 @@ Status Document::mutate(uint32_t index, const Stamp& stamp, Bytes intent, Buffer
                         uint32_t& count, Buffer* patch) {
   count = 0;
   if (broken_) return {SK_INTERNAL, kBroken};
-  DocumentField& field = fields_[index];
+  DocumentField& field = *fields_[index];
   size_t before = delta.len;
   Status status = of_code(field.type->mutate(field.instance, &stamp, intent.data, intent.len,
                                              &delta, patch, &count, nullptr));
@@ -227,32 +234,28 @@ void Document::commit_local(uint64_t replica, uint64_t last_seq, uint64_t hlc) {
   if (hlc > max_hlc_) max_hlc_ = hlc;
 }
 
-Status Document::restamp(const wire::Transaction& transaction, uint64_t hlc, Buffer& out) {
-  wire::Transaction next = transaction;
-  next.hlc = hlc;
-  Buffer deltas;      // re-stamped deltas, one after the other
-  Vec<size_t> ends;   // where each ends in `deltas`
+Status Document::restamp(wire::Transaction& transaction, uint64_t hlc, Buffer& out) {
+  Buffer deltas;  // re-stamped ones, one after the other
   Stamp stamp{transaction.replica, transaction.seq, hlc};
-  for (const wire::Change& change : transaction.changes) {
+  for (wire::Change& change : transaction.changes) {
     DocumentField* field = find(change.field, change.type);
+    size_t before = deltas.len;
     if (!field || !field->type->restamp) {
       Writer(deltas).raw(change.delta);
     } else {
       Status status = of_code(field->type->restamp(field->instance, &stamp, change.delta.data,
                                                    change.delta.len, &deltas, nullptr));
       if (!status.ok()) {
-        if (!ends.empty()) broken_ = true;  // earlier changes carry the new clock already
+        if (stamp.seq != transaction.seq) broken_ = true;  // earlier ones are re-stamped
         return status;
       }
     }
-    ends.push_back(deltas.len);
+    change.delta.len = deltas.len - before;
     stamp.seq += change.count;
   }
-  for (size_t i = 0, start = 0; i < ends.size(); ++i) {
-    next.changes[i].delta = Bytes(deltas.data + start, ends[i] - start);
-    start = ends[i];
-  }
-  wire::encode(next, out);
+  wire::lay_out(transaction.changes, deltas.data);
+  transaction.hlc = hlc;
+  wire::encode(transaction, out);
   return {};
 }
 
@@ -292,8 +295,14 @@ Status Document::inspect(const Registry& registry, const wire::Transaction& tran
   return {};
 }
 
-bool Document::ready(const wire::Transaction& transaction, const VersionVector& deps) const {
-  return version_[transaction.replica] + 1 == transaction.seq && version_.covers(deps);
+// Whether what it builds on is here.
+Status Document::ready(const wire::Transaction& transaction, bool& out) const {
+  out = version_[transaction.replica] + 1 == transaction.seq;
+  if (!kUnordered) return {};
+  VersionVector deps;
+  SK_TRY(inspect(registry_, transaction, true, &deps, nullptr));
+  out = out && version_.covers(deps);
+  return {};
 }
 
 Status Document::merge(const wire::Transaction& transaction, Merged& outcome, PatchSink* sink) {
@@ -306,9 +315,9 @@ Status Document::merge(const wire::Transaction& transaction, Merged& outcome, Pa
   if (transaction.seq <= have) {
     return Status::malformed(SK_TEXT("a transaction overlaps one of its author's that is known"));
   }
-  VersionVector deps;
-  if (kUnordered) SK_TRY(inspect(registry_, transaction, true, &deps, nullptr));
-  if (!ready(transaction, deps)) {
+  bool now = false;
+  SK_TRY(ready(transaction, now));
+  if (!now) {
     outcome = Merged::parked;
     return kUnordered ? park(transaction) : of_code(SK_MISSING_DEPS);
   }
@@ -356,7 +365,7 @@ Status Document::merge_parts(const Vec<wire::Change>& parts, bool states, PatchS
     if (status.ok()) {
       changed = field->used = true;
       if (sink && !patch.empty()) {
-        sink->patch(static_cast<uint32_t>(field - fields_.begin()), *field, patch);
+        sink->patch(*field, patch);
       }
       continue;
     }
@@ -375,7 +384,8 @@ Status Document::merge_parts(const Vec<wire::Change>& parts, bool states, PatchS
 }
 
 Status Document::apply(const wire::Transaction& transaction, PatchSink* sink) {
-  if (version_[transaction.replica] == 0 && version_.size() >= VersionVector::kMaxReplicas) {
+  if (kUnordered && version_[transaction.replica] == 0 &&
+      version_.size() >= VersionVector::kMaxReplicas) {
     return Status::limit(kTooManyReplicas);
   }
   SK_TRY(merge_parts(transaction.changes, false, sink));
@@ -407,10 +417,10 @@ Status Document::drain(PatchSink* sink) {
     for (size_t i = 0; i < parked_.size();) {
       Parked entry = parked_[i];
       SK_TRY(wire::decode(Bytes(entry.bytes, entry.len), transaction));
-      VersionVector deps;
-      SK_TRY(inspect(registry_, transaction, true, &deps, nullptr));
+      bool now = false;
+      SK_TRY(ready(transaction, now));
       bool known = transaction.seq <= version_[transaction.replica];
-      if (!known && !ready(transaction, deps)) {
+      if (!known && !now) {
         ++i;
         continue;
       }
@@ -433,10 +443,10 @@ Status Document::drain(PatchSink* sink) {
 
 Status Document::merge_snapshot(const wire::Snapshot& snapshot, PatchSink* sink) {
   if (broken_) return {SK_INTERNAL, kBroken};
-  size_t replicas = version_.size();
-  for (const Dot& dot : snapshot.version.dots()) replicas += version_[dot.replica] == 0;
-  if (replicas > VersionVector::kMaxReplicas) {
-    return Status::limit(kTooManyReplicas);
+  if (kUnordered) {
+    size_t replicas = version_.size();
+    for (const Dot& dot : snapshot.version.dots()) replicas += version_[dot.replica] == 0;
+    if (replicas > VersionVector::kMaxReplicas) return Status::limit(kTooManyReplicas);
   }
   SK_TRY(merge_parts(snapshot.fields, true, sink));
   version_.join(snapshot.version);
@@ -477,13 +487,13 @@ Status Document::encode_snapshot(Buffer& out) const {
 
 Status Document::view(uint32_t index, Buffer& json) const {
   if (broken_) return {SK_INTERNAL, kBroken};
-  const DocumentField& field = fields_[index];
+  const DocumentField& field = *fields_[index];
   return of_code(field.type->view(field.instance, &json, nullptr));
 }
 
 Status Document::view(Bytes name, Bytes type, Buffer& json) const {
   if (const DocumentField* at = find(name, type)) {
-    return view(static_cast<uint32_t>(at - fields_.begin()), json);
+    return view(at->index, json);
   }
   const sk_crdt_v1* table = registry_.find(type);
   if (!table) return {SK_UNSUPPORTED, "this type is not loaded here"};
@@ -519,11 +529,9 @@ Status Document::digest(uint64_t& out) const {
   for (const DocumentField* field : in_order()) {
     view.clear();
     SK_TRY(of_code(field->type->view(field->instance, &view, nullptr)));
-    hash = fnv(hash, field->name());
-    hash = fnv(hash, kSeparator);
-    hash = fnv(hash, field->type_name());
-    hash = fnv(hash, kSeparator);
-    hash = fnv(hash, view);
+    for (Bytes part : {field->name(), kSeparator, field->type_name(), kSeparator, view.bytes()}) {
+      hash = fnv(hash, part);
+    }
   }
   out = hash;
   return {};
@@ -531,9 +539,9 @@ Status Document::digest(uint64_t& out) const {
 
 Status Document::compact(const VersionVector& stable) {
   sk_version view = stable.view();
-  for (DocumentField& field : fields_) {
-    if (!field.type->compact) continue;
-    SK_TRY(of_code(field.type->compact(field.instance, &view, nullptr)));
+  for (DocumentField* field : fields_) {
+    if (!field->type->compact) continue;
+    SK_TRY(of_code(field->type->compact(field->instance, &view, nullptr)));
   }
   return {};
 }

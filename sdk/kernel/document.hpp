@@ -53,7 +53,7 @@ struct DocumentLimits {
 // A field of a document.
 struct DocumentField {
   uint8_t* bytes;  // owned: name, then the type's name
-  uint32_t name_len, type_len;
+  uint32_t name_len, type_len, index;
   const sk_crdt_v1* type;
   void* instance;  // of the type
   bool used;       // has come into being, by an edit; until then it is only looked at
@@ -65,7 +65,7 @@ struct DocumentField {
 // Told what changed in the visible value, in order.
 class PatchSink {
  public:
-  virtual void patch(uint32_t index, const DocumentField& field, Bytes patch) = 0;
+  virtual void patch(const DocumentField& field, Bytes patch) = 0;
 
  protected:
   ~PatchSink() = default;
@@ -83,7 +83,7 @@ class Document {
   // The index of a field, which stays; for reading and editing it. It comes into being by its first
   // edit: until then no snapshot, digest or view of all has it.
   Status declare(Bytes name, Bytes type, uint32_t& index);
-  const DocumentField& field(uint32_t index) const { return fields_[index]; }
+  const DocumentField& field(uint32_t index) const { return *fields_[index]; }
   uint32_t declared() const { return static_cast<uint32_t>(fields_.size()); }
 
   // A local edit of one field with the dots stamp.seq ... Appends the delta, and the patch to
@@ -95,8 +95,9 @@ class Document {
                 uint32_t& count, Buffer* patch);
   void commit_local(uint64_t replica, uint64_t last_seq, uint64_t hlc);
 
-  // Gives an own, unacknowledged transaction a new clock: here and in `out` (encoded).
-  Status restamp(const wire::Transaction& transaction, uint64_t hlc, Buffer& out);
+  // Gives an own, unacknowledged transaction a new clock: here and in `out` (encoded). What is left
+  // in `transaction` is of no use.
+  Status restamp(wire::Transaction& transaction, uint64_t hlc, Buffer& out);
 
   // Anyone's transaction. Parked ones are merged by the call that delivers what they waited for.
   Status merge(const wire::Transaction& transaction, Merged& outcome, PatchSink* sink);
@@ -150,7 +151,7 @@ class Document {
   Status obtain(Bytes name, Bytes type, DocumentField*& out);
   void drop_last();
   Vec<const DocumentField*> in_order() const;
-  bool ready(const wire::Transaction& transaction, const VersionVector& deps) const;
+  Status ready(const wire::Transaction& transaction, bool& out) const;
   Status merge_parts(const Vec<wire::Change>& parts, bool states, PatchSink* sink);
   Status apply(const wire::Transaction& transaction, PatchSink* sink);
   Status park(const wire::Transaction& transaction);
@@ -158,7 +159,7 @@ class Document {
 
   const Registry& registry_;
   DocumentLimits limits_;
-  Vec<DocumentField> fields_;  // by index
+  Vec<DocumentField*> fields_;  // by index; owned
   VersionVector version_;
   Vec<Parked> parked_;
   size_t parked_bytes_ = 0;

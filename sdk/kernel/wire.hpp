@@ -49,6 +49,14 @@ struct Change {
 // is in `count`, its state delta in `delta`.
 using FieldState = Change;
 
+// Lets each delta, whose length is right, lie behind the one before, from `at` on.
+inline void lay_out(Vec<Change>& changes, const uint8_t* at) {
+  for (Change& change : changes) {
+    change.delta.data = at;
+    at += change.delta.len;
+  }
+}
+
 struct Transaction {
   uint64_t replica = 0, seq = 0;
   uint32_t count = 0;

@@ -101,7 +101,7 @@ inline void require_reloads(const Document& doc) {
 // Collects patches, so that types write them.
 struct Patches : PatchSink {
   size_t bytes = 0;
-  void patch(uint32_t, const DocumentField&, Bytes patch) override { bytes += patch.len; }
+  void patch(const DocumentField&, Bytes patch) override { bytes += patch.len; }
 };
 
 }  // namespace synckit::fuzz

@@ -243,7 +243,7 @@ TEST_F(DocumentTest, a_type_that_breaks_half_way_breaks_the_document) {
 
 TEST_F(DocumentTest, a_field_that_cannot_be_made_half_way_breaks_the_document) {
   struct FailAfterFirst : PatchSink {
-    void patch(uint32_t, const DocumentField&, Bytes) override { toy_creation_fails = true; }
+    void patch(const DocumentField&, Bytes) override { toy_creation_fails = true; }
   } after_first;
   Document doc(registry);
   merge(doc, transaction(kA, 1, 5, {{"f", "one"}}));

@@ -44,7 +44,7 @@ inline std::string transaction(uint64_t replica, uint64_t seq, uint64_t hlc,
 
 struct Patches : PatchSink {
   std::string all;
-  void patch(uint32_t, const DocumentField& field, Bytes patch) override {
+  void patch(const DocumentField& field, Bytes patch) override {
     all += field.name().str() + "/" + field.type_name().str() + patch.str();
   }
 };
