@@ -32,7 +32,8 @@ const kWhy = {
   map: `${kStartUp}. Keys and values cross into WASM as bytes, since the map keeps values as JSON.`,
   set: `${kStartUp}. An element crosses into WASM as canonical JSON.`,
   counter: `${kStartUp}. What is left is one call into WASM per increment.`,
-  merge: 'Every entry carries its clock and its writer, and is compared one by one.',
+  merge: 'Every entry carries its clock and its writer, and is compared one by one. The time also ' +
+    'has what each side had held back of its last batch, and now hands to WASM.',
   b1: `${kStartUp}: there are 6,000 operations only, and two replicas take each of them.`,
   native: 'The rope keeps characters and nothing else. The CRDT gives each edit an id, origins ' +
     'and a place in a tree, and a patch is a call through the plugin table, with an intent that ' +
