@@ -9,6 +9,8 @@ namespace synckit {
 namespace {
 
 constexpr size_t kMaxMessageBytes = 1024;  // of a refusal that is kept
+// Own numbers that are to be used up at once; a damaged record must not ask for more.
+constexpr uint64_t kMaxGap = UINT32_MAX;
 constexpr size_t kNumbersBytes = 16;       // two numbers: they end a key, and begin a value
 
 void add_big(ByteVec& out, uint64_t value) {
@@ -146,6 +148,7 @@ Status Engine::load_record(Doc& doc, uint8_t kind, const Record& record) {
     case kSnapshotRecord: return load_snapshot(doc, record);
     case kLogRecord: return load_log(doc, record);
     case kOwnRecord:
+      if (record.a > kMaxGap) return spoiled();
       if (own && record.a > doc.acked) doc.acked = record.a;
       return {};
     case kQueueRecord: return load_queue(doc, record);
@@ -218,7 +221,7 @@ Status Engine::load_queue(Doc& doc, const Record& record) {
     return {};
   }
   if (doc.last_seq < doc.acked) doc.last_seq = doc.acked;
-  if (transaction.seq <= doc.last_seq) return spoiled();
+  if (transaction.seq - doc.last_seq - 1 >= kMaxGap) return spoiled();
   fill_gap(doc, transaction.seq - 1);
   Status status = doc.document->merge(transaction, outcome, nullptr);
   queue_up(doc, pending_of(transaction, record.bytes));

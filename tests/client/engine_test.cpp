@@ -156,6 +156,34 @@ TEST_F(EngineTest, damaged_records_are_reported_and_skipped) {
   EXPECT_EQ(again.engine.pending(reopened), 2u);  // a void one in place of what was lost
 }
 
+// Such numbers would take for ever to be used up.
+TEST_F(EngineTest, records_with_absurd_numbers_are_reported_and_skipped) {
+  wire::Transaction far;
+  far.replica = 0x11, far.seq = uint64_t{1} << 60, far.count = 1, far.hlc = 1;
+  Buffer bytes;
+  wire::encode(far, bytes);
+  auto big = [](uint64_t value) {
+    std::string out;
+    for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift);
+    return out;
+  };
+  std::string prefix("\x00\x05notes", 7), none = big(0) + big(0);
+  ClientModel again(0x11, 2, disk);
+  DocHandle handle = 0;
+  ASSERT_TRUE(again.engine.open("notes", handle).ok());
+  auto load = [&](char kind, uint64_t number, const std::string& value) {
+    std::string key = prefix + kind + big(0x11) + big(number);
+    EXPECT_TRUE(again.engine.load(handle, Bytes(key), Bytes(value), kNow).ok());
+  };
+  load(kOwnRecord, 0, big(UINT64_MAX) + big(0));
+  load(kQueueRecord, far.seq, none + bytes.str());
+  ASSERT_TRUE(again.engine.loaded(handle, kNow).ok());
+  again.drain(kNow);
+  EXPECT_EQ(again.errors.size(), 2u);
+  EXPECT_EQ(again.engine.last_seq(handle), 0u);
+  EXPECT_EQ(again.engine.pending(handle), 0u);
+}
+
 TEST_F(EngineTest, records_of_other_documents_or_out_of_order_are_refused) {
   ClientModel again(0x11, 2, disk);
   DocHandle handle = 0;

@@ -56,7 +56,7 @@ const outside = (module) => [
 ];
 
 test('the canonical form is a module that is the same outside, and its own form', { skip }, () => {
-  for (const name of ['core.wasm', 'core-plugins.wasm', 'core-lite.wasm', 'replica.wasm']) {
+  for (const name of ['core.wasm', 'core-full.wasm', 'core-lite.wasm', 'replica.wasm']) {
     const wasm = read(name);
     const form = canonical(wasm);
     const module = new WebAssembly.Module(form);
