@@ -168,7 +168,8 @@ uint32_t Text::write_dot(Vec<uint32_t>& others, Writer& out, uint32_t me, uint64
 
 void Text::write_op(Vec<uint32_t>& others, const Stamp& stamp, uint32_t me, const Span& fresh,
                     Bytes text, Writer& out) {
-  const Vec<Atoms>& erased = tree_.erased;
+  Vec<Atoms>& erased = tree_.erased;
+  if (erased.size() > 1) sort(erased);
   uint64_t from = stamp.seq;
   others.clear();
   // Does the run of dots go on where the insertion does?

@@ -3,19 +3,6 @@
 
 namespace synckit::text {
 
-void sort(Vec<Keyed>& items) {
-  Vec<Keyed> spare;
-  spare.resize(items.size());
-  Keyed *from = items.begin(), *to = spare.begin();
-  for (uint32_t shift = 0; shift < 32; shift += 8) {
-    uint32_t at[256] = {}, sum = 0;
-    for (size_t i = 0; i < items.size(); ++i) ++at[from[i].key >> shift & 255];
-    for (uint32_t& slot : at) sum += slot, slot = sum - slot;
-    for (size_t i = 0; i < items.size(); ++i) to[at[from[i].key >> shift & 255]++] = from[i];
-    std::swap(from, to);
-  }
-}
-
 void predict(Vec<Piece>& pieces) {
   // The older pieces on one side of a piece form a chain: each one's own neighbour is next.
   auto count = static_cast<uint32_t>(pieces.size());
@@ -68,7 +55,7 @@ Status Delta::decode(Bytes bytes, Dots* dots) {
 }
 
 // The atoms seq ... seq + tail, which must be here: gives the lv of the first, or notes them all
-// as deleted (an op's first as a segment, until it is known that none is named twice).
+// as deleted.
 uint32_t Delta::name(uint32_t index, uint64_t seq, uint64_t tail, bool deleted) {
   Author& author = authors[index];
   if (tail >= 2 * kMaxAtoms - named_) return too_many(), kNone;
@@ -77,17 +64,9 @@ uint32_t Delta::name(uint32_t index, uint64_t seq, uint64_t tail, bool deleted) 
   ++names_;
   if (author.need < seq + tail) author.need = seq + tail;
   if (dots_ && author.seen < seq + tail) missing_ = true;
-  if (deleted && !state) {
-    segments.push_back({seq, 0, index, count});
-    return kNone;
-  }
-  return find(index, seq, count, deleted);
-}
-
-uint32_t Delta::find(uint32_t index, uint64_t seq, uint32_t count, bool deleted) {
   if (!dots_ || missing_) return kNone;
   for (;;) {
-    uint32_t part, lv = dots_->find(authors[index].local, seq, part);
+    uint32_t part, lv = dots_->find(author.local, seq, part);
     if (lv == kNone) {
       fail(SK_TEXT("text delta: names a dot that is no character here"));
       return kNone;
@@ -141,30 +120,12 @@ uint32_t Delta::op_dot(uint64_t from, bool* more) {
     fail(SK_TEXT("text delta: names a dot that cannot exist"));
     return kNone;
   }
+  // Or a few bytes could name everything again and again.
+  if (more && seq <= authors[who].need) {
+    fail(SK_TEXT("text delta: deletes an atom twice, or in another order than that of the dots"));
+    return kNone;
+  }
   return name(who, seq, tail, more);
-}
-
-// Whether two of the deleted runs overlap: a few bytes could name everything again and again.
-bool Delta::deletes_twice() const {
-  constexpr size_t kFew = 16;  // are compared each with each, more with their neighbours
-  Vec<Keyed> runs;
-  for (uint32_t i = 0; i < segments.size(); ++i) runs.push_back({0, i});
-  size_t near = runs.size();
-  for (uint32_t part = 0; part < 3 && runs.size() > kFew; ++part) {
-    near = 2;
-    for (Keyed& run : runs) {
-      const Segment& named = segments[run.value];
-      run.key = part == 2 ? named.author : static_cast<uint32_t>(named.seq >> 32 * part);
-    }
-    sort(runs);
-  }
-  for (size_t i = 0; i < runs.size(); ++i) {
-    for (size_t k = i + 1; k < runs.size() && k < i + near; ++k) {
-      const Segment &a = segments[runs[i].value], &b = segments[runs[k].value];
-      if (a.author == b.author && a.seq < b.seq + b.len && b.seq < a.seq + a.len) return true;
-    }
-  }
-  return false;
 }
 
 void Delta::decode_op(uint8_t flags) {
@@ -175,13 +136,6 @@ void Delta::decode_op(uint8_t flags) {
   add_author(id, 0, first);
   if (flags & kErases) {
     for (bool more = true; more && in_.ok();) op_dot(first, &more);
-    if (segments.size() > 1 && deletes_twice()) {
-      return fail(SK_TEXT("text delta: deletes an atom twice"));
-    }
-    for (const Segment& run : segments) {
-      if (in_.ok()) find(run.author, run.seq, run.len, true);
-    }
-    segments.clear();
     ++seq;
   }
   if (!(flags & kInserts)) return;

@@ -31,7 +31,24 @@ constexpr uint64_t kMaxDeltaBytes = 1u << 30;
 struct Keyed {
   uint32_t key, value;
 };
-void sort(Vec<Keyed>& items);  // by key, stable
+// By the first of their two numbers, stable.
+template <class Pair>
+[[gnu::noinline]] void sort(Vec<Pair>& items) {
+  Vec<Pair> spare;
+  spare.extend(items.size(), sizeof(Pair));
+  uint32_t bits = 0;
+  for (const auto& [key, value] : items) bits |= key;
+  for (uint32_t shift = 0; shift < 32 && bits >> shift; shift += 8) {
+    uint32_t at[256] = {}, sum = 0;
+    for (const auto& [key, value] : items) ++at[key >> shift & 255];
+    for (uint32_t& slot : at) sum += slot, slot = sum - slot;
+    for (const Pair& item : items) {
+      const auto& [key, value] = item;
+      spare[at[key >> shift & 255]++] = item;
+    }
+    items.swap(spare);
+  }
+}
 
 // A run of atoms that stand together, with the origins of the first one.
 struct Piece {
@@ -115,8 +132,6 @@ struct Delta {
   void read_exceptions();
   void read_text();
   [[gnu::noinline]] uint32_t name(uint32_t author, uint64_t seq, uint64_t tail, bool deleted);
-  uint32_t find(uint32_t author, uint64_t seq, uint32_t count, bool deleted);
-  [[gnu::noinline]] bool deletes_twice() const;
   [[gnu::noinline]] uint32_t other();
   [[gnu::noinline]] uint32_t op_dot(uint64_t from, bool* more);
   uint32_t state_origin(uint32_t g);

@@ -327,10 +327,10 @@ TEST(TextFormat, other_replicas_are_named_once) {
   for (Peer* peer : {&b, &c}) ASSERT_TRUE(peer->merge(first).ok());
   std::string second = b.edit(splice(1, 0, "x"));
   for (Peer* peer : {&a, &c}) ASSERT_TRUE(peer->merge(second).ok());
-  // Deletes all of "axb": of a, of b, of a again.
+  // Deletes all of "axb": of a twice, as the dots of each ascend; then of b.
   EXPECT_EQ(hex(Bytes(c.edit(splice(0, 3, "")))),
             "05 05 00 00 00 00 00 00 00 01 03 00 01 02 03 04 05 06 07 08 01 "
-            "03 01 11 12 13 14 15 16 17 18 01 05 00 00");
+            "05 00 01 03 01 11 12 13 14 15 16 17 18 00");
   auto erase = [&](uint64_t which, uint64_t id) {
     Buffer out;
     Writer w(out);
