@@ -104,10 +104,6 @@ class Text : public Crdt<Text> {
     Bytes restored;  // the runs of atoms that the text stands for, as in the intent
 #endif
   };
-  struct Known {  // some carried atoms: where they are, or (from count() on) will be
-    uint64_t seq;
-    uint32_t g, lv, count, author;
-  };
   struct Placed : Atoms {
     uint32_t wide;  // code points above U+FFFF before them
   };
@@ -119,7 +115,6 @@ class Text : public Crdt<Text> {
   // What a call needs while it runs, kept for its memory: one per thread, not one per text.
   struct Work {
     Delta delta;
-    Vec<Known> table;
     Vec<Atoms> fresh;      // what a merge has inserted
     Vec<Placed> places;    // what its patch has to tell
     Vec<Keyed> changes;    // where these stand
@@ -147,8 +142,7 @@ class Text : public Crdt<Text> {
                                        uint64_t from, uint32_t lv);
 
   // text_merge.cpp
-  Status resolve(Work& work);
-  static const Known& known(const Work& work, uint32_t g);
+  static const Part& part_of(const Work& work, uint32_t g);
   static uint32_t atom(const Work& work, uint32_t origin);
   void apply(Work& work, Writer& patch);
   void put(Work& work, const Piece& piece, uint32_t before, bool loads);

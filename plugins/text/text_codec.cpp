@@ -3,18 +3,17 @@
 
 namespace synckit::text {
 
-void predict(Vec<Piece>& pieces) {
-  // The older pieces on one side of a piece form a chain: each one's own neighbour is next.
-  auto count = static_cast<uint32_t>(pieces.size());
-  for (uint32_t side = 0; side < 2; ++side) {
-    uint32_t at = kNone, i = side ? count : kNone;
-    for (uint32_t todo = count; todo--; at = i) {
-      Piece& piece = pieces[i += side ? kNone : 1];
-      while (at != kNone && pieces[at].g > piece.g) at = pieces[at].near[side];
-      piece.near[side] = at;
-      piece.origin[side] = at == kNone ? kNone : pieces[at].edge[1 - side];
-    }
+void predict(Vec<Piece>& pieces, uint32_t index) {
+  // The pieces that are older than all behind them form a chain, which ends at the last one.
+  Piece& piece = pieces[index];
+  uint32_t at = index - 1;  // kNone for the first
+  while (at != kNone && pieces[at].g > piece.g) {
+    pieces[at].origin[1] = piece.edge[0];
+    at = pieces[at].older;
   }
+  piece.older = at;
+  piece.origin[0] = at == kNone ? kNone : pieces[at].edge[1];
+  piece.origin[1] = kNone;
 }
 
 void Delta::fail(const char* why) {
@@ -28,16 +27,19 @@ void Delta::too_many() {
 }
 
 Status Delta::decode(Bytes bytes, Dots* dots) {
-  authors.clear(), segments.clear(), gone.clear(), pieces.clear(), order.clear();
+  authors.clear(), parts.clear(), pieces.clear(), order.clear();
   dots_ = dots;
-  atoms = named_ = names_ = 0;
+  next_ = dots ? dots->count() : 0;
+  replicas_ = dots ? dots->replicas().size() : 0;
+  atoms = 0;
+  names_ = 0;
   missing_ = false;
   sequential = true;
   wrong_ = Status();
   in_ = Reader(bytes);
   uint8_t kind = in_.byte();
   state = kind == kState;
-  if (bytes.len > kMaxDeltaBytes) {
+  if (!kInspected && bytes.len > kMaxDeltaBytes) {
     too_many();
   } else if (state) {
     decode_state();
@@ -48,42 +50,54 @@ Status Delta::decode(Bytes bytes, Dots* dots) {
     fail(SK_TEXT("text delta: unknown kind in its first byte"));
   }
   if (!in_.good_end()) fail(SK_TEXT("text delta: cut short, too long, or a varint that is so"));
-  if (missing_ && wrong_.ok()) {
+  if (!kInspected && missing_ && wrong_.ok()) {
     return {SK_MISSING_DEPS, SK_TEXT("text delta: builds on edits that are not here yet")};
   }
   return wrong_;
 }
 
-// The atoms seq ... seq + tail, which must be here: gives the lv of the first, or notes them all
-// as deleted.
-uint32_t Delta::name(uint32_t index, uint64_t seq, uint64_t tail, bool deleted) {
+// The atoms seq ... seq + tail of an author, which must be here unless the delta carries them.
+// Gives the lv of the first (an origin), or makes parts of them.
+uint32_t Delta::take(uint32_t index, uint64_t seq, uint64_t tail, Use use) {
   Author& author = authors[index];
-  if (tail >= 2 * kMaxAtoms - named_) return too_many(), kNone;
-  auto count = static_cast<uint32_t>(tail) + 1;
-  named_ += count;
-  ++names_;
-  if (author.need < seq + tail) author.need = seq + tail;
-  if (dots_ && author.seen < seq + tail) missing_ = true;
-  if (!dots_ || missing_) return kNone;
-  for (;;) {
-    uint32_t part, lv = dots_->find(author.local, seq, part);
-    if (lv == kNone) {
-      fail(SK_TEXT("text delta: names a dot that is no character here"));
-      return kNone;
+  if (tail >= kMaxAtoms - (use == Use::carry ? atoms : 0)) return too_many(), kNone;
+  if (use != Use::carry) {
+    if (author.need < seq + tail) author.need = seq + tail;
+    if (!kInspected) {
+      ++names_;
+      if (dots_ && author.seen < author.need) missing_ = true;
+      if (!dots_ || missing_) return kNone;
     }
-    if (!deleted) return lv;
-    if (part > count) part = count;
-    gone.push_back({lv, part});
-    if (!(count -= part)) return kNone;
+  }
+  for (uint32_t left = static_cast<uint32_t>(tail) + 1, part; left; left -= part) {
+    uint32_t lv = next_;
+    part = left;
+    if (use != Use::carry || seq <= author.seen) {
+      lv = dots_->find(author.local, seq, part);
+      if (lv == kNone) {
+        fail(SK_TEXT("text delta: names a dot that is no character here"));
+        return kNone;
+      }
+      if (use == Use::origin) return lv;
+      if (part > left) part = left;
+    } else {
+      if (left > kMaxAtoms - next_) return too_many(), kNone;
+      next_ += left;
+    }
+    parts.push_back({seq, atoms, lv, part, use == Use::carry ? index : kNone});
+    if (use == Use::carry) atoms += part;
     seq += part;
   }
+  return kNone;
 }
 
 void Delta::add_author(uint64_t id, uint64_t base, uint64_t max) {
-  uint32_t local = dots_ ? dots_->replica(id, false) : kNone;
-  uint64_t seen = dots_ ? dots_->seen(local) : base;
+  bool here = kInspected || dots_;
+  uint32_t local = here ? dots_->replica(id, false) : kNone;
+  uint64_t seen = here ? dots_->seen(local) : base;
   if (seen < base) missing_ = true;
-  authors.push_back({id, base, max, base, seen, local, 0});
+  if (local == kNone && ++replicas_ > kMaxReplicas) return too_many();
+  authors.push_back({id, base, max, base, seen, base, local});
 }
 
 // ---- an author's edit -----------------------------------------------------------------------
@@ -93,8 +107,7 @@ uint32_t Delta::other() {
   uint64_t which = in_.varint() + 1;
   if (which == authors.size()) {
     uint64_t id = in_.fixed64();
-    if (which > kMaxReplicas) return too_many(), kNone;
-    if (id && id != authors[0].id) add_author(id, 0, 0);
+    if (kInspected || (id && id != authors[0].id)) add_author(id, 0, 0);
   }
   return which - 1 < authors.size() - 1 ? static_cast<uint32_t>(which) : kNone;
 }
@@ -116,7 +129,8 @@ uint32_t Delta::op_dot(uint64_t from, bool* more) {
     tail >>= 1;
   }
   // The author's own delete is a dot of this very edit, and no atom.
-  if (who == kNone || !seq || (!who && (seq >= first || tail >= first - seq))) {
+  if (who == kNone ||
+      (!kInspected && (!seq || (!who && (seq >= first || tail >= first - seq))))) {
     fail(SK_TEXT("text delta: names a dot that cannot exist"));
     return kNone;
   }
@@ -125,12 +139,12 @@ uint32_t Delta::op_dot(uint64_t from, bool* more) {
     fail(SK_TEXT("text delta: deletes an atom twice, or in another order than that of the dots"));
     return kNone;
   }
-  return name(who, seq, tail, more);
+  return take(who, seq, tail, more ? Use::erase : Use::origin);
 }
 
 void Delta::decode_op(uint8_t flags) {
   uint64_t id = in_.fixed64(), seq = first = in_.varint();
-  if (id == 0 || first - 1 >= kMaxSeq) {
+  if (!kInspected && (id == 0 || first - 1 >= kMaxSeq)) {
     return fail(SK_TEXT("text delta: replica and seq must not be 0, nor seq above kMaxSeq"));
   }
   add_author(id, 0, first);
@@ -142,23 +156,21 @@ void Delta::decode_op(uint8_t flags) {
   Piece piece{};
   if (!(flags & kTyping)) {
     piece.origin[0] = op_dot(seq, nullptr);
-  } else if (seq > 1) {
-    piece.origin[0] = name(0, seq - 1, 0, false);
+  } else if (kInspected || seq > 1) {
+    piece.origin[0] = take(0, seq - 1, 0, Use::origin);
   } else {
     fail(SK_TEXT("text delta: names a dot that cannot exist"));
   }
   piece.origin[1] = op_dot(seq, nullptr);
   text = in_.rest();
   const uint8_t* at = text.data;
-  uint32_t wide;
-  atoms = scan(at, at + text.len, kMaxAtoms + 1, wide);
-  authors[0].max = seq + atoms - 1;
-  if (!atoms || wide == kBadText || authors[0].max > kMaxSeq) {
+  uint32_t wide, count = scan(at, at + text.len, kNone, wide);
+  authors[0].max = seq + count - 1;
+  if (!count || wide == kBadText || (!kInspected && authors[0].max > kMaxSeq)) {
     return fail(SK_TEXT("text delta: inserts nothing, or invalid UTF-8, or seq overflows"));
   }
-  if (atoms > kMaxAtoms) return too_many();
-  segments.push_back({seq, 0, 0, atoms});
-  piece.meta = atoms;
+  take(0, seq, count - 1, Use::carry);
+  piece.meta = count;
   pieces.push_back(piece);
   order.push_back({0, 0});
 }
@@ -166,11 +178,9 @@ void Delta::decode_op(uint8_t flags) {
 // ---- a catch-up or snapshot -----------------------------------------------------------------
 
 void Delta::decode_state() {
-  Vec<Segment> carried;
   read_authors();
-  read_runs(&carried);
-  read_turns(carried);
-  read_runs(nullptr);
+  read_runs(Use::carry);
+  read_runs(Use::erase);
   read_pieces();
   if (!in_.ok()) return;
   read_exceptions();
@@ -180,11 +190,9 @@ void Delta::decode_state() {
 // Replicas, ascending by id, with their ranges of dots.
 void Delta::read_authors() {
   uint64_t count = in_.varint();
-  if (count > in_.left() / 8) return fail(SK_TEXT("text delta: cut short"));
-  if (count > kMaxReplicas) return too_many();
-  for (uint64_t last = 0; count--;) {
+  for (uint64_t last = 0; count-- && in_.ok();) {
     uint64_t id = in_.fixed64(), base = in_.varint(), max = base + in_.varint();
-    if (id <= last || max < base || max > kMaxSeq) {
+    if (!kInspected && (id <= last || max < base || max > kMaxSeq)) {
       return fail(SK_TEXT("text delta: replicas out of order"));
     }
     last = id;
@@ -192,52 +200,20 @@ void Delta::read_authors() {
   }
 }
 
-// Per author the seqs that are carried atoms, or the deleted atoms that are not carried.
-void Delta::read_runs(Vec<Segment>* carried) {
-  for (uint32_t a = 0; a < authors.size(); ++a) {
-    Author& author = authors[a];
-    uint64_t at = carried ? author.base : 0, top = carried ? author.max : author.base;
-    if (carried) author.run = static_cast<uint32_t>(carried->size());
-    while (uint64_t gap = in_.varint()) {
-      uint64_t tail = in_.varint();
-      if (gap > top - at || tail > top - at - gap) {
-        return fail(SK_TEXT("text delta: names a dot that cannot exist"));
-      }
-      at += gap;
-      if (!carried) {
-        name(a, at, tail, true);
-      } else {
-        if (tail >= kMaxAtoms - atoms) return too_many();
-        uint32_t len = static_cast<uint32_t>(tail) + 1;
-        carried->push_back({at, 0, a, len});
-        atoms += len;
-      }
-      at += tail;
+// The carried atoms, in the order of their numbers, or the deleted ones that are not carried.
+void Delta::read_runs(Use use) {
+  while (uint64_t gap = in_.varint()) {
+    uint64_t who = authors.size() > 1 ? in_.varint() : 0, tail = in_.varint();
+    if (who >= authors.size()) return fail(SK_TEXT("text delta: a run of nobody"));
+    Author& author = authors[static_cast<size_t>(who)];
+    uint64_t left = (use == Use::carry ? author.max : author.base) - author.last;
+    if (!kInspected && (gap > left || tail > left - gap)) {
+      return fail(SK_TEXT("text delta: names a dot that cannot exist"));
     }
+    take(static_cast<uint32_t>(who), author.last + gap, tail, use);
+    author.last += gap + tail;
   }
-}
-
-// Which author's next atoms get the next numbers.
-void Delta::read_turns(Vec<Segment>& runs) {
-  for (uint32_t g = 0; g < atoms;) {
-    uint64_t who = 0, count = atoms;
-    if (authors.size() > 1) who = in_.varint(), count = in_.varint();
-    if (who >= authors.size()) count = 0;
-    if (count - 1 >= atoms - g) return fail(SK_TEXT("text delta: turns that do not add up"));
-    uint32_t& at = authors[static_cast<size_t>(who)].run;
-    for (auto todo = static_cast<uint32_t>(count); todo;) {
-      if (at >= runs.size() || runs[at].author != who) {
-        return fail(SK_TEXT("text delta: an author has too many turns"));
-      }
-      Segment& run = runs[at];
-      uint32_t part = run.len < todo ? run.len : todo;
-      segments.push_back({run.seq, g, run.author, part});
-      g += part;
-      todo -= part;
-      run.seq += part;
-      if (!(run.len -= part)) ++at;
-    }
-  }
+  for (Author& author : authors) author.last = 0;
 }
 
 void Delta::read_pieces() {
@@ -252,7 +228,8 @@ void Delta::read_pieces() {
   }
   OpenEnds open;
   uint32_t end = 0;
-  for (Piece& piece : pieces) {
+  for (uint32_t i = 0; i < pieces.size(); ++i) {
+    Piece& piece = pieces[i];
     uint64_t code = in_.varint(), start = kNone;
     if (code < open.count) {
       start = open.take(static_cast<uint32_t>(code));
@@ -266,7 +243,8 @@ void Delta::read_pieces() {
     piece.edge[0] = kCarried + piece.g;
     piece.edge[1] = kCarried + end - 1;
     open.push(end);
-    order.push_back({piece.g, static_cast<uint32_t>(&piece - pieces.data())});
+    order.push_back({piece.g, i});
+    predict(pieces, i);
   }
   sort(order);
   uint32_t next = 0;
@@ -284,8 +262,9 @@ uint32_t Delta::state_origin(uint32_t g) {
     if (value - 1 < g) return kCarried + g - static_cast<uint32_t>(value);
   } else {
     uint64_t seq = in_.varint();
-    if (value < authors.size() && seq - 1 < authors[static_cast<size_t>(value)].base) {
-      return name(static_cast<uint32_t>(value), seq, 0, false);
+    if (value < authors.size() &&
+        (kInspected || seq - 1 < authors[static_cast<size_t>(value)].base)) {
+      return take(static_cast<uint32_t>(value), seq, 0, Use::origin);
     }
   }
   fail(SK_TEXT("text delta: names a dot that cannot exist"));
@@ -293,7 +272,6 @@ uint32_t Delta::state_origin(uint32_t g) {
 }
 
 void Delta::read_exceptions() {
-  predict(pieces);
   uint64_t at = 0;
   while (uint64_t gap = in_.varint()) {
     if (gap > pieces.size() - at) return fail(SK_TEXT("text delta: an origin without a piece"));
@@ -333,7 +311,7 @@ void Delta::summarize(Summary& summary, Deps& deps) const {
   for (const Author& author : authors) {
     if (author.need && author.id != summary.replica) deps.add(author.id, author.need);
   }
-  summary.ops = pieces.size() + segments.size() + names_ + authors.size();
+  summary.ops = pieces.size() + parts.size() + names_ + authors.size();
 }
 
 }  // namespace synckit::text

@@ -35,19 +35,24 @@ struct Keyed {
 template <class Pair>
 [[gnu::noinline]] void sort(Vec<Pair>& items) {
   Vec<Pair> spare;
-  spare.extend(items.size(), sizeof(Pair));
-  uint32_t bits = 0;
-  for (const auto& [key, value] : items) bits |= key;
-  for (uint32_t shift = 0; shift < 32 && bits >> shift; shift += 8) {
+  size_t count = items.size();
+  Pair *from = items.data(), *to = static_cast<Pair*>(spare.extend(count, sizeof(Pair)));
+  for (uint32_t shift = 0, more = 1; more; shift += 8) {
     uint32_t at[256] = {}, sum = 0;
-    for (const auto& [key, value] : items) ++at[key >> shift & 255];
-    for (uint32_t& slot : at) sum += slot, slot = sum - slot;
-    for (const Pair& item : items) {
-      const auto& [key, value] = item;
-      spare[at[key >> shift & 255]++] = item;
+    more = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const auto& [key, value] = from[i];
+      ++at[key >> shift & 255];
+      more |= key >> shift >> 8;
     }
-    items.swap(spare);
+    for (uint32_t& slot : at) sum += slot, slot = sum - slot;
+    for (size_t i = 0; i < count; ++i) {
+      const auto& [key, value] = from[i];
+      to[at[key >> shift & 255]++] = from[i];
+    }
+    std::swap(from, to);
   }
+  if (from != items.data()) std::memcpy(items.data(), from, count * sizeof(Pair));
 }
 
 // A run of atoms that stand together, with the origins of the first one.
@@ -57,15 +62,16 @@ struct Piece {
   uint32_t lo, ro;       // encoding: lvs of the origins; decoding: `lo` = offset of its text
   uint32_t edge[2];      // first and last atom; encoding: lvs, decoding: numbers
   uint32_t origin[2];    // left and right one: predicted, unless the delta says otherwise
-  uint32_t near[2];      // see predict()
+  uint32_t older;        // see predict()
 
   uint32_t len() const { return meta & ~kDeadBit; }
   bool dead() const { return (meta & kDeadBit) != 0; }
 };
 
-// Sets for each piece, in document order, the nearest pieces left and right whose atoms are older
-// (smaller g): index or kNone. Their edges are its origins, unless somebody wrote concurrently.
-void predict(Vec<Piece>& pieces);
+// To be called for each piece, in document order. Predicts that its origins are the edges of the
+// nearest pieces left and right whose atoms are older (smaller g): so it is, unless somebody
+// wrote concurrently.
+void predict(Vec<Piece>& pieces, uint32_t index);
 
 // The ends of the latest pieces that nothing has continued yet: most pieces are the rest of one
 // that a later insertion has cut, and begin where one of these ends. Latest last.
@@ -86,31 +92,41 @@ struct OpenEnds {
   }
 };
 
+// What the host has checked (by inspect) before it sent a delta is not checked again in browsers.
+// Only what keeps memory safe is (ADR 8).
+#if defined(SYNCKIT_CLIENT_ONLY)
+inline constexpr bool kInspected = true;
+#else
+inline constexpr bool kInspected = false;
+#endif
+
 struct Author {
   uint64_t id;
   uint64_t base;   // state: carries what comes behind this dot, knows this one
   uint64_t max;    // highest dot that is covered; = base when it carries nothing
   uint64_t need;   // highest dot that must be known already
   uint64_t seen;   // highest dot that is known here
+  uint64_t last;   // decoding: the end of its latest run
   uint32_t local;  // index into Dots, kNone for a stranger
-  uint32_t run;    // decoding: the next of its runs
 };
 
-struct Segment {  // carried atoms
+// A run of atoms with consecutive dots, which the delta carries or (author = kNone) deletes.
+struct Part {
   uint64_t seq;
-  uint32_t g, author, len;
+  uint32_t g;   // number of the first
+  uint32_t lv;  // with a document: where they are there, or (from its count() on) will be
+  uint32_t count, author;
 };
 
 struct Delta {
   bool state = false, sequential = false;  // sequential: every origin is the predicted one
-  uint64_t first = 0;      // op: the first dot of the whole edit
-  uint32_t atoms = 0;      // that it carries
-  Vec<Author> authors;     // op: the author, then others as they are named; state: ascending by id
-  Vec<Segment> segments;   // ascending by g
-  Vec<Atoms> gone;         // deleted atoms that are not carried (with a document)
-  Vec<Piece> pieces;       // in document order
-  Vec<Keyed> order;        // pieces by g
-  Bytes text;              // of all visible pieces, in document order
+  uint64_t first = 0;     // op: the first dot of the whole edit
+  uint32_t atoms = 0;     // that it carries
+  Vec<Author> authors;    // op: the author, then others as they are named; state: ascending by id
+  Vec<Part> parts;        // ascending by g; of those with one g, the one that is carried is last
+  Vec<Piece> pieces;      // in document order
+  Vec<Keyed> order;       // pieces by g
+  Bytes text;             // of all visible pieces, in document order
 
   constexpr Delta() {}
   // Reads and checks. With the `dots` of a document also against these: MISSING_DEPS, or MALFORMED
@@ -119,25 +135,28 @@ struct Delta {
   void summarize(Summary& summary, Deps& deps) const;
 
  private:
+  enum class Use : uint8_t { origin, erase, carry };
+
   // Whatever is wrong ends the reading; the first reason is the one that is reported.
   [[gnu::noinline]] void fail(const char* why);
-  [[gnu::noinline]] void too_many();
+  void too_many();
   void decode_op(uint8_t flags);
   [[gnu::noinline]] void decode_state();  // rare: apart from the hot path
   [[gnu::noinline]] void add_author(uint64_t id, uint64_t base, uint64_t max);
   void read_authors();
-  void read_runs(Vec<Segment>* carried);
-  void read_turns(Vec<Segment>& runs);
+  [[gnu::noinline]] void read_runs(Use use);
   void read_pieces();
   void read_exceptions();
   void read_text();
-  [[gnu::noinline]] uint32_t name(uint32_t author, uint64_t seq, uint64_t tail, bool deleted);
+  [[gnu::noinline]] uint32_t take(uint32_t author, uint64_t seq, uint64_t tail, Use use);
   [[gnu::noinline]] uint32_t other();
   [[gnu::noinline]] uint32_t op_dot(uint64_t from, bool* more);
   uint32_t state_origin(uint32_t g);
 
   Dots* dots_ = nullptr;
-  uint32_t named_ = 0, names_ = 0;  // atoms; runs of them
+  uint32_t next_ = 0;   // lv of the next new atom
+  size_t names_ = 0;    // runs of atoms that must be known
+  size_t replicas_ = 0; // of the field, with those that the delta brings
   bool missing_ = false;
   union {  // set by decode(): an empty Delta is a constant
     char none_ = 0;

@@ -61,7 +61,7 @@ uint32_t Dots::run_of(uint32_t lv) const {
 }
 
 uint32_t Dots::find(uint32_t replica, uint64_t seq, uint32_t& left) const {
-  uint32_t at = replicas_[replica].last;
+  uint32_t at = replica == kNone ? kNone : replicas_[replica].last;
   if (at == kNone) return kNone;
   // Where something was found lately, something is likely to be named again.
   const Run& hint = runs_[hint_];

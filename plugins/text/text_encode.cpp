@@ -8,25 +8,6 @@
 namespace synckit::text {
 namespace {
 
-// A column of runs of seqs; neighbours become one.
-struct RunColumn {
-  Writer& out;
-  uint64_t last;  // seq that the next gap counts from
-  uint64_t seq = 0, len = 0;
-
-  void add(uint64_t from, uint64_t count) {
-    if (from != seq + len) flush(), seq = from;
-    len += count;
-  }
-  void flush() {
-    if (!len) return;
-    out.varint(seq - last);
-    out.varint(len - 1);
-    last = seq + len - 1;
-    len = 0;
-  }
-};
-
 class Encoder {
  public:
   Encoder(const CharLog& chars, const Dots& dots, const Sequence& tree)
@@ -39,11 +20,38 @@ class Encoder {
     uint32_t rank;    // place among all replicas, by id
     uint32_t listed;  // place among those in the delta
     uint32_t next;    // its first piece without a number, in order_
+    uint32_t run;     // its first run that is not all written, in runs_
+    uint64_t last;    // seq that its next gap counts from
     bool used;
   };
   struct Part {  // a run of Dots
     uint32_t c;      // of its first atom
     uint32_t known;  // so many of its atoms the receiver has
+    uint32_t done;   // so many need not be written any more
+  };
+  // A column of runs of seqs; neighbours become one.
+  struct RunColumn {
+    Writer& out;
+    bool many;  // replicas are listed
+    Source* source = nullptr;
+    uint64_t seq = 0, len = 0;
+
+    void add(Source& of, uint64_t from, uint64_t count) {
+      if (source != &of || from != seq + len) flush(), source = &of, seq = from;
+      len += count;
+    }
+    void flush() {
+      if (!len) return;
+      out.varint(seq - source->last);
+      if (many) out.varint(source->listed);
+      out.varint(len - 1);
+      source->last = seq + len - 1;
+      len = 0;
+    }
+    void end() {
+      flush();
+      out.byte(0);
+    }
   };
 
   bool prepare(const Version& since);
@@ -52,10 +60,12 @@ class Encoder {
   void number();
   [[gnu::noinline]] Piece* piece_of(uint32_t atom) const;
   [[gnu::noinline]] bool predicted(const Piece& piece) const;
-  void write_runs(Writer& out, bool deleted);
+  void write_carried(Writer& out);
+  void write_gone(Writer& out);
   void write_starts(Writer& out);
   void write_origin(Writer& out, uint32_t g, uint32_t atom);
 
+  uint32_t length_of(uint32_t run) const { return dots_.run_end(run) - dots_.runs()[run].lv; }
   // Not inlined: for the browser's bytes.
   [[gnu::noinline]] uint32_t replica_of(uint32_t lv) const {
     return dots_.runs()[dots_.run_of(lv)].replica;
@@ -78,7 +88,8 @@ class Encoder {
   mutable Vec<Piece> pieces_;
   Vec<Keyed> gone_;   // c, count: deleted atoms that are not carried
   Vec<Keyed> order_;  // c, piece
-  Vec<Keyed> turns_;  // replica, count
+  Vec<Keyed> turns_;  // replica, count: whose atoms get the next numbers
+  uint32_t listed_ = 0;  // replicas in the delta
   Buffer text_;
 };
 
@@ -97,10 +108,10 @@ bool Encoder::prepare(const Version& since) {
     const Run& run = runs[item.value];
     Source& source = sources_[run.replica];
     Part& part = parts_[item.value];
-    uint32_t length = dots_.run_end(item.value) - run.lv;
+    uint32_t length = length_of(item.value);
     uint64_t known = since[replicas[run.replica].id];
     known = known < run.seq ? 0 : known - run.seq + 1;
-    part.known = known < length ? static_cast<uint32_t>(known) : length;
+    part.known = part.done = known < length ? static_cast<uint32_t>(known) : length;
     part.c = c + item.key;
     c += length;
     if (part.known) source.base = run.seq + part.known - 1;
@@ -203,26 +214,41 @@ bool Encoder::predicted(const Piece& piece) const {
   return piece.lo == piece.origin[0] && piece.ro == piece.origin[1];
 }
 
-void Encoder::write_runs(Writer& out, bool deleted) {
-  size_t at = 0, next = 0;
-  for (uint32_t index : dots_.by_id()) {
-    const Source& source = sources_[index];
-    RunColumn column{out, deleted ? 0 : source.base};
-    for (; at < runs_.size() && runs_[at].key == source.rank; ++at) {
-      uint32_t r = runs_[at].value, length = dots_.run_end(r) - dots_.runs()[r].lv;
-      uint64_t seq = dots_.runs()[r].seq;
-      const Part& part = parts_[r];
-      if (!deleted) {
-        column.add(seq + part.known, length - part.known);
-        continue;
-      }
-      for (; next < gone_.size() && gone_[next].key < part.c + length; ++next) {
-        column.add(seq + (gone_[next].key - part.c), gone_[next].value);
-      }
-    }
-    column.flush();
-    if (source.used) out.byte(0);
+// The carried atoms, in the order of their numbers.
+void Encoder::write_carried(Writer& out) {
+  for (Source& source : sources_) source.last = source.base;
+  for (auto i = static_cast<uint32_t>(runs_.size()); i--;) {
+    sources_[dots_.runs()[runs_[i].value].replica].run = i;
   }
+  RunColumn column{out, listed_ > 1};
+  for (const Keyed& turn : turns_) {
+    Source& source = sources_[turn.key];
+    for (uint32_t left = turn.value; left;) {
+      uint32_t r = runs_[source.run].value;
+      Part& part = parts_[r];
+      uint32_t rest = length_of(r) - part.done, count = rest < left ? rest : left;
+      if (count) column.add(source, dots_.runs()[r].seq + part.done, count);
+      part.done += count;
+      left -= count;
+      if (count == rest) ++source.run;
+    }
+  }
+  column.end();
+}
+
+// The deleted atoms that are not carried.
+void Encoder::write_gone(Writer& out) {
+  for (Source& source : sources_) source.last = 0;
+  RunColumn column{out, listed_ > 1};
+  size_t next = 0;
+  for (const Keyed& item : runs_) {
+    const Run& run = dots_.runs()[item.value];
+    uint32_t c = parts_[item.value].c, end = c + length_of(item.value);
+    for (; next < gone_.size() && gone_[next].key < end; ++next) {
+      column.add(sources_[run.replica], run.seq + (gone_[next].key - c), gone_[next].value);
+    }
+  }
+  column.end();
 }
 
 void Encoder::write_starts(Writer& out) {
@@ -261,10 +287,8 @@ void Encoder::run(const Version& since, Writer& out) {
   if (news) {
     collect();
     number();
-    predict(pieces_);
+    for (uint32_t i = 0; i < pieces_.size(); ++i) predict(pieces_, i);
     sort(gone_);
-  } else {
-    runs_.clear();
   }
   for (const Piece& piece : pieces_) {
     if (predicted(piece)) continue;
@@ -272,11 +296,10 @@ void Encoder::run(const Version& since, Writer& out) {
       if (origin != kNone) sources_[replica_of(origin)].used = true;
     }
   }
-  uint32_t listed = 0;
-  for (Source& source : sources_) listed += source.used;
+  for (const Source& source : sources_) listed_ += source.used;
   out.byte(kState);
-  out.varint(listed);
-  listed = 0;
+  out.varint(listed_);
+  uint32_t listed = 0;
   for (uint32_t index : dots_.by_id()) {
     Source& source = sources_[index];
     if (!source.used) continue;
@@ -285,13 +308,8 @@ void Encoder::run(const Version& since, Writer& out) {
     out.varint(source.base);
     out.varint(source.max - source.base);
   }
-  write_runs(out, false);
-  for (const Keyed& turn : turns_) {
-    if (listed < 2) break;
-    out.varint(sources_[turn.key].listed);
-    out.varint(turn.value);
-  }
-  write_runs(out, true);
+  write_carried(out);
+  write_gone(out);
   for (const Piece& piece : pieces_) {
     out.varint(uint64_t{piece.len() - 1} << 1 | (piece.dead() ? 1 : 0));
   }

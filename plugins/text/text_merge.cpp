@@ -1,4 +1,4 @@
-// Merging deltas into a text: first everything is checked and resolved to lvs, then it changes.
+// Merging deltas into a text: first everything is checked (text_codec.cpp), then it changes.
 #include "text.hpp"
 
 namespace synckit::text {
@@ -6,51 +6,21 @@ namespace synckit::text {
 Status Text::merge(Bytes bytes, Writer& patch) {
   Work& mine = work();
   Status status = mine.delta.decode(bytes, &dots_);
-  if (status.ok()) status = resolve(mine);
   if (status.ok()) apply(mine, patch);
   done(mine, bytes);
   return status;
 }
 
-// Gives the atoms that the delta carries their lvs, known or next. Afterwards nothing can fail.
-Status Text::resolve(Work& work) {
-  uint32_t end = dots_.count();
-  size_t strangers = dots_.replicas().size();
-  for (const Author& author : work.delta.authors) strangers += author.local == kNone;
-  work.table.clear();
-  for (const Segment& segment : work.delta.segments) {
-    const Author& author = work.delta.authors[segment.author];
-    uint32_t g = segment.g;
-    uint64_t seq = segment.seq;
-    for (uint32_t left = segment.len, part; left; left -= part) {
-      uint32_t lv = end;
-      part = left;
-      if (seq <= author.seen) {
-        lv = dots_.find(author.local, seq, part);
-        if (lv == kNone) {
-          return Status::malformed(SK_TEXT("text delta: names a dot that is no character here"));
-        }
-        if (part > left) part = left;
-      } else {
-        end += left;
-      }
-      work.table.push_back({seq, g, lv, part, segment.author});
-      g += part;
-      seq += part;
-    }
-  }
-  return end > kMaxAtoms || strangers > kMaxReplicas ? too_many() : Status();
-}
-
-const Text::Known& Text::known(const Work& work, uint32_t g) {
-  return work.table[floor_of(&work.table[0].g, sizeof(Known), work.table.size(), g)];
+const Part& Text::part_of(const Work& work, uint32_t g) {
+  const Vec<Part>& parts = work.delta.parts;
+  return parts[floor_of(&parts[0].g, sizeof(Part), parts.size(), g)];
 }
 
 // The lv of an origin.
 uint32_t Text::atom(const Work& work, uint32_t origin) {
   if (origin == kNone || origin < kCarried) return origin;
   uint32_t g = origin - kCarried;
-  const Known& part = known(work, g);
+  const Part& part = part_of(work, g);
   return part.lv + (g - part.g);
 }
 
@@ -66,20 +36,22 @@ void Text::apply(Work& work, Writer& patch) {
     uint64_t& seen = dots_.replicas()[author.local].seen;
     if (seen < author.max) seen = author.max;
   }
-  for (const Known& part : work.table) {
+  for (const Part& part : work.delta.parts) {
     if (part.lv < before) continue;
     dots_.add(work.delta.authors[part.author].local, part.seq, part.count);
   }
   if (loads && work.delta.atoms) {  // number = lv
-    work.table.truncate(1);
-    work.table[0].count = work.delta.atoms;
+    work.delta.parts.truncate(1);
+    work.delta.parts[0].count = work.delta.atoms;
   }
   work.fresh.clear();
   tree_.erased.clear();
   for (uint32_t i = 0; i < work.delta.pieces.size(); ++i) {
     put(work, work.delta.pieces[loads ? i : work.delta.order[i].value], before, loads);
   }
-  for (const Atoms& run : work.delta.gone) tree_.erase_atoms(run.lv, run.count);
+  for (const Part& part : work.delta.parts) {
+    if (part.author == kNone) tree_.erase_atoms(part.lv, part.count);
+  }
   if (patch.wanted()) tell(work, loads, patch);
 }
 
@@ -87,7 +59,7 @@ void Text::apply(Work& work, Writer& patch) {
 void Text::put(Work& work, const Piece& piece, uint32_t before, bool loads) {
   const uint8_t* text = work.delta.text.data + piece.lo;
   const uint8_t* end = work.delta.text.data + work.delta.text.len;
-  const Known* part = &known(work, piece.g);
+  const Part* part = &part_of(work, piece.g);
   uint32_t g = piece.g, left = piece.len(), lo = atom(work, piece.origin[0]), wide = 0;
   uint32_t dead = piece.meta & kDeadBit;
   for (;; ++part) {

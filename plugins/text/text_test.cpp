@@ -172,13 +172,12 @@ TEST(TextFormat, golden_bytes) {
   std::string state = a.encode();
   EXPECT_EQ(hex(Bytes(state)),
             "02 02 " + me + " 00 04 " + other + " 00 03 "  // replicas: id, base, max - base
-            "01 02 00 02 01 00 "                           // runs of seqs
-            "00 03 01 02 00 00 "                           // turns: three, two; no other deletions
+            "01 00 02 02 01 01 00 00 "                     // runs of seqs; no other deletions
             "02 01 01 01 15 18 11 01 00 78 79");           // pieces, starts, no exception, text
-  EXPECT_EQ(hex(Bytes(Peer(kMe).encode())), "02 00 00");
+  EXPECT_EQ(hex(Bytes(Peer(kMe).encode())), "02 00 00 00 00");
   EXPECT_EQ(hex(Bytes(a.encode(b.version))).substr(0, 5), "02 01") << "b saw a as its own peer";
   std::map<uint64_t, uint64_t> all{{kMe, 4}, {kOther, 3}};
-  EXPECT_EQ(hex(Bytes(a.encode(all))), "02 00 00") << "nothing new";
+  EXPECT_EQ(hex(Bytes(a.encode(all))), "02 00 00 00 00") << "nothing new";
 }
 
 TEST(TextFormat, inspect_tells_author_range_and_needs) {

@@ -150,6 +150,7 @@ TEST(Crafted, text_origins_and_deletions_that_are_forged) {
       text_op(kErases, 1, 5, their(1, 0, two) + varint(uint64_t{1} << 29)),
       text_op(kErases, 1, 5, own(4) + "\1" + own(4) + none),         // deletes an atom twice
       text_op(kErases, 1, 5, own(4) + "\1" + own(2) + "\1" + own(4) + none),
+      text_op(kErases, 1, 5, own(2) + "\1" + own(4) + none),         // runs that descend
       text_op(kErases, 1, 5, own(2) + "\1"),                         // promises another run
       text_op(kErases, 1, 5, own(2) + none + "q")};                  // something follows
   size_t count = 0;
@@ -179,6 +180,8 @@ TEST(Crafted, text_states_that_lie) {
       head(0, kHuge) + "\1" + varint(kHuge - 1) + none + gone,          // 2^60 atoms
       head(0, 1) + runs + gone + one_piece + "ab",                      // more atoms than dots
       head(0, 2) + "\1\1\1\1" + none + gone + one_piece + "ab",         // runs beyond the dots
+      "\2\2" + fixed64(1) + none + "\1" + fixed64(2) + none + "\1" + "\1\2" + none + none + gone +
+          pieces({0, 15}) + none + "a",                                 // an atom of nobody
       head(5, 2) + runs + gone + one_piece + "ab",                      // a base that is not here
       head(0, 2) + runs + "\1" + none + none + one_piece + "ab",        // deletes what it carries
       head(0, 2) + runs + gone + pieces({0, 0, 15, 16}) + none + "ab",  // two pieces on one atom

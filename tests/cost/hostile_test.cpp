@@ -81,8 +81,7 @@ const Family kFamilies[] = {
      [](size_t n) {
        std::string ids;
        for (size_t i = 1; i <= n; ++i) ids += fixed64(i) + none + "\1";
-       return Attack{"", "\2" + varint(n) + ids + repeated(none, n) + repeated("", n) +
-                             repeated(none, n) + none};
+       return Attack{"", "\2" + varint(n) + ids + none + none + none};
      }},
     {"lww", "one path, again and again",
      [](size_t n) {
