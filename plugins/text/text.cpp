@@ -41,25 +41,19 @@ Status Text::read_intent(Bytes intent, Splice& splice) {
   if (at > size || count > size - at) {
     return Status::malformed(SK_TEXT("text intent: position or range goes past the end"));
   }
-  splice.position = static_cast<uint32_t>(at);
-  splice.erase = static_cast<uint32_t>(count);
-  if (utf16) return seek_utf16(splice);
+  auto from = static_cast<uint32_t>(at), to = static_cast<uint32_t>(at + count);
+  if (utf16) from = tree_.code_points(from), to = tree_.code_points(to);
+  if (from == kNone || to == kNone) {
+    return Status::malformed(SK_TEXT("text intent: position or end is inside a surrogate pair"));
+  }
+  splice.position = from;
+  splice.erase = to - from;
 #if !defined(SYNCKIT_SMALL)
   // Where nothing is inserted it does not matter on which side of tombstones the cursor stands.
   if (!splice.chars && tree_.stands_at(splice.position)) return {};
 #endif
-  tree_.seek(splice.position, false);
+  tree_.seek(from);
   return {};
-}
-
-Status Text::seek_utf16(Splice& splice) {
-  bool whole = tree_.seek(splice.position + splice.erase, true);
-  splice.erase = tree_.position().chars;
-  whole = tree_.seek(splice.position, true) && whole;
-  splice.position = tree_.position().chars;
-  splice.erase -= splice.position;
-  if (whole) return {};
-  return Status::malformed(SK_TEXT("text intent: position or end is inside a surrogate pair"));
 }
 
 #if !defined(SYNCKIT_SMALL)
@@ -80,7 +74,7 @@ bool Text::type(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch) 
   Span fresh{lv, lv - 1, tree_.type(), 1};
   Bytes text(intent.data + intent.len - 1, 1);
   if (delta.wanted()) {
-    tree_.erased.clear();
+    tree_.changed.clear();
     write_op(work().others, stamp, dots_.runs().back().replica, fresh, text, delta);
   }
   if (patch.wanted()) {
@@ -113,7 +107,7 @@ Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
   me = dots_.replica(stamp.replica, true);
   dots_.replicas()[me].seen = stamp.seq + used - 1;
   Span fresh{lv, tree_.left_atom(), tree_.right_atom(), splice.chars};
-  uint32_t wide = tree_.wide(), wide_before = wide ? tree_.position().wide : 0;
+  uint32_t wide = tree_.wide(), wide_before = wide ? tree_.position().wide() : 0;
   if (splice.chars) {
     const uint8_t* text = splice.text.data;
     dots_.add(me, stamp.seq + (splice.erase ? 1 : 0), splice.chars);
@@ -123,7 +117,7 @@ Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
     if (splice.restored.len) remember(splice.restored, lv);
 #endif
   }
-  tree_.erased.clear();
+  tree_.changed.clear();
   tree_.erase(splice.erase);  // the cursor stands behind what was inserted
   if (delta.wanted()) write_op(work().others, stamp, me, fresh, splice.text, delta);
   if (patch.wanted()) {
@@ -136,9 +130,9 @@ Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
 // The patch of a local edit: what stands before it, and how much is wide of what it deleted.
 void Text::tell_edit(const Splice& splice, Extent before, uint32_t wide, Writer& patch) {
   PatchWriter out(patch, work().patch_text);
-  out.retain(before.chars, before.wide);
+  out.retain(before);
   if (splice.chars) out.insert(splice.text);
-  out.erase(splice.erase, wide);
+  out.erase({splice.erase, wide});
   out.finish();
 }
 
@@ -168,8 +162,8 @@ uint32_t Text::write_dot(Vec<uint32_t>& others, Writer& out, uint32_t me, uint64
 
 void Text::write_op(Vec<uint32_t>& others, const Stamp& stamp, uint32_t me, const Span& fresh,
                     Bytes text, Writer& out) {
-  Vec<Atoms>& erased = tree_.erased;
-  if (erased.size() > 1) sort(erased);
+  Vec<Atoms>& erased = tree_.changed;
+  sort(erased);
   uint64_t from = stamp.seq;
   others.clear();
   // Does the run of dots go on where the insertion does?

@@ -27,15 +27,15 @@ namespace synckit::text {
 class PatchWriter {
  public:
   PatchWriter(Writer& out, Buffer& text) : out_(out), text_(text) { text_.clear(); }
-  void retain(uint32_t chars, uint32_t wide) { add(kRetain, chars, wide); }
-  void erase(uint32_t chars, uint32_t wide) { add(kErase, chars, wide); }
+  void retain(Extent size) { add(kRetain, size); }
+  void erase(Extent size) { add(kErase, size); }
   void insert(const CharLog& log, uint32_t lv, uint32_t count) {
-    add(kInsert, 1, 0);
+    add(kInsert, {1, 0});
     Writer text(text_);
     log.write(text, lv, count, false);
   }
   void insert(Bytes utf8) {
-    add(kInsert, utf8.empty() ? 0 : 1, 0);
+    add(kInsert, {utf8.empty() ? 0u : 1u, 0});
     Writer(text_).raw(utf8);
   }
   void finish() {
@@ -44,28 +44,28 @@ class PatchWriter {
 
  private:
   static constexpr uint32_t kRetain = 0, kInsert = 1, kErase = 2;
-  [[gnu::noinline]] void add(uint32_t kind, uint32_t chars, uint32_t wide) {
-    if (chars == 0) return;
+  [[gnu::noinline]] void add(uint32_t kind, Extent size) {
+    if (!size.chars()) return;
     if (kind != kind_) flush(), kind_ = kind;
-    chars_ += chars;
-    wide_ += wide;
+    size_ += size;
   }
   void flush() {
-    if (!chars_) return;
-    uint64_t size = kind_ == kInsert ? text_.len : chars_;
+    if (!size_.chars()) return;
+    uint64_t size = kind_ == kInsert ? text_.len : size_.chars();
     out_.varint(size << 2 | kind_);
     if (kind_ == kInsert) {
       out_.raw(text_.bytes());
       text_.clear();
     } else {
-      out_.varint(wide_);
+      out_.varint(size_.wide());
     }
-    chars_ = wide_ = 0;
+    size_ = {};
   }
 
   Writer& out_;
   Buffer& text_;
-  uint32_t kind_ = kRetain, chars_ = 0, wide_ = 0;
+  uint32_t kind_ = kRetain;
+  Extent size_;  // of what has not been written
 };
 
 class Text : public Crdt<Text> {
@@ -105,7 +105,7 @@ class Text : public Crdt<Text> {
 #endif
   };
   struct Placed : Atoms {
-    uint32_t wide;  // code points above U+FFFF before them
+    Extent before;  // what is visible there
   };
 
   static Status too_many() {
@@ -115,8 +115,7 @@ class Text : public Crdt<Text> {
   // What a call needs while it runs, kept for its memory: one per thread, not one per text.
   struct Work {
     Delta delta;
-    Vec<Atoms> fresh;      // what a merge has inserted
-    Vec<Placed> places;    // what its patch has to tell
+    Vec<Placed> places;    // what the patch of a merge has to tell
     Vec<Keyed> changes;    // where these stand
     Vec<uint32_t> others;  // that an op has named: indexes into Dots
     Buffer patch_text;
@@ -134,7 +133,6 @@ class Text : public Crdt<Text> {
   bool type(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch);
 #endif
   Status read_intent(Bytes intent, Splice& splice);
-  SK_APART Status seek_utf16(Splice& splice);
   SK_APART void tell_edit(const Splice& splice, Extent before, uint32_t wide, Writer& patch);
   void write_op(Vec<uint32_t>& others, const Stamp& stamp, uint32_t me, const Span& fresh,
                 Bytes text, Writer& out);

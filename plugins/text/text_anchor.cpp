@@ -26,16 +26,16 @@ Status Text::make_anchor(uint64_t position, uint32_t unit, uint32_t side, Writer
     return Status::malformed(SK_TEXT("text anchor: the position is past the end"));
   }
   auto at = static_cast<uint32_t>(position);
-  if (!tree_.seek(at, utf16)) {
+  if (utf16) at = tree_.code_points(at);
+  if (at == kNone) {
     return Status::malformed(SK_TEXT("text anchor: the position is inside a surrogate pair"));
   }
-  if (utf16) at = tree_.position().chars;
   bool right = side == SK_SIDE_RIGHT;
   if (at == (right ? tree_.chars() : 0)) {
     anchor.byte(right ? kEnd : kStart);
     return {};
   }
-  if (right) tree_.seek(at + 1, false);
+  tree_.seek(right ? at + 1 : at);
   uint32_t lv = tree_.left_atom();
   const Run& run = dots_.runs()[dots_.run_of(lv)];
   anchor.byte(right ? kBefore : kBehind);
@@ -50,7 +50,7 @@ Status Text::resolve_anchor(Bytes anchor, uint32_t unit, uint64_t& position, boo
   }
   Reader in(anchor);
   uint8_t kind = in.byte();
-  Extent before{0, 0};
+  Extent before;
   bool gone = false;
   if (kind == kEnd) before = {tree_.chars(), tree_.wide()};
   if (kind == kBehind || kind == kBefore) {
@@ -64,13 +64,13 @@ Status Text::resolve_anchor(Bytes anchor, uint32_t unit, uint64_t& position, boo
     }
     uint32_t lv = dots_.find(local, seq, left);
     if (lv == kNone) return stranger();
-    tree_.enter(lv, gone);
+    gone = tree_.enter(lv) & Span::kDead;
     before = tree_.position();
-    if (kind == kBehind && !gone) before = {before.chars + 1, before.wide + chars_.wide(lv, 1)};
+    if (kind == kBehind && !gone) before += {1, chars_.wide(lv, 1)};
   } else if ((kind != kStart && kind != kEnd) || !in.good_end()) {
     return Status::malformed(SK_TEXT("text anchor: unknown kind, or too long"));
   }
-  position = uint64_t{before.chars} + (unit == SK_UNIT_UTF16 ? before.wide : 0);
+  position = uint64_t{before.chars()} + (unit == SK_UNIT_UTF16 ? before.wide() : 0);
   deleted = gone;
   return {};
 }

@@ -19,7 +19,7 @@ uint32_t scan(const uint8_t*& at, const uint8_t* end, uint32_t most, uint32_t& w
 }
 
 void CharLog::widen(Page*& page, uint16_t shift) {
-  auto* wider = static_cast<Page*>(std::calloc(1, sizeof(Page) + 4 + (kPageAtoms << shift)));
+  auto* wider = static_cast<Page*>(std::calloc(1, sizeof(Page) + (kPageAtoms << shift)));
   if (!wider) out_of_memory();
   wider->shift = shift;
   if (page) {  // a page that grows held nothing above U+FFFF
@@ -29,39 +29,37 @@ void CharLog::widen(Page*& page, uint16_t shift) {
   page = wider;
 }
 
-uint32_t CharLog::store(uint32_t lv, uint32_t count, const uint8_t*& at) {
+uint32_t CharLog::store(uint32_t lv, uint32_t count, const uint8_t*& text) {
+  const uint8_t* at = text;
   uint32_t sum = 0;
-  for (; count; --count, ++lv) {
-    uint32_t p = lv / kPageAtoms;
-    if (p >= pages_.size()) pages_.resize(p + 1);
-    Page*& page = pages_[p];
-    if (*at < 0x80 && page && !page->shift) {  // by far the most
-      *page->at(lv % kPageAtoms) = *at++;
-      continue;
-    }
-    uint32_t code = *at++;
+  for (uint32_t end = lv + count; lv < end; ++lv) {
+    uint32_t p = lv / kPageAtoms, code = *at++;
     if (code >= 0x80) {
       int more = code < 0xe0 ? 1 : code < 0xf0 ? 2 : 3;
       for (code &= 0x3fu >> more; more--;) code = code << 6 | (*at++ & 0x3fu);
     }
-    uint16_t shift = code < 0x100 ? 0 : code < 0x10000 ? 1 : 2;
-    if (!page || page->shift < shift) widen(page, shift);
+    if (p >= pages_.size()) pages_.resize(p + 1);
+    Page* page = pages_[p];
+    uint16_t shift = (code > 0xff) + (code > 0xffff);
+    if (!page || page->shift < shift) widen(pages_[p], shift), page = pages_[p];
     page->put(lv % kPageAtoms, code);
     if (shift == 2) ++page->wide, ++sum;
   }
+  text = at;
   return sum;
 }
 
 uint32_t CharLog::wide(uint32_t lv, uint32_t count) const {
   uint32_t sum = 0;
   for (uint32_t end = lv + count; lv < end;) {
-    uint32_t i = lv % kPageAtoms, stop = kPageAtoms - i < end - lv ? kPageAtoms : i + end - lv;
     const Page* page = pages_[lv / kPageAtoms];
-    lv += stop - i;
-    if (stop - i == kPageAtoms) {
+    uint32_t i = lv % kPageAtoms;
+    if (page->wide && (i || end - lv < kPageAtoms)) {
+      sum += page->at<uint32_t>(i) > 0xffff;
+      ++lv;
+    } else {  // the whole page, or nothing of it matters
       sum += page->wide;
-    } else if (page->wide) {
-      for (; i < stop; ++i) sum += page->get(i) > 0xffff;
+      lv += kPageAtoms - i;
     }
   }
   return sum;

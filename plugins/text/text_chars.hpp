@@ -38,13 +38,13 @@ class CharLog {
   void swap(CharLog& other) { pages_.swap(other.pages_); }
 
   // Stores the first `count` code points of strict UTF-8 as the atoms lv, lv + 1 ... and moves
-  // `at` behind them. Returns how many of them are above U+FFFF.
-  uint32_t store(uint32_t lv, uint32_t count, const uint8_t*& at);
+  // `text` behind them. Returns how many of them are above U+FFFF.
+  uint32_t store(uint32_t lv, uint32_t count, const uint8_t*& text);
   // The same for one ASCII character; false where its page is not there yet, or is wide.
   bool append(uint32_t lv, uint8_t letter) {
     size_t p = lv / kPageAtoms;
     if (p >= pages_.size() || !pages_[p] || pages_[p]->shift) return false;
-    *pages_[p]->at(lv % kPageAtoms) = letter;
+    pages_[p]->put(lv % kPageAtoms, letter);
     return true;
   }
   // How many of the visible atoms [lv, lv + count) are above U+FFFF. Whole pages cost one step.
@@ -53,24 +53,25 @@ class CharLog {
   void write(Writer& out, uint32_t lv, uint32_t count, bool json) const;
 
  private:
-  // kPageAtoms characters follow, and a spare one that get() and put() may touch.
   struct Page {
-    uint16_t shift;  // log2 of the bytes of a character
+    uint16_t shift;  // log2 of the bytes of a character; kPageAtoms of them follow
     uint16_t wide;   // characters above U+FFFF; an atom is set once
 
-    uint8_t* at(uint32_t i) const {
-      return const_cast<uint8_t*>(reinterpret_cast<const uint8_t*>(this + 1)) + (i << shift);
+    template <class Unit>
+    Unit& at(uint32_t i) const {
+      return reinterpret_cast<Unit*>(const_cast<Page*>(this) + 1)[i];
     }
     uint32_t get(uint32_t i) const {
-      uint32_t code;
-      std::memcpy(&code, at(i), 4);
-      return code & 0xffffffffu >> (32 - (8u << shift));
+      return !shift ? at<uint8_t>(i) : shift == 1 ? at<uint16_t>(i) : at<uint32_t>(i);
     }
     void put(uint32_t i, uint32_t code) {
-      uint32_t old, mask = 0xffffffffu >> (32 - (8u << shift));
-      std::memcpy(&old, at(i), 4);
-      code |= old & ~mask;
-      std::memcpy(at(i), &code, 4);
+      if (!shift) {
+        at<uint8_t>(i) = static_cast<uint8_t>(code);
+      } else if (shift == 1) {
+        at<uint16_t>(i) = static_cast<uint16_t>(code);
+      } else {
+        at<uint32_t>(i) = code;
+      }
     }
   };
 

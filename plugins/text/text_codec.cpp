@@ -26,6 +26,14 @@ void Delta::too_many() {
   in_.fail();
 }
 
+// Reads a number below that; gives 0 for others.
+uint32_t Delta::number(size_t below) {
+  uint64_t value = in_.varint();
+  if (value < below) return static_cast<uint32_t>(value);
+  fail(SK_TEXT("text delta: a number that is too large"));
+  return 0;
+}
+
 Status Delta::decode(Bytes bytes, Dots* dots) {
   authors.clear(), parts.clear(), pieces.clear(), order.clear();
   dots_ = dots;
@@ -84,7 +92,7 @@ uint32_t Delta::take(uint32_t index, uint64_t seq, uint64_t tail, Use use) {
       if (left > kMaxAtoms - next_) return too_many(), kNone;
       next_ += left;
     }
-    parts.push_back({seq, atoms, lv, part, use == Use::carry ? index : kNone});
+    parts.add() = {seq, atoms, lv, part, use == Use::carry ? index : kNone};
     if (use == Use::carry) atoms += part;
     seq += part;
   }
@@ -96,20 +104,23 @@ void Delta::add_author(uint64_t id, uint64_t base, uint64_t max) {
   uint32_t local = here ? dots_->replica(id, false) : kNone;
   uint64_t seen = here ? dots_->seen(local) : base;
   if (seen < base) missing_ = true;
-  if (local == kNone && ++replicas_ > kMaxReplicas) return too_many();
-  authors.push_back({id, base, max, base, seen, base, local});
+  if (local == kNone && ++replicas_ > kMaxReplicas) too_many();
+  authors.add() = {id, base, max, base, seen, base, local};
 }
 
 // ---- an author's edit -----------------------------------------------------------------------
 
 // Which other replica the next dot is of: one that was named before, or the next one.
 uint32_t Delta::other() {
-  uint64_t which = in_.varint() + 1;
+  uint32_t which = number(authors.size()) + 1;
   if (which == authors.size()) {
     uint64_t id = in_.fixed64();
-    if (kInspected || (id && id != authors[0].id)) add_author(id, 0, 0);
+    if (!kInspected && (!id || id == authors[0].id)) {
+      fail(SK_TEXT("text delta: names nobody, or its author, as another replica"));
+    }
+    add_author(id, 0, 0);
   }
-  return which - 1 < authors.size() - 1 ? static_cast<uint32_t>(which) : kNone;
+  return which;
 }
 
 // Reads a dot, relative to `from` when it is the author's own, or with `more` a run of deleted
@@ -129,8 +140,7 @@ uint32_t Delta::op_dot(uint64_t from, bool* more) {
     tail >>= 1;
   }
   // The author's own delete is a dot of this very edit, and no atom.
-  if (who == kNone ||
-      (!kInspected && (!seq || (!who && (seq >= first || tail >= first - seq))))) {
+  if (!kInspected && (!seq || (!who && (seq >= first || tail >= first - seq)))) {
     fail(SK_TEXT("text delta: names a dot that cannot exist"));
     return kNone;
   }
@@ -203,14 +213,15 @@ void Delta::read_authors() {
 // The carried atoms, in the order of their numbers, or the deleted ones that are not carried.
 void Delta::read_runs(Use use) {
   while (uint64_t gap = in_.varint()) {
-    uint64_t who = authors.size() > 1 ? in_.varint() : 0, tail = in_.varint();
-    if (who >= authors.size()) return fail(SK_TEXT("text delta: a run of nobody"));
-    Author& author = authors[static_cast<size_t>(who)];
+    uint32_t who = authors.size() == 1 ? 0 : number(authors.size());
+    uint64_t tail = in_.varint();
+    if (!in_.ok()) return;
+    Author& author = authors[who];
     uint64_t left = (use == Use::carry ? author.max : author.base) - author.last;
     if (!kInspected && (gap > left || tail > left - gap)) {
       return fail(SK_TEXT("text delta: names a dot that cannot exist"));
     }
-    take(static_cast<uint32_t>(who), author.last + gap, tail, use);
+    take(who, author.last + gap, tail, use);
     author.last += gap + tail;
   }
   for (Author& author : authors) author.last = 0;
@@ -218,32 +229,30 @@ void Delta::read_runs(Use use) {
 
 void Delta::read_pieces() {
   for (uint32_t sum = 0; sum < atoms && in_.ok();) {
-    uint64_t meta = in_.varint(), tail = meta >> 1;
-    if (tail >= atoms - sum) return fail(SK_TEXT("text delta: pieces longer than its atoms"));
+    uint32_t meta = number(2 * (atoms - sum)), length = (meta >> 1) + 1;
+    sum += length;
     Piece piece{};
-    piece.meta = static_cast<uint32_t>(tail) + 1;
-    sum += piece.meta;
-    if (meta & 1) piece.meta |= kDeadBit;
+    piece.meta = length | (meta & 1 ? kDeadBit : 0);
     pieces.push_back(piece);
   }
   OpenEnds open;
   uint32_t end = 0;
   for (uint32_t i = 0; i < pieces.size(); ++i) {
     Piece& piece = pieces[i];
-    uint64_t code = in_.varint(), start = kNone;
+    uint32_t code = number(kNone), start = kNone;
     if (code < open.count) {
-      start = open.take(static_cast<uint32_t>(code));
+      start = open.take(code);
     } else if (code >= OpenEnds::kSize) {
       code -= OpenEnds::kSize;
       start = (code >> 1 ^ (~(code & 1) + 1)) + end;  // zigzag; wraps for nonsense
     }
     if (start >= atoms) return fail(SK_TEXT("text delta: a piece begins outside its atoms"));
-    piece.g = static_cast<uint32_t>(start);
+    piece.g = start;
     end = piece.g + piece.len();
     piece.edge[0] = kCarried + piece.g;
     piece.edge[1] = kCarried + end - 1;
     open.push(end);
-    order.push_back({piece.g, i});
+    order.add() = {piece.g, i};
     predict(pieces, i);
   }
   sort(order);
@@ -272,11 +281,10 @@ uint32_t Delta::state_origin(uint32_t g) {
 }
 
 void Delta::read_exceptions() {
-  uint64_t at = 0;
-  while (uint64_t gap = in_.varint()) {
-    if (gap > pieces.size() - at) return fail(SK_TEXT("text delta: an origin without a piece"));
+  size_t at = 0;
+  while (uint32_t gap = number(pieces.size() - at + 1)) {
     at += gap;
-    Piece& piece = pieces[static_cast<size_t>(at - 1)];
+    Piece& piece = pieces[at - 1];
     for (uint32_t& origin : piece.origin) origin = state_origin(piece.g);
     sequential = false;
   }

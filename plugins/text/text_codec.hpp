@@ -34,8 +34,9 @@ struct Keyed {
 // By the first of their two numbers, stable.
 template <class Pair>
 [[gnu::noinline]] void sort(Vec<Pair>& items) {
-  Vec<Pair> spare;
   size_t count = items.size();
+  if (count < 2) return;
+  Vec<Pair> spare;
   Pair *from = items.data(), *to = static_cast<Pair*>(spare.extend(count, sizeof(Pair)));
   for (uint32_t shift = 0, more = 1; more; shift += 8) {
     uint32_t at[256] = {}, sum = 0;
@@ -140,6 +141,7 @@ struct Delta {
   // Whatever is wrong ends the reading; the first reason is the one that is reported.
   [[gnu::noinline]] void fail(const char* why);
   void too_many();
+  [[gnu::noinline]] uint32_t number(size_t below);
   void decode_op(uint8_t flags);
   [[gnu::noinline]] void decode_state();  // rare: apart from the hot path
   [[gnu::noinline]] void add_author(uint64_t id, uint64_t base, uint64_t max);

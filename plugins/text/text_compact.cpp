@@ -15,7 +15,7 @@ namespace synckit::text {
 void Sequence::swap(Sequence& other) {
   arena_.swap(other.arena_);
   index_.swap(other.index_);
-  erased.swap(other.erased);
+  changed.swap(other.changed);
   std::swap(root_, other.root_);
   std::swap(first_, other.first_);
   std::swap(total_, other.total_);
@@ -24,8 +24,7 @@ void Sequence::swap(Sequence& other) {
   std::swap(leaf_, other.leaf_);
   std::swap(slot_, other.slot_);
   std::swap(off_, other.off_);
-  std::swap(before_, other.before_);
-  std::swap(base_, other.base_);
+  std::swap(at_, other.at_);
   std::swap(counted_, other.counted_);
 }
 

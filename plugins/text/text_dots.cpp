@@ -14,21 +14,14 @@ uint32_t floor_of(const uint32_t* keys, size_t stride, size_t count, uint32_t ke
 
 uint32_t Dots::replica(uint64_t id, bool make) {
   if (last_ < replicas_.size() && replicas_[last_].id == id) return last_;
-  size_t lo = 0, hi = by_id_.size();
-  while (lo < hi) {
-    size_t mid = (lo + hi) / 2;
-    uint64_t other = replicas_[by_id_[mid]].id;
-    if (other == id) return last_ = by_id_[mid];
-    if (other < id) {
-      lo = mid + 1;
-    } else {
-      hi = mid;
-    }
+  size_t at = dot_position(by_id_.data(), by_id_.size(), id);
+  if (at < by_id_.size() && by_id_[at].replica == id) {
+    return last_ = static_cast<uint32_t>(by_id_[at].seq);
   }
   if (!make) return kNone;
   last_ = static_cast<uint32_t>(replicas_.size());
-  by_id_.insert(lo, last_);
-  replicas_.push_back({id, 0, kNone});
+  by_id_.insert(at, {id, last_});
+  replicas_.add() = {id, 0, kNone};
   return last_;
 }
 

@@ -14,7 +14,7 @@
 // Threads: as the document that owns it.
 #pragma once
 
-#include <synckit/bytes.hpp>
+#include <synckit/crdt.hpp>
 
 namespace synckit::text {
 
@@ -56,8 +56,8 @@ class Dots {
   const Vec<Run>& runs() const { return runs_; }
   Vec<Replica>& replicas() { return replicas_; }
   const Vec<Replica>& replicas() const { return replicas_; }
-  // Indexes of all replicas, ascending by id.
-  const Vec<uint32_t>& by_id() const { return by_id_; }
+  // All replicas, ascending by id; `seq` is the index.
+  const Vec<Dot>& by_id() const { return by_id_; }
 
   // The index of a replica, which is made if need be or else may be kNone.
   uint32_t replica(uint64_t id, bool make);
@@ -92,7 +92,7 @@ class Dots {
  private:
   Vec<Run> runs_;
   Vec<Replica> replicas_;
-  Vec<uint32_t> by_id_;
+  Vec<Dot> by_id_;
   uint32_t count_ = 0;
   mutable uint32_t hint_ = 0, last_ = 0;  // last answers of run_of and replica
 };

@@ -99,7 +99,7 @@ bool Encoder::prepare(const Version& since) {
   const Vec<Run>& runs = dots_.runs();
   bool news = false;
   sources_.resize(replicas.size());
-  for (uint32_t i = 0; i < replicas.size(); ++i) sources_[dots_.by_id()[i]].rank = i;
+  for (uint32_t i = 0; i < replicas.size(); ++i) sources_[dots_.by_id()[i].seq].rank = i;
   for (uint32_t r = 0; r < runs.size(); ++r) runs_.push_back({sources_[runs[r].replica].rank, r});
   sort(runs_);
   parts_.resize(runs.size());
@@ -300,11 +300,11 @@ void Encoder::run(const Version& since, Writer& out) {
   out.byte(kState);
   out.varint(listed_);
   uint32_t listed = 0;
-  for (uint32_t index : dots_.by_id()) {
-    Source& source = sources_[index];
+  for (const Dot& replica : dots_.by_id()) {
+    Source& source = sources_[replica.seq];
     if (!source.used) continue;
     source.listed = listed++;
-    out.fixed64(dots_.replicas()[index].id);
+    out.fixed64(replica.replica);
     out.varint(source.base);
     out.varint(source.max - source.base);
   }

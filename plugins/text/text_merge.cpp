@@ -36,21 +36,20 @@ void Text::apply(Work& work, Writer& patch) {
     uint64_t& seen = dots_.replicas()[author.local].seen;
     if (seen < author.max) seen = author.max;
   }
+  tree_.changed.clear();
   for (const Part& part : work.delta.parts) {
-    if (part.lv < before) continue;
-    dots_.add(work.delta.authors[part.author].local, part.seq, part.count);
+    if (part.author == kNone) {
+      tree_.erase_atoms(part.lv, part.count);
+    } else if (part.lv >= before) {
+      dots_.add(work.delta.authors[part.author].local, part.seq, part.count);
+    }
   }
   if (loads && work.delta.atoms) {  // number = lv
     work.delta.parts.truncate(1);
     work.delta.parts[0].count = work.delta.atoms;
   }
-  work.fresh.clear();
-  tree_.erased.clear();
   for (uint32_t i = 0; i < work.delta.pieces.size(); ++i) {
     put(work, work.delta.pieces[loads ? i : work.delta.order[i].value], before, loads);
-  }
-  for (const Part& part : work.delta.parts) {
-    if (part.author == kNone) tree_.erase_atoms(part.lv, part.count);
   }
   if (patch.wanted()) tell(work, loads, patch);
 }
@@ -69,10 +68,11 @@ void Text::put(Work& work, const Piece& piece, uint32_t before, bool loads) {
       uint32_t ro = atom(work, piece.origin[1]);
       if (!dead) {
         wide = chars_.store(lv, count, text);
-        work.fresh.push_back({lv, count});
+        tree_.changed.add() = {lv, count};
       }
-      if (!loads) tree_.seek_place(lo, ro, lv);
-      tree_.insert({lv, lo, ro, count | dead}, wide);
+      Span fresh{lv, lo, ro, count | dead};
+      if (!loads) tree_.seek_place(fresh);
+      tree_.insert(fresh, wide);
     } else if (dead) {
       tree_.erase_atoms(lv, count);
     } else {
@@ -93,35 +93,32 @@ void Text::tell(Work& work, bool loads, Writer& patch) {
   }
   work.changes.clear();
   work.places.clear();
-  for (Vec<Atoms>* list : {&tree_.erased, &work.fresh}) {
-    for (Atoms run : *list) {
-      while (run.count) {
-        bool dead;
-        uint32_t part = tree_.enter(run.lv, dead);
-        if (part > run.count) part = run.count;
-        Extent here = tree_.position();
-        // What is deleted goes before what is inserted at the same place.
-        work.changes.push_back({here.chars << 1 | (dead ? 0u : 1u),
-                            static_cast<uint32_t>(work.places.size())});
-        work.places.push_back({{run.lv, part}, here.wide});
-        run.lv += part;
-        run.count -= part;
-      }
+  for (Atoms run : tree_.changed) {
+    while (run.count) {
+      uint32_t rest = tree_.enter(run.lv), part = rest & ~Span::kDead;
+      if (part > run.count) part = run.count;
+      Extent here = tree_.position();
+      // What is deleted goes before what is inserted at the same place.
+      work.changes.add() = {here.chars() << 1 | (rest & Span::kDead ? 0u : 1u),
+                            static_cast<uint32_t>(work.places.size())};
+      work.places.add() = {{run.lv, part}, here};
+      run.lv += part;
+      run.count -= part;
     }
   }
-  if (work.changes.size() > 1) sort(work.changes);
-  Extent at{0, 0};
+  sort(work.changes);
+  Extent at;
   for (const Keyed& change : work.changes) {
     const Placed& run = work.places[change.value];
-    uint32_t chars = change.key >> 1, wide = chars_.wide(run.lv, run.count);
-    out.retain(chars - at.chars, run.wide - at.wide);
-    at = {chars, run.wide};
+    Extent size{run.count, chars_.wide(run.lv, run.count)}, gap = run.before;
+    gap -= at;
+    out.retain(gap);
+    at = run.before;
     if (change.key & 1) {
       out.insert(chars_, run.lv, run.count);
-      at.chars += run.count;
-      at.wide += wide;
+      at += size;
     } else {
-      out.erase(run.count, wide);
+      out.erase(size);
     }
   }
   out.finish();

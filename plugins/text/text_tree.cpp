@@ -33,52 +33,50 @@ void* Arena::take(size_t size) {
 
 // ---- lv -> leaf ---------------------------------------------------------------------------
 
-LeafIndex::Place LeafIndex::floor(uint32_t lv) const {
-  uint32_t at = floor_of(&chunks_[0].lv, sizeof(Slot), chunks_.size(), lv);
-  const Chunk& chunk = *chunks_[at].chunk;
-  return {at, floor_of(&chunk.entries[0].lv, sizeof(Entry), chunk.count, lv)};
+LeafIndex::Entry& LeafIndex::floor(uint32_t lv) const {
+  Chunk* chunk = chunks_[floor_of(&chunks_[0].lv, sizeof(Slot), chunks_.size(), lv)].chunk;
+  return chunk->entries[floor_of(&chunk->entries[0].lv, sizeof(Entry), chunk->count, lv)];
 }
 
-Leaf* LeafIndex::find(uint32_t lv) const { return at(floor(lv)).leaf; }
+void LeafIndex::begin(Leaf* leaf) {
+  chunks_.push_back({0, static_cast<Chunk*>(arena_.take(sizeof(Chunk)))});
+  *chunks_[0].chunk = {1, {{0, leaf}}};
+}
 
 void LeafIndex::put(uint32_t lv, Leaf* leaf) {
-  Place to{0, 0};
-  if (chunks_.empty()) {
-    chunks_.push_back({0, static_cast<Chunk*>(arena_.take(sizeof(Chunk)))});
-  } else {
-    to = floor(lv);
-    if (at(to).lv == lv) {
-      at(to).leaf = leaf;
-      return;
-    }
-    ++to.entry;
+  Entry& before = floor(lv);
+  if (before.lv == lv) {
+    before.leaf = leaf;
+    return;
   }
-  Chunk* chunk = chunks_[to.chunk].chunk;
+  uint32_t at = floor_of(&chunks_[0].lv, sizeof(Slot), chunks_.size(), lv);
+  Chunk* chunk = chunks_[at].chunk;
+  Entry* entry = &before + 1;
   if (chunk->count == Chunk::kEntries) {
     // A full chunk is halved; where entries come at its end it is left full, as typing appends.
-    uint32_t keep = to.entry == chunk->count ? chunk->count - 1 : chunk->count / 2;
+    Entry* end = chunk->entries + Chunk::kEntries;
+    Entry* cut = entry == end ? end - 1 : end - Chunk::kEntries / 2;
     auto* fresh = static_cast<Chunk*>(arena_.take(sizeof(Chunk)));
-    fresh->count = chunk->count - keep;
-    std::memcpy(fresh->entries, chunk->entries + keep, fresh->count * sizeof(Entry));
-    chunk->count = keep;
-    chunks_.insert(to.chunk + 1, {fresh->entries[0].lv, fresh});
-    if (to.entry > keep) to.entry -= keep, chunk = fresh;
+    fresh->count = static_cast<uint32_t>(end - cut);
+    chunk->count -= fresh->count;
+    std::memcpy(fresh->entries, cut, fresh->count * sizeof(Entry));
+    chunks_.insert(at + 1, {cut->lv, fresh});
+    if (entry > cut) entry = fresh->entries + (entry - cut), chunk = fresh;
   }
-  Entry* entry = chunk->entries + to.entry;
-  std::memmove(entry + 1, entry, (chunk->count++ - to.entry) * sizeof(Entry));
+  std::memmove(entry + 1, entry,
+               static_cast<size_t>(chunk->entries + chunk->count++ - entry) * sizeof(Entry));
   *entry = {lv, leaf};
 }
 
 void LeafIndex::assign(uint32_t lv, uint32_t end, Leaf* leaf, uint32_t known) {
-  if (chunks_.empty()) put(0, leaf);
   if (end < known) put(end, find(end));
-  Place to = floor(lv);
-  if (at(to).leaf != leaf) put(lv, leaf), to = floor(lv);
-  // Ranges that begin inside are leftovers of spans that have merged: they move too.
   for (;;) {
-    if (++to.entry == chunks_[to.chunk].chunk->count) to = {to.chunk + 1, 0};
-    if (to.chunk == chunks_.size() || at(to).lv >= end) return;
-    at(to).leaf = leaf;
+    Entry& last = floor(end - 1);
+    if (last.lv <= lv && last.leaf == leaf) return;
+    if (last.lv <= lv) return put(lv, leaf);
+    // Ranges that begin inside are leftovers of spans that have merged: they move too.
+    last.leaf = leaf;
+    end = last.lv;
   }
 }
 
@@ -87,24 +85,19 @@ void LeafIndex::assign(uint32_t lv, uint32_t end, Leaf* leaf, uint32_t known) {
 Sequence::Sequence(CharLog& chars, Dots& dots) : log_(chars), dots_(dots) {
   leaf_ = first_ = static_cast<Leaf*>(arena_.take(sizeof(Leaf)));
   root_ = static_cast<Node*>(arena_.take(sizeof(Node)));
-  set(root_, root_->count++, leaf_, {0, 0});
+  set(root_, root_->count++, leaf_, {});
 }
 
-// Counts what has come to stand in the cursor's leaf; differences may be below 0.
-void Sequence::add(uint32_t chars, uint32_t wide) {
-  total_.chars += chars;
-  total_.wide += wide;
+// Counts what has come to stand in the cursor's leaf.
+void Sequence::add(Extent size) {
+  total_ += size;
   const Branch* at = leaf_;
-  for (Node* node; (node = at->parent); at = node) {
-    node->chars[at->place] += chars;
-    if (wide) node->wide[at->place] += wide;
-  }
+  for (Node* node; (node = at->parent); at = node) node->sizes[at->place] += size;
 }
 
 void Sequence::set(Node* node, uint32_t place, Branch* kid, Extent size) {
   node->kids[place] = kid;
-  node->chars[place] = size.chars;
-  node->wide[place] = size.wide;
+  node->sizes[place] = size;
   kid->parent = node;
   kid->place = static_cast<uint16_t>(place);
 }
@@ -121,22 +114,19 @@ void Sequence::hang(Branch* after, Branch* fresh, Extent size) {
   if (node->count == Node::kKids) {
     uint32_t keep = at == Node::kKids ? at - 1 : Node::kKids / 2;
     auto* half = static_cast<Node*>(arena_.take(sizeof(Node)));
-    Extent moved{0, 0};
+    Extent moved;
     for (uint32_t k = keep; k < Node::kKids; ++k) {
-      Extent kid{node->chars[k], node->wide[k]};
-      set(half, half->count++, node->kids[k], kid);
-      moved.chars += kid.chars;
-      moved.wide += kid.wide;
+      set(half, half->count++, node->kids[k], node->sizes[k]);
+      moved += node->sizes[k];
     }
     node->count = static_cast<uint16_t>(keep);
     hang(node, half, moved);
     if (at > keep) node = half, at -= keep;
   }
   for (uint32_t k = node->count++; k > at; --k) {
-    set(node, k, node->kids[k - 1], {node->chars[k - 1], node->wide[k - 1]});
+    set(node, k, node->kids[k - 1], node->sizes[k - 1]);
   }
-  node->chars[at - 1] -= size.chars;
-  node->wide[at - 1] -= size.wide;
+  node->sizes[at - 1] -= size;
   set(node, at, fresh, size);
 }
 
@@ -153,17 +143,14 @@ void Sequence::room() {
   fresh->count = static_cast<uint16_t>(leaf->count - keep);
   leaf->count = static_cast<uint16_t>(keep);
   std::memcpy(fresh->spans, leaf->spans + keep, fresh->count * sizeof(Span));
-  Extent moved{0, 0};
+  Extent moved;
   for (uint32_t i = 0; i < fresh->count; ++i) {
     const Span& span = fresh->spans[i];
-    moved.chars += span.visible();
-    if (total_.wide) moved.wide += log_.wide(span.lv, span.visible());
+    moved += extent(span.lv, span.visible());
     if (index_.ready()) assign(span, fresh);
   }
   hang(leaf, fresh, moved);
   if (slot_ < keep) return;
-  before_ -= leaf_chars();
-  base_ += leaf_chars();
   leaf_ = fresh;
   slot_ -= keep;
 }
@@ -174,12 +161,20 @@ void Sequence::open(uint32_t slot) {
   std::memmove(at + 1, at, (leaf_->count++ - slot) * sizeof(Span));
 }
 
+// Moves the border between a span and the one before it, both of one run, by so many atoms.
+void Sequence::shift(Span* span, uint32_t by) {
+  span[-1].meta += by;
+  span->meta -= by;
+  span->lv += by;
+  span->lo = span->lv - 1;
+}
+
 // Cuts the span at the cursor in two behind `at` atoms; the leaf has room.
 void Sequence::cut(uint32_t at) {
-  open(slot_ + 1);
-  Span* a = leaf_->spans + slot_;
-  a[1] = {a->lv + at, a->lv + at - 1, a->ro, a->meta - at};
-  a->meta = at | (a->meta & Span::kDead);
+  open(slot_);
+  Span* span = leaf_->spans + slot_;
+  span->meta &= Span::kDead;
+  shift(span + 1, at);
 }
 
 // Joins a slot with the next one where they are one run. Returns whether it did.
@@ -196,61 +191,70 @@ bool Sequence::join(uint32_t slot) {
 
 // ---- the cursor ---------------------------------------------------------------------------
 
-bool Sequence::seek(uint32_t units, bool utf16) {
-  utf16 = utf16 && total_.wide;
-  uint32_t left = units - base_;
-  bool near = counted_ && !utf16 && units > base_ && left <= leaf_chars();
-  if (!near) left = descend(units, utf16);
-  off_ = 0;
-  if (!left) return true;  // only at the very start
-  if (utf16) return seek_inside(left);
-  const Span* spans = leaf_->spans;
-  while (before_ >= left) before_ -= spans[--slot_].visible();
-  while (before_ + spans[slot_].visible() < left) before_ += spans[slot_++].visible();
-  off_ = left - before_;
-  return true;
-}
-
-// Puts the cursor into the leaf that holds the unit before a position; how many of its units are.
+// Puts the cursor at the start of the leaf that has the end of the first `left` visible units, and
+// gives what is left of them there.
 uint32_t Sequence::descend(uint32_t left, bool utf16) {
   counted_ = true;
-  base_ = 0;
+  slot_ = off_ = at_ = 0;
   Branch* at = root_;
   for (uint32_t level = height_; level; --level) {
     const Node* node = static_cast<Node*>(at);
     prefetch(node->kids, sizeof node->kids);
     uint32_t i = 0;
     for (;; ++i) {
-      uint32_t size = node->chars[i] + (utf16 ? node->wide[i] : 0);
+      uint32_t size = node->sizes[i].chars() + (utf16 ? node->sizes[i].wide() : 0);
       if (left <= size) break;
       left -= size;
-      base_ += node->chars[i];
+      at_ += node->sizes[i].chars();
     }
     at = node->kids[i];
   }
   leaf_ = static_cast<Leaf*>(at);
   prefetch(leaf_->spans, sizeof leaf_->spans);
-  slot_ = before_ = 0;
   return left;
 }
 
-// The same inside its leaf, in UTF-16 units.
-bool Sequence::seek_inside(uint32_t left) {
+// Moves the cursor inside its leaf; false when the place is not there.
+bool Sequence::step(uint32_t chars) {
   const Span* spans = leaf_->spans;
-  for (;; ++slot_) {
-    uint32_t count = spans[slot_].visible();
-    uint32_t size = count + log_.wide(spans[slot_].lv, count);
-    if (left <= size) break;
-    left -= size;
-    before_ += count;
+  while (at_ >= chars) {
+    if (!slot_) return false;
+    at_ -= spans[--slot_].visible();
   }
-  for (uint32_t lv = spans[slot_].lv;; lv = spans[slot_].lv + off_) {
-    uint32_t page = CharLog::kPageAtoms - lv % CharLog::kPageAtoms;
-    uint32_t step = left >= 2 * page ? page : 1;  // whole pages first
-    uint32_t size = step + log_.wide(lv, step);
-    if (size > left) return false;
-    off_ += step;
-    if (!(left -= size)) return true;
+  while (chars - at_ > spans[slot_].visible()) {
+    at_ += spans[slot_].visible();
+    if (++slot_ >= leaf_->count) return false;
+  }
+  off_ = chars - at_;
+  return true;
+}
+
+void Sequence::seek(uint32_t chars) {
+  if (counted_ && step(chars)) return;
+  descend(chars, false);
+  step(chars);
+}
+
+uint32_t Sequence::code_points(uint32_t units) {
+  uint32_t left = descend(units, true);
+  for (;; ++slot_) {
+    const Span& span = leaf_->spans[slot_];
+    uint32_t count = span.visible(), size = count + log_.wide(span.lv, count);
+    if (left > size) {
+      left -= size;
+      at_ += count;
+      continue;
+    }
+    for (uint32_t lv = span.lv; left;) {
+      uint32_t page = CharLog::kPageAtoms - lv % CharLog::kPageAtoms;
+      uint32_t part = left >= 2 * page ? page : 1;  // whole pages first
+      size = part + log_.wide(lv, part);
+      if (size > left) return kNone;
+      left -= size;
+      lv += part;
+      off_ += part;
+    }
+    return at_ + off_;
   }
 }
 
@@ -259,6 +263,7 @@ Sequence::Spot Sequence::find(uint32_t atom) {
   uint32_t slot = slot_;
   if (slot >= leaf->count || !leaf->spans[slot].has(atom)) {
     if (!index_.ready()) {
+      index_.begin(first_);
       for (leaf = first_; leaf; leaf = leaf->next) {
         for (uint32_t i = 0; i < leaf->count; ++i) assign(leaf->spans[i], leaf);
       }
@@ -282,11 +287,9 @@ void Sequence::seek_atom(uint32_t atom) {
   ++off_;
 }
 
-uint32_t Sequence::enter(uint32_t atom, bool& dead) {
+uint32_t Sequence::enter(uint32_t atom) {
   place(find(atom));
-  const Span& span = leaf_->spans[slot_];
-  dead = span.dead();
-  return span.len() - off_;
+  return leaf_->spans[slot_].meta - off_;
 }
 
 uint32_t Sequence::right_atom() const {
@@ -296,17 +299,14 @@ uint32_t Sequence::right_atom() const {
 }
 
 Extent Sequence::position() const {
-  Extent sum{0, 0};
+  Extent sum;
   for (uint32_t i = 0; i <= slot_ && i < leaf_->count; ++i) {
     const Span& span = leaf_->spans[i];
-    if (span.dead()) continue;
-    uint32_t count = i < slot_ ? span.len() : off_;
-    sum.chars += count;
-    if (total_.wide) sum.wide += log_.wide(span.lv, count);
+    if (!span.dead()) sum += extent(span.lv, i < slot_ ? span.len() : off_);
   }
   const Branch* at = leaf_;
   for (const Node* node; (node = at->parent); at = node) {
-    for (uint32_t i = at->place; i--;) sum.chars += node->chars[i], sum.wide += node->wide[i];
+    for (uint32_t i = at->place; i--;) sum += node->sizes[i];
   }
   return sum;
 }
@@ -323,7 +323,7 @@ void Sequence::insert(const Span& fresh, uint32_t wide) {
     room();
     if (off_) {
       if (inside()) cut(off_);
-      before_ += leaf_->spans[slot_++].visible();
+      at_ += leaf_->spans[slot_++].visible();
     }
     open(slot_);
     span = leaf_->spans + slot_;
@@ -331,23 +331,21 @@ void Sequence::insert(const Span& fresh, uint32_t wide) {
     if (index_.ready()) assign(fresh, leaf_);
   }
   off_ = span->len();
-  if (!fresh.dead()) add(fresh.len(), wide);
+  if (!fresh.dead()) add({fresh.len(), wide});
 }
 
 // Deletes the atoms [from, to) of the visible span at the cursor, which ends up where they stood.
 void Sequence::kill(uint32_t from, uint32_t to) {
   Span* span = leaf_->spans + slot_;
   uint32_t count = to - from, len = span->len(), lv = span->lv + from;
-  erased.push_back({lv, count});
+  changed.add() = {lv, count};
   off_ = from;
   if (from && to == len && slot_ + 1 < leaf_->count && span[1].dead() &&
       span[1].continues(*span)) {  // Backspace: the tombstone behind grows to the left.
-    span->meta -= count;
-    span[1] = {lv, lv - 1, span->ro, span[1].meta + count};
+    shift(span + 1, 0 - count);
   } else if (!from && to < len && slot_ && span[-1].dead() && span->continues(span[-1])) {
     // Deleting forward: the tombstone in front grows to the right.
-    span[-1].meta += count;
-    *span = {lv + count, lv + count - 1, span->ro, span->meta - count};
+    shift(span, count);
   } else {
     if (count < len) room();
     if (to < len) cut(to);
@@ -357,20 +355,18 @@ void Sequence::kill(uint32_t from, uint32_t to) {
     join(at);
     if (!from && at && join(at - 1)) --slot_;
   }
-  add(0 - count, total_.wide ? 0 - log_.wide(lv, count) : 0);
+  Extent nothing;
+  nothing -= extent(lv, count);
+  add(nothing);
 }
 
 void Sequence::erase(uint32_t count) {
   while (count) {
     const Span& span = leaf_->spans[slot_];
     if (span.dead() || off_ >= span.len()) {
-      before_ += span.visible();
+      at_ += span.visible();
       off_ = 0;
-      if (++slot_ == leaf_->count) {
-        base_ += leaf_chars();
-        leaf_ = leaf_->next;
-        slot_ = before_ = 0;
-      }
+      if (++slot_ == leaf_->count) leaf_ = leaf_->next, slot_ = 0;
       continue;
     }
     uint32_t part = span.len() - off_ < count ? span.len() - off_ : count;
@@ -381,10 +377,9 @@ void Sequence::erase(uint32_t count) {
 
 void Sequence::erase_atoms(uint32_t lv, uint32_t count) {
   while (count) {
-    bool dead;
-    uint32_t part = enter(lv, dead);
+    uint32_t rest = enter(lv), part = rest & ~Span::kDead;
     if (part > count) part = count;
-    if (!dead) kill(off_, off_ + part);
+    if (!(rest & Span::kDead)) kill(off_, off_ + part);
     lv += part;
     count -= part;
   }
@@ -404,7 +399,8 @@ bool Sequence::precedes(uint32_t a, uint32_t b) {
 // A writer sees lo and ro as neighbours. Then lo stands before ro, and ro's own left origin is not
 // between them. Where a dishonest delta breaks that, ro counts as the end, or lo as that left
 // origin. Both depend on the causal past alone: everybody mends alike.
-void Sequence::seek_place(uint32_t& lo, uint32_t& ro, uint32_t atom) {
+void Sequence::seek_place(Span& fresh) {
+  uint32_t &lo = fresh.lo, &ro = fresh.ro;
   seek_atom(lo);
   if (right_atom() == ro) return;  // nothing concurrent: the common case
   if (ro != kNone && lo != kNone && !precedes(lo, ro)) ro = kNone;
@@ -416,13 +412,14 @@ void Sequence::seek_place(uint32_t& lo, uint32_t& ro, uint32_t atom) {
       seek_atom(lo);
     }
   }
-  scan(lo, ro, atom);
+  scan(fresh);
 }
 
 // Walks the atoms that stand between the cursor (behind lo) and ro, and leaves the cursor where
-// `atom` belongs. Only first atoms of spans are looked at: the rest of a span stays behind them.
-// `held`: an atom was passed that may yet turn out to belong behind `atom`.
-void Sequence::scan(uint32_t lo, uint32_t ro, uint32_t atom) {
+// `fresh` belongs. Only first atoms of spans are looked at: the rest of a span stays behind them.
+// `held`: an atom was passed that may yet turn out to belong behind `fresh`.
+void Sequence::scan(const Span& fresh) {
+  uint32_t lo = fresh.lo, ro = fresh.ro;
   Spot at{leaf_, slot_, off_}, goal = at;
   bool held = false;
   for (;;) {
@@ -435,7 +432,7 @@ void Sequence::scan(uint32_t lo, uint32_t ro, uint32_t atom) {
     uint32_t left = at.off ? other - 1 : span.lo;
     if (left == lo) {
       if (span.ro == ro) {
-        if (dots_.before(atom, other)) break;
+        if (dots_.before(fresh.lv, other)) break;
         held = false;
       } else {
         held = span.ro != kNone && (ro == kNone || precedes(span.ro, ro));

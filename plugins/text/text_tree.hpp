@@ -40,6 +40,21 @@ struct Span {
   }
 };
 
+// Code points, and how many of them are above U+FFFF: two sums that are added as one number.
+// Differences may be below 0.
+class Extent {
+ public:
+  Extent() = default;
+  Extent(uint32_t chars, uint32_t wide) : both_(chars + (uint64_t{wide} << 32)) {}
+  uint32_t chars() const { return static_cast<uint32_t>(both_); }
+  uint32_t wide() const { return static_cast<uint32_t>(both_ >> 32); }
+  void operator+=(Extent other) { both_ += other.both_; }
+  void operator-=(Extent other) { both_ -= other.both_; }
+
+ private:
+  uint64_t both_ = 0;
+};
+
 struct Node;
 
 struct Branch {  // what leaves and nodes share
@@ -56,7 +71,7 @@ struct Leaf : Branch {
 
 struct Node : Branch {
   static constexpr uint32_t kKids = 16;
-  uint32_t chars[kKids], wide[kKids];  // visible in each kid
+  Extent sizes[kKids];  // visible in each kid
   Branch* kids[kKids];
 };
 
@@ -80,7 +95,8 @@ class LeafIndex {
   explicit LeafIndex(Arena& arena) : arena_(arena) {}
   bool ready() const { return !chunks_.empty(); }
   void swap(LeafIndex& other) { chunks_.swap(other.chunks_); }  // and its arena, too
-  Leaf* find(uint32_t lv) const;
+  Leaf* find(uint32_t lv) const { return floor(lv).leaf; }
+  void begin(Leaf* leaf);  // where all atoms stand at first
   // The atoms [lv, end) stand in `leaf` now. `known` = number of atoms assigned so far or now.
   void assign(uint32_t lv, uint32_t end, Leaf* leaf, uint32_t known);
 
@@ -98,19 +114,11 @@ class LeafIndex {
     uint32_t lv;  // of the first entry
     Chunk* chunk;
   };
-  struct Place {
-    uint32_t chunk, entry;
-  };
-  Place floor(uint32_t lv) const;
-  Entry& at(Place place) const { return chunks_[place.chunk].chunk->entries[place.entry]; }
+  [[gnu::noinline]] Entry& floor(uint32_t lv) const;
   void put(uint32_t lv, Leaf* leaf);
 
   Arena& arena_;
   Vec<Slot> chunks_;
-};
-
-struct Extent {  // code points, and how many of them are above U+FFFF
-  uint32_t chars, wide;
 };
 
 class Sequence {
@@ -118,31 +126,33 @@ class Sequence {
   Sequence(CharLog& chars, Dots& dots);
   void swap(Sequence& other);  // text_compact.cpp; logs and dots have to be swapped as well
 
-  uint32_t chars() const { return total_.chars; }  // visible code points
-  uint32_t wide() const { return total_.wide; }    // visible code points above U+FFFF
+  uint32_t chars() const { return total_.chars(); }  // visible code points
+  uint32_t wide() const { return total_.wide(); }    // visible code points above U+FFFF
   const Leaf* first() const { return first_; }
 
-  // Puts the cursor right behind the first `units` visible units (there must be so many): UTF-16
-  // units or code points. False when that is inside a surrogate pair.
-  bool seek(uint32_t units, bool utf16);
+  // Puts the cursor right behind the first `chars` visible code points (there must be so many).
+  void seek(uint32_t chars);
+  // How many code points the first `units` visible UTF-16 units are (there must be so many). kNone
+  // when they end inside a surrogate pair. Moves the cursor.
+  SK_APART uint32_t code_points(uint32_t units);
   // Puts the cursor right behind an atom; kNone: at the start.
   void seek_atom(uint32_t atom);
   // Whether so many visible code points are before the cursor. (It may be that nobody knows.)
   bool stands_at(uint32_t chars) const {
-    return counted_ && base_ + before_ + (leaf_->spans[slot_].dead() ? 0 : off_) == chars;
+    return counted_ && at_ + (leaf_->spans[slot_].dead() ? 0 : off_) == chars;
   }
   // Whether the cursor stands there, and the atom lv inserted there would lengthen the span that
   // ends there. If so, type() inserts it; its right origin is returned.
   bool types(uint64_t chars, uint32_t lv) const {
     const Span& span = leaf_->spans[slot_];
     return counted_ && off_ && off_ == span.meta && span.lv + off_ == lv &&
-           base_ + before_ + off_ == chars && span.ro == right_atom();
+           at_ + off_ == chars && span.ro == right_atom();
   }
   uint32_t type() {
     Span& span = leaf_->spans[slot_];
     off_ = ++span.meta;
     known_ = span.lv + off_;
-    add(1, 0);
+    add({1, 0});
     return span.ro;
   }
   // What stands left and right of the cursor, tombstones included; kNone at the ends.
@@ -150,13 +160,13 @@ class Sequence {
   uint32_t right_atom() const;
   // What is visible before the cursor.
   Extent position() const;
-  // Moves the cursor in front of an atom. Returns how many follow in its span, it included;
-  // `dead` tells whether these are tombstones.
-  uint32_t enter(uint32_t atom, bool& dead);
+  // Moves the cursor in front of an atom. Returns how many follow in its span, it included, and
+  // Span::kDead with it when these are tombstones.
+  uint32_t enter(uint32_t atom);
 
-  // Moves the cursor to where atoms with these origins belong (FugueMax). Any pair of known atoms
+  // Moves the cursor to where atoms with such origins belong (FugueMax). Any pair of known atoms
   // is accepted and put into a form that an honest writer could have sent; see text_tree.cpp.
-  void seek_place(uint32_t& lo, uint32_t& ro, uint32_t atom);
+  void seek_place(Span& fresh);
   // Inserts atoms at the cursor, which ends up behind them. Their characters are in the log.
   void insert(const Span& fresh, uint32_t wide);
   // Deletes the next `count` visible atoms behind the cursor (they must exist).
@@ -164,7 +174,7 @@ class Sequence {
   // Deletes the visible ones of the atoms [lv, lv + count).
   void erase_atoms(uint32_t lv, uint32_t count);
 
-  Vec<Atoms> erased;  // what erase and erase_atoms have deleted since somebody cleared this
+  Vec<Atoms> changed;  // what erase and erase_atoms have deleted since somebody cleared this
 
  private:
   struct Spot {
@@ -173,15 +183,19 @@ class Sequence {
   };
 
   bool inside() const { return off_ < leaf_->spans[slot_].len(); }
-  uint32_t leaf_chars() const { return leaf_->parent->chars[leaf_->place]; }
-  void add(uint32_t chars, uint32_t wide);
+  SK_APART uint32_t descend(uint32_t left, bool utf16);
+  bool step(uint32_t chars);
+  // The atoms [lv, lv + count), which are visible.
+  Extent extent(uint32_t lv, uint32_t count) const {
+    return {count, wide() ? log_.wide(lv, count) : 0};
+  }
+  void add(Extent size);
   void kill(uint32_t from, uint32_t to);
+  static void shift(Span* span, uint32_t by);
   SK_APART void cut(uint32_t at);
   SK_APART bool join(uint32_t slot);
   SK_APART void open(uint32_t slot);
   SK_APART void room();
-  SK_APART uint32_t descend(uint32_t left, bool utf16);
-  SK_APART bool seek_inside(uint32_t left);
   [[gnu::noinline]] static void set(Node* node, uint32_t place, Branch* kid, Extent size);
   void hang(Branch* after, Branch* fresh, Extent size);
   void assign(const Span& span, Leaf* leaf) {
@@ -189,7 +203,7 @@ class Sequence {
   }
   Spot find(uint32_t atom);
   bool precedes(uint32_t a, uint32_t b);
-  [[gnu::noinline]] void scan(uint32_t lo, uint32_t ro, uint32_t atom);
+  void scan(const Span& fresh);
   void place(const Spot& spot);
 
   CharLog& log_;
@@ -198,15 +212,13 @@ class Sequence {
   LeafIndex index_{arena_};
   Node* root_;
   Leaf* first_;
-  Extent total_{0, 0};
+  Extent total_;
   uint32_t height_ = 1;  // levels of nodes above the leaves
   uint32_t known_ = 0;   // all inserted atoms are below
 
-  // The cursor. While counted_, base_ = visible atoms in leaves before this one, before_ = in
-  // slots before slot_. Remote edits do not need them.
+  // The cursor. While counted_, at_ = visible atoms before slot_. Remote edits do not need it.
   Leaf* leaf_;
-  uint32_t slot_ = 0, off_ = 0;
-  uint32_t before_ = 0, base_ = 0;
+  uint32_t slot_ = 0, off_ = 0, at_ = 0;
   bool counted_ = true;
 };
 

@@ -97,7 +97,7 @@ Status Text::read_restore(Bytes intent, Splice& splice) {
     return Status::malformed(SK_TEXT("text intent: invalid UTF-8, or not a character per atom"));
   }
   tree_.seek_atom(runs.back().lv + runs.back().count - 1);
-  splice.position = tree_.position().chars;
+  splice.position = tree_.position().chars();
   splice.erase = 0;
   return {};
 }
@@ -149,9 +149,8 @@ Status Text::capture(const Stamp& stamp, Bytes intent, Writer& token) {
   Vec<Atoms> gone;
   Vec<Named> named;
   for (uint32_t at = splice.position, left = splice.erase; left;) {
-    bool dead;
-    tree_.seek(at + 1, false);
-    uint32_t lv = tree_.left_atom(), part = tree_.enter(lv, dead);
+    tree_.seek(at + 1);
+    uint32_t lv = tree_.left_atom(), part = tree_.enter(lv);  // visible
     if (part > left) part = left;
     gone.push_back({lv, part});
     name(lv, part, named);
@@ -191,10 +190,9 @@ void Text::undo_insert(Vec<Atoms>& runs, Writer& intents) {
   Vec<Keyed> places;  // position, count
   for (Atoms run : runs) {
     while (run.count) {
-      bool dead;
-      uint32_t part = tree_.enter(run.lv, dead);
+      uint32_t rest = tree_.enter(run.lv), part = rest & ~Span::kDead;
       if (part > run.count) part = run.count;
-      if (!dead) places.push_back({tree_.position().chars, part});
+      if (!(rest & Span::kDead)) places.push_back({tree_.position().chars(), part});
       run = {run.lv + part, run.count - part};
     }
   }
@@ -232,14 +230,13 @@ void Text::undo_erase(Vec<Atoms>& runs, Bytes text, Writer& intents) {
   };
   for (Atoms run : runs) {
     while (run.count) {
-      bool dead;
-      uint32_t part = tree_.enter(run.lv, dead), wide;
+      uint32_t rest = tree_.enter(run.lv), part = rest & ~Span::kDead, wide;
       if (part > run.count) part = run.count;
       if (last != kNone) {
         tree_.seek_atom(last);
         if (tree_.right_atom() != run.lv) flush();
       }
-      if (dead) {
+      if (rest & Span::kDead) {
         name(run.lv, part, named);
         scan(at, end, part, wide);
         last = run.lv + part - 1;

@@ -386,6 +386,8 @@ class Vec : public VecBase {
     T copy = item;  // it may be one of ours, which growing moves
     *static_cast<T*>(extend(1, sizeof(T))) = copy;
   }
+  // A new last item, which the caller has to write.
+  T& add() { return *static_cast<T*>(extend(1, sizeof(T))); }
   void append(const T* items, size_t count) {
     if (count) std::memcpy(extend(count, sizeof(T)), items, count * sizeof(T));
   }
