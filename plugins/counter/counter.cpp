@@ -18,16 +18,18 @@ Status Counter::read(Bytes delta, Dots& dots, Reader& sums) {
 Status Counter::join(const Dots& dots, Reader sums, bool is_op, Writer& patch) {
   make_room(seen_, dots.size());
   make_room(sums_, dots.size());
-  if (!patch.make_room(kMaxVarintBytes)) return {};
-  if (dots.size() > 1) seen_.admit(dots, &sums_);
+  if (kOutputsFail && !patch.make_room(kMaxVarintBytes)) return {};
+  seen_.admit(dots);
+  sums_.admit(dots);
   uint64_t before = value_;
   for (const Dot& dot : dots) {
     uint64_t sum = static_cast<uint64_t>(sums.zigzag());
     if (seen_.has(dot)) continue;
-    size_t known = seen_.size(), at = seen_.raise(dot);
-    if (seen_.size() != known) sums_.insert(at, 0);
-    if (!is_op) sum -= sums_[at];
-    sums_[at] += sum;
+    size_t at = seen_.raise(dot);
+    if (sums_.size() != seen_.size()) sums_.insert(at, {dot.replica, 0});
+    uint64_t& known = sums_[at].seq;
+    if (!is_op) sum -= known;
+    known += sum;
     value_ += sum;
   }
   if (value_ != before) patch.zigzag(static_cast<int64_t>(value_ - before));
@@ -48,7 +50,7 @@ Status Counter::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& 
   if (seen_.has(dot)) return used_seq();
   scratch_.clear();
   scratch_.push_back(dot);
-  write_head(delta, kOpDelta, scratch_);
+  write_op_head(delta, dot);
   delta.raw(intent);
   seqs = 1;
   return delta.ok() ? join(scratch_, intent, true, patch) : Status{};
@@ -67,7 +69,7 @@ Status Counter::encode(const Version& since, Writer& delta) const {
   }
   write_head(delta, kStateDelta, dots);
   for (const Dot& dot : dots) {
-    delta.zigzag(static_cast<int64_t>(sums_[seen_.position(dot.replica)]));
+    delta.zigzag(static_cast<int64_t>(sums_.seq(dot.replica)));
   }
   return {};
 }

@@ -6,7 +6,7 @@
 // Sums and the value are added modulo 2^64, in which addition neither loses nor depends on order;
 // mutate takes no step that would leave 64 signed bits, so only claims of others can wrap.
 //
-// Invariants: one sum for each dot of seen_; value_ is the sum of all of them.
+// Invariants: seen_ and sums_ have the same replicas; value_ is the sum of all sums.
 //
 // Threads: as crdt.hpp says: calls on one instance never overlap, inspect is reentrant.
 #pragma once
@@ -37,10 +37,10 @@ class Counter : public Crdt<Counter> {
 
  private:
   static Status read(Bytes delta, Dots& dots, Reader& sums);
-  Status join(const Dots& dots, Reader sums, bool is_op, Writer& patch);
+  SK_ONCE Status join(const Dots& dots, Reader sums, bool is_op, Writer& patch);
 
   Dots seen_;            // of each replica its last operation here
-  Vec<uint64_t> sums_;   // of each replica, what it added up to there
+  Dots sums_;            // of each replica, as its "seq", what it added up to there
   Dots scratch_;         // of one call
   uint64_t value_ = 0;
 };

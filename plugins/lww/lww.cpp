@@ -4,21 +4,12 @@
 
 namespace synckit {
 
-Lww::Lww() {
-  nodes_.resize(1);
-  obtain(0, "\xff");  // the root; no segment has that name
-  nodes_[0] = {};
-}
-
-Lww::~Lww() {
-  for (Node& node : nodes_) std::free(node.entry);
-}
-
 // ---- reading ---------------------------------------------------------------------------------
 
-// Goes over a path of `count` segments; without a count over one that all of `in` is.
-Status Lww::read_path(Reader& in, uint64_t count) {
-  uint64_t taken = 0;
+// Reads a path of `count` segments; without a count one that all of `in` is.
+Status Lww::read_path(Reader& in, uint64_t count, Path& path) {
+  const uint8_t* from = in.at();
+  path.count = 0;
   do {
     Bytes name = in.sized();
     if (!in.ok() || !utf8_valid(name)) {
@@ -27,70 +18,75 @@ Status Lww::read_path(Reader& in, uint64_t count) {
     if (name.len > kMaxKeyBytes) {
       return Status::limit(SK_TEXT("a path segment is longer than kMaxKeyBytes (1024)"));
     }
-    if (++taken > kMaxPathSegments) {
+    if (path.count == kMaxPathSegments) {
       return Status::limit(SK_TEXT("the path has more than kMaxPathSegments (64) segments"));
     }
-  } while (count ? taken != count : !in.done());
+    path.names[path.count++] = name;
+  } while (count ? path.count != count : !in.done());
+  path.bytes = {from, static_cast<size_t>(in.at() - from)};
   return {};
 }
 
-Status Lww::check_value(const Entry& edit) {
-  if (edit.value.len > kMaxValueBytes) {
+Status Lww::check_value(Bytes value) {
+  if (value.len > kMaxValueBytes) {
     return Status::limit(SK_TEXT("the value is larger than kMaxValueBytes (1 MiB)"));
   }
-  return edit.is_set() ? json_check(edit.value) : Status{};
+  return json_check(value);
 }
 
 // Reads a delta row by row and checks all of it.
 class Lww::RowsIn {
  public:
-  RowsIn(Reader& in, const Dots& authors) : in_(in), rows_(in, authors) {}
+  explicit RowsIn(Bytes delta) : rows_(delta) {}
 
+  Path path;
   Entry edit;
 
-  Bytes path() const { return rows_.bytes(); }
+  Status head() { return rows_.head(kOpDelta); }
+  bool done() const { return rows_.in.done(); }
+  const Dots& authors() const { return rows_.dots; }
 
-  Status next() {
+  SK_ONCE Status next() {
+    Reader& in = rows_.in;
     if (!rows_.next(false)) return malformed_delta();
-    uint64_t ms = ms_.read(in_), logical = in_.varint();
-    edit = {ms << 16 | logical, rows_.dot, rows_.flag ? Bytes{} : in_.sized()};
-    if (!in_.ok() || (ms >> 48 | logical >> 16)) return malformed_delta();
-    Reader names(path());
-    SK_TRY(read_path(names, 0));
-    return rows_.flag == edit.is_set() ? malformed_delta() : check_value(edit);
+    uint64_t ms = ms_.read(in), logical = in.varint();
+    edit = {ms << 16 | logical, rows_.dot, rows_.flag ? Bytes{} : in.sized()};
+    if (!in.ok() || (ms >> 48 | logical >> 16) || rows_.flag == edit.is_set()) {
+      return malformed_delta();
+    }
+    Reader names(rows_.bytes());
+    SK_TRY(read_path(names, 0, path));
+    return edit.is_set() && !kVouchedFor ? check_value(edit.value) : Status{};
   }
 
  private:
-  Reader& in_;
   RowReader rows_;
   Difference ms_;
 };
 
-// Checks a delta and sums it up; with a map, writes its rows into it, also those before a row that
-// turns out to be malformed.
-Status Lww::scan(Bytes delta, Summary& summary, Lww* map, Writer* patch) {
-  Reader in(delta);
-  Dots authors;
-  SK_TRY(read_head(in, kOpDelta, authors));
-  RowsIn rows(in, authors);
-  for (; !in.done(); ++summary.ops) {
-    SK_TRY(rows.next());
+Status Lww::inspect(Bytes delta, Summary& summary, Deps&) {
+  RowsIn rows(delta);
+  SK_TRY(rows.head());
+  for (; !rows.done(); ++summary.ops) {
+    SK_TRY(refused_delta(rows.next()));
     if (rows.edit.hlc > summary.max_hlc) summary.max_hlc = rows.edit.hlc;
     if (rows.edit.dot.seq - 1 < summary.seq_lo - 1) summary.seq_lo = rows.edit.dot.seq;
-    if (map) map->write(rows.path(), rows.edit, *patch);
   }
-  summarize(summary, authors);
+  summarize(summary, rows.authors());
   return {};
 }
 
 // ---- changing --------------------------------------------------------------------------------
 
-// All entries that one call replaces; put back unless committed.
+// All entries that one call replaces; put back unless committed. Where deltas are vouched for and
+// outputs do not fail, there is nothing to put back: each write stands.
 struct Lww::Change {
   explicit Change(Lww& changed) : map(changed) {}
   Change(const Change&) = delete;
   Change& operator=(const Change&) = delete;
-  ~Change() { map.settle(commit); }
+  ~Change() {
+    if (kJournal) map.settle(commit);
+  }
 
   Lww& map;
   bool commit = false;
@@ -103,47 +99,18 @@ bool Lww::beats(const Entry& entry, const Entry& edit) {
   return entry.dot.seq >= edit.dot.seq;
 }
 
-// The node of a name, made when there is none.
-uint32_t Lww::obtain(uint32_t parent, Bytes name) {
-  make_room(nodes_);
-  size_t known = names_.size();
-  uint32_t id = names_.add(parent, name);
-  if (names_.size() == known) return id;
-  if (nodes_.size() == id) nodes_.resize(id + 1);
-  Node& node = nodes_[id];
-  node = {};
-  uint32_t& first = nodes_[parent].child;
-  nodes_[first].previous = id;
-  node.next = first;
-  first = id;
-  return id;
-}
-
-// Removes the node, and its ancestors, as far as they hold nothing any more.
-void Lww::prune(uint32_t id) {
-  while (id != kRoot && !nodes_[id].entry && !nodes_[id].child) {
-    Node& node = nodes_[id];
-    uint32_t parent = names_.scope(id);
-    nodes_[node.next].previous = node.previous;
-    (node.previous ? nodes_[node.previous].next : nodes_[parent].child) = node.next;
-    names_.remove(id);
-    node.child = id;  // the journal may name it once more: by then it is gone
-    id = parent;
-  }
-}
-
 // Sets the node's entry and keeps the counts.
-void Lww::replace(uint32_t id, Entry* entry) {
-  Entry* old = nodes_[id].entry;
-  nodes_[id].entry = entry;
+void Lww::replace(Node* node, Entry* entry) {
+  Entry* old = node->entry;
+  node->entry = entry;
   entries_ += size_t{entry != nullptr} - size_t{old != nullptr};
   uint32_t step = uint32_t{entry && entry->is_set()} - uint32_t{old && old->is_set()};
-  for (; step && id; id = names_.scope(id)) nodes_[id].live += step;
+  for (; step && node; node = tree_.parent(node)) node->live += step;
 }
 
-// Gives the node a copy of the entry, or none; the journal keeps the one that it had.
-void Lww::put(uint32_t node, const Entry* edit) {
-  journal_.push_back({node, nodes_[node].entry});
+// Gives the node a copy of the entry, or none; the journal keeps the one that it had before.
+void Lww::put(Node* node, const Entry* edit) {
+  if (kJournal && !node->journaled) journal_.push_back({node, node->entry});
   Entry* entry = nullptr;
   if (edit) {
     entry = static_cast<Entry*>(std::malloc(sizeof(Entry) + edit->value.len));
@@ -152,55 +119,63 @@ void Lww::put(uint32_t node, const Entry* edit) {
     entry->value.data = reinterpret_cast<uint8_t*>(entry + 1);
     if (edit->is_set()) std::memcpy(entry + 1, edit->value.data, edit->value.len);
   }
+  Entry* old = node->entry;
   replace(node, entry);
+  if (!kJournal || node->journaled) std::free(old);
+  node->journaled = kJournal;
 }
 
-// Ends a call: lets the replaced entries go, or puts them back, newest first.
+// Ends a call: lets the replaced entries go, or puts them back; then removes the nodes that hold
+// nothing any more. A node that the journal still names goes with its own turn.
 void Lww::settle(bool commit) {
-  for (size_t i = journal_.size(); i-- > 0;) {
-    const Undo& undo = journal_[i];
+  for (const Undo& undo : journal_) {
     Entry* drop = undo.entry;
     if (!commit) {
-      drop = nodes_[undo.node].entry;
+      drop = undo.node->entry;
       if (drop == undo.entry) continue;  // the call ended before it could replace it
       replace(undo.node, undo.entry);
     }
     std::free(drop);
   }
-  for (const Undo& undo : journal_) prune(undo.node);
+  for (const Undo& undo : journal_) {
+    Node* node = undo.node;
+    node->journaled = false;
+    while (node->parent && is_empty(node) && !node->journaled) {
+      Node* parent = tree_.parent(node);
+      tree_.remove(node);
+      node = parent;
+    }
+  }
   journal_.clear();
 }
 
 // Removes what the edit hides below `parent`, also where somebody gave one dot to two paths: the
 // upper one counts, whichever came first. Recursion is as deep as a path.
-void Lww::drop_older(uint32_t parent, const Entry& edit) {
-  for (uint32_t id = nodes_[parent].child; id; id = nodes_[id].next) {
-    const Entry* entry = nodes_[id].entry;
-    if (entry && beats(edit, *entry)) put(id, nullptr);
-    drop_older(id, edit);
+void Lww::drop_older(const Node* parent, const Entry& edit) {
+  for (Node *node = tree_.child(parent), *next; node; node = next) {
+    next = tree_.next(node);
+    if (node->entry && beats(edit, *node->entry)) put(node, nullptr);
+    drop_older(node, edit);
+    if (!kJournal && is_empty(node)) tree_.remove(node);
   }
 }
 
 // Applies one edit, unless something at its path or above beats it, and tells the patch: at the
 // shallowest path whose value changed its kind or came or went with it. The parent of that path is
-// an object before and after.
-void Lww::write(const Bytes& path, const Entry& edit, Writer& patch) {
-  uint32_t node = kRoot;
-  uint64_t count = 0;
-  for (Reader names(path); !names.done(); ++count) {
-    node = names_.find(node, names.sized());
-    const Entry* entry = nodes_[node].entry;
-    if (entry && beats(*entry, edit)) return;
+// an object before and after. (What beats it is met before a node is made: that has nothing below.)
+void Lww::write(const Path& path, const Entry& edit, Writer& patch) {
+  Node* node = tree_.root();
+  for (size_t i = 0; i < path.count; ++i) {
+    node = tree_.obtain(node, path.names[i]);
+    if (node->entry && beats(*node->entry, edit)) return;
   }
-  uint64_t depth = count;
+  size_t depth = path.count;
   bool tells = patch.wanted();
-  if (tells && !(edit.is_set() && count == 1)) {
-    bool seen = is_visible(descend(path, depth)) && depth == count;
-    tells = seen || edit.is_set();  // a delete of nothing changes nothing that is to be seen
-  }
-  if (!node) {
-    node = kRoot;
-    for (Reader names(path); !names.done();) node = obtain(node, names.sized());
+  if (tells && !(edit.is_set() && depth == 1)) {
+    Place place = descend(path, depth);
+    // A delete of nothing changes nothing that is to be seen.
+    tells = edit.is_set() || (place.depth == depth && is_visible(place));
+    depth = place.depth;
   }
   put(node, &edit);
   drop_older(node, edit);
@@ -208,12 +183,83 @@ void Lww::write(const Bytes& path, const Entry& edit, Writer& patch) {
 }
 
 Status Lww::merge(Bytes delta, Writer& patch) {
-  Summary ignored{};
+  RowsIn rows(delta);
+  SK_TRY(rows.head());
   Change change(*this);
-  Status status = scan(delta, ignored, this, &patch);
-  change.commit = status.ok() && patch.ok();
-  return refused_delta(status);
+  while (!rows.done()) {
+    SK_TRY(refused_delta(rows.next()));
+    write(rows.path, rows.edit, patch);
+  }
+  change.commit = patch.ok();
+  return {};
 }
+
+const Lww::Node* Lww::find(const Path& path) const {
+  const Node* node = tree_.root();
+  for (size_t i = 0; i < path.count; ++i) node = tree_.find(node, path.names[i]);
+  return node;
+}
+
+// Writes the delta of one edit, and does what its merge would.
+void Lww::publish(const Path& path, const Entry& edit, Writer& delta, Writer& patch) {
+  write_op_head(delta, edit.dot);
+  delta.byte(kRowSameAuthor | (edit.is_set() ? 0 : kRowFlag));
+  delta.byte(0);  // the author's last seq
+  delta.sized(path.bytes);
+  delta.zigzag(static_cast<int64_t>(edit.hlc >> 16));
+  delta.varint(edit.hlc & 0xffff);
+  if (edit.is_set()) delta.sized(edit.value);
+  if (delta.ok()) write(path, edit, patch);
+}
+
+Status Lww::read_intent(const Stamp& stamp, Bytes intent, Path& path, Entry& edit) {
+  SK_TRY(check_stamp(stamp));
+  Reader in(intent);
+  uint8_t op = in.byte();
+  uint64_t count = in.varint();
+  if (count == 0) in.fail();
+  SK_TRY(read_path(in, count, path));
+  edit = {stamp.hlc, {stamp.replica, stamp.seq}, in.rest()};
+  if (op != (edit.is_set() ? kSet : kDelete)) return malformed_intent();
+  return edit.is_set() ? check_value(edit.value) : Status{};
+}
+
+Status Lww::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,
+                   uint32_t& seqs) {
+  Path path;
+  Entry edit;
+  SK_TRY(read_intent(stamp, intent, path, edit));
+  if (!edit.is_set() && !is_there(path)) return {};
+  if (entries_ >= kMaxEntries && !find(path)->entry) {
+    return Status::limit(SK_TEXT("the map already has kMaxEntries (1048576) entries"));
+  }
+  seqs = 1;
+  Change change(*this);
+  publish(path, edit, delta, patch);
+  change.commit = delta.ok() && patch.ok();
+  return {};
+}
+
+// The write of the same dot, where it still stands, is taken back: right also when somebody else's
+// write, merged since, had beaten it.
+Status Lww::restamp(const Stamp& stamp, Bytes delta, Writer& out) {
+  RowsIn rows(delta);
+  SK_TRY(rows.head());
+  SK_TRY(rows.next());
+  if (!rows.done() || rows.edit.dot.replica != stamp.replica) {
+    return Status::malformed(SK_TEXT("only one write of this replica can be re-stamped"));
+  }
+  rows.edit.hlc = stamp.hlc;
+  auto* node = const_cast<Node*>(find(rows.path));
+  Change change(*this);
+  if (node->entry && node->entry->dot == rows.edit.dot) put(node, nullptr);
+  Writer silent(nullptr);
+  publish(rows.path, rows.edit, out, silent);
+  change.commit = out.ok();
+  return {};
+}
+
+// ---- writing ---------------------------------------------------------------------------------
 
 class Lww::RowsOut {
  public:
@@ -232,104 +278,33 @@ class Lww::RowsOut {
   Difference ms_;
 };
 
-uint32_t Lww::find(const Bytes& path) const {
-  uint32_t node = kRoot;
-  for (Reader names(path); !names.done();) node = names_.find(node, names.sized());
-  return node;
-}
-
-// Writes the delta of one edit, and does what its merge would.
-void Lww::publish(const Bytes& path, const Entry& edit, Writer& delta, Writer& patch) {
-  author_.clear();
-  author_.push_back(edit.dot);
-  write_head(delta, kOpDelta, author_);
-  RowsOut(delta, author_).row(path, edit);
-  if (delta.ok()) write(path, edit, patch);
-}
-
-Status Lww::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,
-                   uint32_t& seqs) {
-  SK_TRY(check_stamp(stamp));
-  Reader in(intent);
-  uint8_t op = in.byte();
-  uint64_t count = in.varint();
-  Bytes path = in.rest();
-  in = Reader(path);
-  if (count == 0) in.fail();
-  SK_TRY(read_path(in, count));
-  path.len = in.offset();
-  Entry edit{stamp.hlc, {stamp.replica, stamp.seq}, in.rest()};
-  if (op != (edit.is_set() ? kSet : kDelete)) return malformed_intent();
-  SK_TRY(check_value(edit));
-  if (op == kDelete) {
-    uint64_t depth = count;
-    Place place = descend(path, depth);
-    if (depth < count || !is_visible(place)) return {};
-  }
-  if (entries_ >= kMaxEntries && !nodes_[find(path)].entry) {
-    return Status::limit(SK_TEXT("the map already has kMaxEntries (1048576) entries"));
-  }
-  seqs = 1;
-  Change change(*this);
-  publish(path, edit, delta, patch);
-  change.commit = delta.ok() && patch.ok();
-  return {};
-}
-
-// The write of the same dot, where it still stands, is taken back: right also when somebody else's
-// write, merged since, had beaten it.
-Status Lww::restamp(const Stamp& stamp, Bytes delta, Writer& out) {
-  Reader in(delta);
-  Dots authors;
-  SK_TRY(read_head(in, kOpDelta, authors));
-  RowsIn rows(in, authors);
-  SK_TRY(rows.next());
-  if (!in.done() || rows.edit.dot.replica != stamp.replica) {
-    return Status::malformed(SK_TEXT("only one write of this replica can be re-stamped"));
-  }
-  rows.edit.hlc = stamp.hlc;
-  uint32_t node = find(rows.path());
-  const Entry* known = nodes_[node].entry;
-  Change change(*this);
-  if (known && known->dot == rows.edit.dot) put(node, nullptr);
-  Writer silent(nullptr);
-  publish(rows.path(), rows.edit, out, silent);
-  change.commit = out.ok();
-  return {};
-}
-
-// ---- writing ---------------------------------------------------------------------------------
-
-void Lww::sorted_children(uint32_t node, Vec<uint32_t>& ids) const {
-  for (uint32_t id = nodes_[node].child; id; id = nodes_[id].next) ids.push_back(id);
-#if !defined(SYNCKIT_LITE)  // whose views are read by JavaScript alone
-  names_.sort(ids);
-#endif
-}
-
 // In the order of their paths: a path before those below it.
-void Lww::write_rows(uint32_t parent, const Version& since, Buffer& path, RowsOut& rows) const {
-  Vec<uint32_t> ids;
-  sorted_children(parent, ids);
-  for (uint32_t id : ids) {
+void Lww::write_rows(const Node* parent, const Version& since, Buffer& path,
+                     RowsOut& rows) const {
+  tree_.sort(parent);
+  for (const Node* node = tree_.child(parent); node; node = tree_.next(node)) {
     size_t above = path.len;
-    Writer(path).sized(names_.bytes(id));
-    const Entry* entry = nodes_[id].entry;
-    if (entry && !since.has(entry->dot)) rows.row(path, *entry);
-    write_rows(id, since, path, rows);
+    Writer(path).sized(tree_.name(node));
+    if (node->entry && !since.has(node->entry->dot)) rows.row(path, *node->entry);
+    write_rows(node, since, path, rows);
     path.len = above;
+  }
+}
+
+void Lww::count_authors(const Node* parent, const Version& since, Dots& authors) const {
+  for (const Node* node = tree_.child(parent); node; node = tree_.next(node)) {
+    if (node->entry && !since.has(node->entry->dot)) authors.raise(node->entry->dot);
+    count_authors(node, since, authors);
   }
 }
 
 Status Lww::encode(const Version& since, Writer& delta) const {
   Dots authors;
-  for (const Node& node : nodes_) {
-    if (node.entry && !since.has(node.entry->dot)) authors.raise(node.entry->dot);
-  }
+  count_authors(tree_.root(), since, authors);
   write_head(delta, kOpDelta, authors);
   RowsOut rows(delta, authors);
   Buffer path;
-  write_rows(kRoot, since, path, rows);
+  write_rows(tree_.root(), since, path, rows);
   return {};
 }
 

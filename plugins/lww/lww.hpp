@@ -12,7 +12,7 @@
 // needs no history, no context and no log.
 //
 // Structure: a tree of nodes, one per path prefix in use; (parent, name) -> node in one hash
-// index. A write or read of a flat key is a few probes. Node 0 is nobody's: what is not there.
+// index. A write or read of a flat key is a few probes.
 //
 // Invariants, outside a call: clocks rise strictly from an entry to any entry below it; every
 // node but the root has an entry or a child; `live` counts the set entries in a subtree, its
@@ -23,13 +23,13 @@
 //
 // Failure: a delta is applied row by row while it is read. Each replaced entry waits in the
 // journal until the call has written its output; Change puts all of them back when it did not get
-// that far.
+// that far. Where deltas are vouched for and no output fails (ADR 8), there is no journal.
 //
 // Threads: as crdt.hpp says: calls on one instance never overlap, inspect is reentrant.
 #pragma once
 
 #include <synckit/delta.hpp>
-#include <synckit/intern.hpp>
+#include <synckit/tree.hpp>
 
 namespace synckit {
 
@@ -41,20 +41,13 @@ class Lww : public Crdt<Lww> {
   static constexpr size_t kMaxValueBytes = 1u << 20;  // of one value's JSON text
   static constexpr size_t kMaxEntries = 1u << 20;     // beyond which mutate writes no new path
 
-  Lww();
-  ~Lww();
-  Lww(const Lww&) = delete;
-  Lww& operator=(const Lww&) = delete;
-
   // intent: byte op (1 set, 2 delete), the path, for set the JSON value. O(path) while nothing
   // stands below the path, plus the subtree where something does.
   Status mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs);
   Status merge(Bytes delta, Writer& patch);
   Status encode(const Version& since, Writer& delta) const;
   Status view(Writer& json) const;
-  static Status inspect(Bytes delta, Summary& summary, Deps&) {
-    return refused_delta(scan(delta, summary, nullptr, nullptr));
-  }
+  static Status inspect(Bytes delta, Summary& summary, Deps&);
   Status restamp(const Stamp& stamp, Bytes delta, Writer& out);
   Status sample(uint64_t random, Writer& intent) const;
 #if !defined(SYNCKIT_CLIENT_ONLY)
@@ -69,8 +62,16 @@ class Lww : public Crdt<Lww> {
 
  private:
   enum : uint8_t { kSet = 1, kDelete = 2 };
-  enum : uint32_t { kRoot = 1 };
 
+  // A path as it was read: `bytes` are its segments (each varint length, then bytes) without their
+  // number, and the names point into them.
+  struct Path {
+    Bytes bytes;
+    size_t count;
+    sk_bytes names[kMaxPathSegments];
+
+    Bytes upto(size_t depth) const;  // the bytes of its first segments
+  };
   // One write; without a value (which is never empty) a delete. What the map keeps is an
   // allocation that begins with an Entry and goes on with its value.
   struct Entry {
@@ -80,62 +81,65 @@ class Lww : public Crdt<Lww> {
 
     bool is_set() const { return value.len != 0; }
   };
-  struct Node {
+  struct Node : TreeNode {
     Entry* entry;
-    uint32_t child, next, previous;  // first child; siblings
     uint32_t live;
+    bool journaled;
     mutable bool told;  // scratch of emit: the object above has a member of this name
+
+    ~Node() { std::free(entry); }
   };
+  static constexpr bool kJournal = kOutputsFail || !kVouchedFor;
   struct Undo {
-    uint32_t node;
+    Node* node;
     Entry* entry;
   };
-  // A position in the view: a node and the value that its subtree overlays (empty: nothing).
+  // A position in the view: a node, the value that its subtree overlays (empty: nothing), and how
+  // many segments of a path lead there.
   struct Place {
-    uint32_t node;
+    const Node* node;
     Bytes base;
+    size_t depth;
   };
   struct Change;
   class RowsIn;
   class RowsOut;
 
-  // Paths inside are runs of segments (each varint length, then bytes) without their number.
-  static Status read_path(Reader& in, uint64_t count);
-  static Status check_value(const Entry& edit);
-  static Status scan(Bytes delta, Summary& summary, Lww* map, Writer* patch);
+  static Status read_path(Reader& in, uint64_t count, Path& path);
+  static Status check_value(Bytes value);
+  static Status read_intent(const Stamp& stamp, Bytes intent, Path& path, Entry& edit);
   static bool beats(const Entry& entry, const Entry& edit);
 
-  uint32_t find(const Bytes& path) const;
-  void publish(const Bytes& path, const Entry& edit, Writer& delta, Writer& patch);
-  void write(const Bytes& path, const Entry& edit, Writer& patch);
-  SK_ONCE void tell(const Bytes& path, uint64_t depth, Writer& patch) const;
-  void put(uint32_t node, const Entry* edit);
-  void replace(uint32_t node, Entry* entry);
-  void drop_older(uint32_t parent, const Entry& edit);
+  const Node* find(const Path& path) const;
+  void publish(const Path& path, const Entry& edit, Writer& delta, Writer& patch);
+  void write(const Path& path, const Entry& edit, Writer& patch);
+  void put(Node* node, const Entry* edit);
+  void replace(Node* node, Entry* entry);
+  void drop_older(const Node* parent, const Entry& edit);
   void settle(bool commit);
-  SK_ONCE uint32_t obtain(uint32_t parent, Bytes name);
-  SK_ONCE void prune(uint32_t node);
 
-  uint32_t below(uint32_t node) const;
-  bool is_object(const Place& place) const;
-  bool is_visible(const Place& place) const;
-  Place step(const Place& place, const Bytes& name) const;
-  SK_ONCE Place descend(const Bytes& path, uint64_t& depth) const;
+  static bool is_empty(const Node* node) { return !node->entry && !node->child; }
+  static size_t below(const Node* node);
+  static bool is_object(const Place& place);
+  static bool is_visible(const Place& place);
+  Place top() const;
+  void step(Place& place, Bytes name) const;
+  SK_ONCE Place descend(const Path& path, size_t depth) const;
+  bool is_there(const Path& path) const;
   SK_ONCE void emit(Writer& json, const Place& place) const;
-  void sorted_children(uint32_t node, Vec<uint32_t>& ids) const;
-  void write_rows(uint32_t parent, const Version& since, Buffer& path, RowsOut& rows) const;
+  SK_ONCE void tell(const Path& path, size_t depth, Writer& patch) const;
+  void write_rows(const Node* parent, const Version& since, Buffer& path, RowsOut& rows) const;
+  void count_authors(const Node* parent, const Version& since, Dots& authors) const;
 
 #if !defined(SYNCKIT_CLIENT_ONLY)
-  bool stands(uint64_t count, Bytes path, uint64_t replica, Bytes after) const;
-  static void write_intent(uint64_t count, Bytes path, Bytes value, Writer& intents);
-  void write_below(uint32_t node, uint64_t count, Buffer& path, uint64_t except,
+  bool stands(const Path& path, uint64_t replica, Bytes after) const;
+  static void write_intent(size_t count, Bytes path, Bytes value, Writer& intents);
+  void write_below(const Node* node, size_t count, Buffer& path, uint64_t except,
                    Writer& intents) const;
 #endif
 
-  Intern names_;  // scope: the parent's id
-  Vec<Node> nodes_;
+  Tree<Node> tree_;
   Vec<Undo> journal_;
-  Dots author_;  // of a local edit: one, kept for its memory
   size_t entries_ = 0;
 };
 

@@ -26,51 +26,41 @@ Status bad_token() {
 // and the one that stood there before, each after its length, as far as the flags say that there is
 // one; then the intents that bring back what stood below.
 Status Lww::capture(const Stamp& stamp, Bytes intent, Writer& token) const {
-  Reader in(intent);
-  uint8_t op = in.byte();
-  uint64_t count = in.varint();
-  Bytes path = in.rest();
-  in = Reader(path);
-  if (count == 0) in.fail();
-  SK_TRY(read_path(in, count));
-  path.len = in.offset();
-  Bytes value = in.rest();
-  if (op != (value.len ? kSet : kDelete)) return malformed_intent();
-  SK_TRY(check_value({stamp.hlc, {}, value}));
-  uint64_t depth = count;
-  Place place = descend(path, depth);
-  if (depth < count) place = {};
-  if (op == kDelete && !is_visible(place)) return {};
-  token.byte((value.len ? kHasAfter : 0) | (place.base.len ? kHasBefore : 0));
+  Path path;
+  Entry edit;
+  SK_TRY(read_intent(stamp, intent, path, edit));
+  bool there = is_there(path);
+  if (!edit.is_set() && !there) return {};
+  Place place = descend(path, path.count);
+  if (place.depth < path.count) place.base = {};
+  token.byte((edit.is_set() ? kHasAfter : 0) | (place.base.len ? kHasBefore : 0));
   token.fixed64(stamp.replica);
-  token.varint(count);
-  token.raw(path);
-  if (value.len) token.sized(value);
+  token.varint(path.count);
+  token.raw(path.bytes);
+  if (edit.is_set()) token.sized(edit.value);
   if (place.base.len) token.sized(place.base);
   Buffer below;
-  Writer(below).raw(path);
-  write_below(find(path), count, below, 0, token);
+  Writer(below).raw(path.bytes);
+  write_below(find(path), path.count, below, 0, token);
   return {};
 }
 
 // Is what the replica did at the path still what is to be seen there? Of a delete no entry may be
 // left, when an own undo has gone over it from above.
-bool Lww::stands(uint64_t count, Bytes path, uint64_t replica, Bytes after) const {
-  uint32_t node = kRoot;
+bool Lww::stands(const Path& path, uint64_t replica, Bytes after) const {
+  const Node* node = tree_.root();
   const Entry *entry = nullptr, *above = nullptr;
-  for (Reader names(path); !names.done();) {
-    node = names_.find(node, names.sized());
+  for (size_t i = 0; i < path.count; ++i) {
+    node = tree_.find(node, path.names[i]);
     if (entry) above = entry;
-    entry = nodes_[node].entry;
+    entry = node->entry;
   }
   if (entry) return entry->dot.replica == replica && entry->value == after;
   if (after.len || (above && above->dot.replica != replica)) return false;
-  uint64_t depth = count;
-  Place place = descend(path, depth);
-  return depth < count || !is_visible(place);
+  return !is_there(path);
 }
 
-void Lww::write_intent(uint64_t count, Bytes path, Bytes value, Writer& intents) {
+void Lww::write_intent(size_t count, Bytes path, Bytes value, Writer& intents) {
   Buffer intent;
   Writer out(intent);
   out.byte(value.len ? kSet : kDelete);
@@ -81,16 +71,15 @@ void Lww::write_intent(uint64_t count, Bytes path, Bytes value, Writer& intents)
 }
 
 // Writes what stands below a node again, the upper entries first, but for those of one replica.
-void Lww::write_below(uint32_t node, uint64_t count, Buffer& path, uint64_t except,
+void Lww::write_below(const Node* parent, size_t count, Buffer& path, uint64_t except,
                       Writer& intents) const {
-  Vec<uint32_t> ids;
-  sorted_children(node, ids);
-  for (uint32_t id : ids) {
+  tree_.sort(parent);
+  for (const Node* node = tree_.child(parent); node; node = tree_.next(node)) {
     size_t above = path.len;
-    Writer(path).sized(names_.bytes(id));
-    const Entry* entry = nodes_[id].entry;
+    Writer(path).sized(tree_.name(node));
+    const Entry* entry = node->entry;
     if (entry && entry->dot.replica != except) write_intent(count + 1, path, entry->value, intents);
-    write_below(id, count + 1, path, except, intents);
+    write_below(node, count + 1, path, except, intents);
     path.len = above;
   }
 }
@@ -99,22 +88,21 @@ Status Lww::revert(Bytes token, Writer& intents) const {
   Reader in(token);
   uint8_t flags = in.byte();
   uint64_t replica = in.fixed64(), count = in.varint();
-  if (!in.ok() || count == 0) return bad_token();
-  size_t start = in.offset();
-  if (!read_path(in, count).ok()) return bad_token();
-  Bytes path{token.data + start, in.offset() - start}, after, before;
+  Path path;
+  if (!in.ok() || count == 0 || !read_path(in, count, path).ok()) return bad_token();
+  Bytes after, before;
   if (flags & kHasAfter) after = in.sized();
   if (flags & kHasBefore) before = in.sized();
   if (!in.ok() || flags > (kHasAfter | kHasBefore)) return bad_token();
   Bytes hidden = in.rest();
   for (in = Reader(hidden); !in.done();) in.sized();
   if (!in.ok()) return bad_token();
-  if (!stands(count, path, replica, after)) return {};
-  write_intent(count, path, before, intents);
+  if (!stands(path, replica, after)) return {};
+  write_intent(path.count, path.bytes, before, intents);
   intents.raw(hidden);
   Buffer below;
-  Writer(below).raw(path);
-  write_below(find(path), count, below, replica, intents);
+  Writer(below).raw(path.bytes);
+  write_below(find(path), path.count, below, replica, intents);
   return {};
 }
 

@@ -4,42 +4,50 @@
 
 namespace synckit {
 
-// Set entries strictly below a node.
-uint32_t Lww::below(uint32_t node) const {
-  const Node& at = nodes_[node];
-  return at.live - (at.entry && at.entry->is_set());
+Bytes Lww::Path::upto(size_t depth) const {
+  const sk_bytes& last = names[depth - 1];
+  return {bytes.data, static_cast<size_t>(last.data + last.len - bytes.data)};
 }
 
-bool Lww::is_object(const Place& place) const {
+// Set entries strictly below a node.
+size_t Lww::below(const Node* node) {
+  return node->live - (node->entry && node->entry->is_set());
+}
+
+bool Lww::is_object(const Place& place) {
   return below(place.node) || json_is_object(place.base);
 }
 
-bool Lww::is_visible(const Place& place) const { return below(place.node) || place.base.len; }
+bool Lww::is_visible(const Place& place) { return below(place.node) || place.base.len; }
+
+Lww::Place Lww::top() const { return {tree_.root(), "{}", 0}; }
 
 // One level down. The last of equal names counts.
-Lww::Place Lww::step(const Place& place, const Bytes& name) const {
-  Place below{names_.find(place.node, name), {}};
-  if (const Entry* entry = nodes_[below.node].entry) {
-    below.base = entry->value;
-    return below;
+void Lww::step(Place& place, Bytes name) const {
+  JsonItems items(place.base);
+  place.node = tree_.find(place.node, name);
+  place.base = {};
+  ++place.depth;
+  if (place.node->entry) {
+    place.base = place.node->entry->value;
+    return;
   }
-  for (JsonItems items(place.base); items.next();) {
-    if (items.name == name) below.base = items.value;
+  while (items.next()) {
+    if (items.name == name) place.base = items.value;
   }
-  return below;
 }
 
 // The place at the first `depth` segments of the path; where one of those before the last is no
-// visible object, the place there, and `depth` becomes the number of segments up to it.
-Lww::Place Lww::descend(const Bytes& path, uint64_t& depth) const {
-  static const uint8_t kEmpty[] = {'{', '}'};
-  Place place{kRoot, {kEmpty, 2}};
-  uint64_t taken = 0;
-  for (Reader names(path); !names.done() && taken < depth && is_object(place); ++taken) {
-    place = step(place, names.sized());
-  }
-  depth = taken;
+// visible object, the place there.
+Lww::Place Lww::descend(const Path& path, size_t depth) const {
+  Place place = top();
+  while (place.depth < depth && is_object(place)) step(place, path.names[place.depth]);
   return place;
+}
+
+bool Lww::is_there(const Path& path) const {
+  Place place = descend(path, path.count);
+  return place.depth == path.count && is_visible(place);
 }
 
 // An object is always written anew, from its own members in their order and then from what stands
@@ -47,30 +55,34 @@ Lww::Place Lww::descend(const Bytes& path, uint64_t& depth) const {
 // as a path and a value together: kMaxPathSegments + kMaxJsonDepth.
 void Lww::emit(Writer& json, const Place& place) const {
   if (!is_object(place)) return json.raw(place.base);
-  Vec<uint32_t> ids;
-  sorted_children(place.node, ids);
-  for (uint32_t id : ids) nodes_[id].told = false;
+#if !defined(SYNCKIT_LITE)  // whose views are read by JavaScript alone
+  tree_.sort(place.node);
+#endif
   uint8_t separator = '{';
   JsonItems items(place.base);
-  for (size_t i = 0;;) {
-    Place below{0, {}};
-    bool own = items.next();
-    if (!own && i == ids.size()) break;
+  const Node* child = nullptr;
+  for (bool own = true;;) {
+    Place below{nullptr, {}, 0};
+    if (own) own = items.next();
     if (own) {
-      below = {names_.find(place.node, items.name), items.value};
-      nodes_[below.node].told = true;
+      below = {tree_.find(place.node, items.name), items.value, 0};
+      below.node->told = true;
     } else {
-      below.node = ids[i++];
-      if (nodes_[below.node].told) continue;
+      child = child ? tree_.next(child) : tree_.child(place.node);
+      if (!child) break;
+      bool told = child->told;
+      child->told = false;
+      if (told) continue;
+      below.node = child;
     }
-    if (const Entry* entry = nodes_[below.node].entry) below.base = entry->value;
+    if (below.node->entry) below.base = below.node->entry->value;
     if (!is_visible(below)) continue;
     json.byte(separator);
     separator = ',';
     if (own) {
       json.raw(items.written);
     } else {
-      json_string(json, names_.bytes(below.node));
+      json_string(json, tree_.name(child));
     }
     json.byte(':');
     emit(json, below);
@@ -80,17 +92,15 @@ void Lww::emit(Writer& json, const Place& place) const {
 }
 
 Status Lww::view(Writer& json) const {
-  uint64_t depth = 0;
-  emit(json, descend({}, depth));
+  emit(json, top());
   return {};
 }
 
-// Tells what is now at the first `depth` segments of the path.
-void Lww::tell(const Bytes& path, uint64_t depth, Writer& patch) const {
+// Tells what is now at the first `depth` segments of the path, or above, where no object is left.
+void Lww::tell(const Path& path, size_t depth, Writer& patch) const {
   Place place = descend(path, depth);
-  patch.varint(depth);
-  Reader names(path);
-  for (uint64_t left = depth; left; --left) patch.sized(names.sized());
+  patch.varint(place.depth);
+  patch.raw(path.upto(place.depth));
   bool visible = is_visible(place);
   patch.byte(visible ? kSet : kDelete);
   if (!visible) return;
@@ -101,14 +111,11 @@ void Lww::tell(const Bytes& path, uint64_t depth, Writer& patch) const {
 }
 
 bool Lww::get(Bytes encoded, Writer& json) const {
-  Reader reader(encoded);
-  uint64_t count = reader.varint(), depth = count;
-  Bytes path = reader.rest();
-  Reader names(path);
-  if (!read_path(names, 0).ok()) return false;
-  Place place = descend(path, depth);
-  if (depth < count || !is_visible(place)) return false;
-  emit(json, place);
+  Reader names(encoded);
+  uint64_t count = names.varint();
+  Path path;
+  if (!read_path(names, count, path).ok() || !is_there(path)) return false;
+  emit(json, descend(path, path.count));
   return true;
 }
 

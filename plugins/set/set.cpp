@@ -3,11 +3,6 @@
 
 namespace synckit {
 
-Set::Set() {
-  heads_.resize(1);
-  dots_.resize(1);
-}
-
 // ---- reading ---------------------------------------------------------------------------------
 
 Status Set::check_element(Bytes element) {
@@ -17,252 +12,235 @@ Status Set::check_element(Bytes element) {
   return json_check(element);
 }
 
-// Checks a delta and sums it up; a set lists what it lists and sweeps out what it has seen and does
-// not list, before the end is known to be good.
-Status Set::scan(Bytes delta, Summary& summary, Deps& deps, Dots& seen, Set* set) {
-  Reader in(delta);
-  SK_TRY(read_head(in, kRowsDelta, seen));
-  uint8_t kind = delta.data[0];
-  Bytes element;
-  if (kind == kRowsDelta) {
-    RowReader rows(in, seen);
-    Dot last{};
-    for (; !in.done(); ++summary.ops, last = rows.dot) {
-      if (!rows.next(true)) return malformed_delta();
-      bool again = rows.flag;
-      if (again ? !summary.ops || rows.dot.replica <= last.replica : !rows.ascends) {
-        return malformed_delta();
-      }
-      if (!again) SK_TRY(check_element(rows.bytes()));
-      if (set) set->list(rows.bytes(), rows.dot);
-    }
-    summarize(summary, seen);
-  } else {
-    uint64_t author = in.varint();
-    element = in.rest();
-    if (!in.ok() || author >= seen.size()) return malformed_delta();
-    if (kind != kClearDelta) {
-      SK_TRY(check_element(element));
-    } else if (element.len) {
-      return malformed_delta();
-    }
-    Dot own = seen[static_cast<size_t>(author)];
-    for (const Dot& dot : seen) {
-      if (dot.replica != own.replica) deps.add(dot.replica, dot.seq);
-    }
-    summary.authors = 1;
-    summary.ops = seen.size();
-    summary.replica = own.replica;
-    summary.seq_lo = summary.seq_hi = own.seq;
-    if (set && kind == kAddDelta) set->list(element, own);
+// The rest of an operation, after its head.
+Status Set::read_op(RowReader& delta, Op& op) {
+  uint64_t author = delta.in.varint();
+  op.element = delta.in.rest();
+  if (!delta.in.ok() || author >= delta.dots.size()) return malformed_delta();
+  op.own = delta.dots[static_cast<size_t>(author)];
+  if (op.kind == kClear) return op.element.len ? malformed_delta() : Status{};
+  return kVouchedFor ? Status{} : check_element(op.element);
+}
+
+// Checks the rows of a state.
+Status Set::check_rows(RowReader& rows, uint64_t& count) {
+  uint64_t last = 0;
+  for (count = 0; !rows.in.done(); ++count, last = rows.dot.replica) {
+    if (!rows.next(true)) return malformed_delta();
+    if (rows.flag ? !count || rows.dot.replica <= last : !rows.ascends) return malformed_delta();
+    if (!rows.flag) SK_TRY(check_element(rows.bytes()));
   }
-  if (set) set->sweep(kind >= kClearDelta, element, seen);
+  return {};
+}
+
+Status Set::inspect(Bytes delta, Summary& summary, Deps& deps) {
+  RowReader in(delta);
+  SK_TRY(in.head(kRowsDelta));
+  if (delta.data[0] == kRowsDelta) {
+    SK_TRY(refused_delta(check_rows(in, summary.ops)));
+    summarize(summary, in.dots);
+    return {};
+  }
+  Op op{static_cast<uint8_t>(delta.data[0] & 0xf), {}, {}};
+  SK_TRY(refused_delta(read_op(in, op)));
+  for (const Dot& dot : in.dots) {
+    if (dot.replica != op.own.replica) deps.add(dot.replica, dot.seq);
+  }
+  summary.authors = 1;
+  summary.ops = in.dots.size();
+  summary.replica = op.own.replica;
+  summary.seq_lo = summary.seq_hi = op.own.seq;
   return {};
 }
 
 // ---- changing --------------------------------------------------------------------------------
 
-// Everything that one call marks; undone unless committed.
-class Set::Change {
- public:
-  explicit Change(Set& set) : set_(set) {}
-  Change(const Change&) = delete;
-  Change& operator=(const Change&) = delete;
-  ~Change() { set_.settle(commit); }
-
-  bool commit = false;
-
- private:
-  Set& set_;
-};
-
-void Set::mark(uint32_t at, uint32_t as) {
-  marked_.push_back(at);
-  dots_[at].mark = as;
-}
-
-// Keeps a dot that is here; takes one in that was not seen.
-void Set::list(Bytes element, Dot dot) {
-  uint32_t id = elements_.find(0, element);
-  for (uint32_t at = heads_[id]; at; at = dots_[at].next) {
-    if (dots_[at].dot == dot) return mark(at, kKept);
-  }
-  if (context_.has(dot)) return;
+bool Set::was_here(Dot dot) const {
   for (const Dot& gone : early_) {
-    if (gone == dot) return;
+    if (gone == dot) return true;
   }
-  make_room(marked_);
-  make_room(heads_);  // a new element takes at most one id more than there are
-  if (!free_) {
-    free_ = static_cast<uint32_t>(dots_.size());
-    dots_.push_back({});
+  return context_.has(dot);
+}
+
+// The element, made when there is none.
+Set::Element* Set::list(Bytes bytes) {
+  Element* element = elements_.obtain(elements_.root(), bytes);
+  element->round = round_;
+  return element;
+}
+
+// Keeps of the element's dots what was not seen or is listed, takes in what is listed and was not
+// here, and tells when it came or went by that.
+void Set::join(Element* element, const Dots& seen, Writer& patch) {
+  Dots& dots = element->dots;
+  bool before = !dots.empty();
+  make_room(dots, listed_.size());
+  size_t kept = 0;
+  for (const Dot& dot : dots) {
+    if (!seen.has(dot) || listed_.seq(dot.replica) == dot.seq) dots[kept++] = dot;
   }
-  id = elements_.add(0, element);
-  if (heads_.size() == id) heads_.push_back(0);
-
-  uint32_t at = free_;
-  LiveDot& fresh = dots_[at];
-  free_ = fresh.next;
-  uint32_t* link = &heads_[id];
-  while (*link && dots_[*link].dot.replica <= dot.replica) link = &dots_[*link].next;
-  fresh = {dot, *link, id, kLive, 0};
-  *link = at;
-  mark(at, kFresh);
-}
-
-// The live dots of one element or of all: the first, the next, 0 after the last.
-uint32_t Set::first(bool all, Bytes element) const {
-  return all ? next(true, 0) : heads_[elements_.find(0, element)];
-}
-
-uint32_t Set::next(bool all, uint32_t at) const {
-  if (!all) return dots_[at].next;
-  while (++at < dots_.size()) {
-    if (dots_[at].element) return at;
+  dots.truncate(kept);
+  for (const Dot& dot : listed_) {
+    if (!was_here(dot)) dots.raise(dot);
   }
-  return 0;
-}
-
-// Takes away what was seen and is not listed.
-void Set::sweep(bool all, Bytes element, const Dots& seen) {
-  for (uint32_t at = first(all, element); at; at = next(all, at)) {
-    if (dots_[at].mark == kLive && seen.has(dots_[at].dot)) mark(at, kDoomed);
-  }
-}
-
-void Set::unlink(uint32_t at) {
-  uint32_t id = dots_[at].element;
-  uint32_t* link = &heads_[id];
-  while (*link != at) link = &dots_[*link].next;
-  *link = dots_[at].next;
-  if (!heads_[id]) elements_.remove(id);
-  dots_[at].element = 0;
-  dots_[at].next = free_;
-  free_ = at;
-}
-
-// Keeps the fresh dots and drops the doomed ones, or the other way round.
-void Set::settle(bool commit) {
-  for (uint32_t at : marked_) {
-    uint32_t mark = dots_[at].mark;
-    dots_[at].mark = kLive;
-    if (mark == (commit ? kDoomed : kFresh)) unlink(at);
-  }
-  marked_.clear();
-}
-
-// One entry for each element that came or went, written at the first of its marked dots.
-void Set::write_patch(Writer& patch) const {
-  for (uint32_t dot : marked_) {
-    uint32_t first = 0;
-    bool before = false, after = false;
-    for (uint32_t at = heads_[dots_[dot].element]; at; at = dots_[at].next) {
-      uint32_t mark = dots_[at].mark;
-      before |= mark != kFresh;
-      after |= mark != kDoomed;
-      if (!first && mark != kLive) first = at;
-    }
-    if (first != dot || before == after) continue;
+  bool after = !dots.empty();
+  if (before != after) {
     patch.byte(after ? kAdd : kRemove);
-    patch.sized(elements_.bytes(dots_[dot].element));
+    patch.sized(elements_.name(element));
+  }
+  if (!after) elements_.remove(element);
+}
+
+// The same for all elements that the delta did not name: it lists nothing of them.
+void Set::join_others(const Dots& seen, Writer& patch) {
+  listed_.clear();
+  for (Element *element = first(), *next; element; element = next) {
+    next = elements_.next(element);
+    if (element->round != round_) join(element, seen, patch);
   }
 }
 
-// What an operation on one element has seen of others concerns that element only: of their dots
-// that did not come yet, it is remembered that they are gone. The older half is forgotten when
-// there are too many: only whoever names dots that do not exist gets that far.
-Status Set::apply(Bytes delta, Writer& patch) {
-  Summary told{};
-  Deps none(nullptr);
-  Dots seen;
-  Change change(*this);
-  SK_TRY(scan(delta, told, none, seen, this));
-  if (patch.wanted()) write_patch(patch);
-  if (!patch.ok()) return {};
-  make_room(context_, seen.size());
-  make_room(early_, seen.size());
-  change.commit = true;
-  if (delta.data[0] >= kClearDelta) context_.admit(seen, nullptr);
+// Has seen the dots from now on; of an operation on one element its own. What that has seen of
+// others concerns its element only: of their dots that did not come yet, it is remembered that they
+// are gone. The older half is forgotten when there are too many: only whoever names dots that do
+// not exist gets that far.
+void Set::see(const Dots& seen, uint64_t author) {
+  if (!author) context_.admit(seen);
   for (const Dot& dot : seen) {
-    if (delta.data[0] >= kClearDelta || dot.replica == told.replica) {
+    if (!author || dot.replica == author) {
       context_.raise(dot);
     } else if (!context_.has(dot)) {
       if (early_.size() >= kMaxEarly) early_.erase(0, kMaxEarly / 2);
       early_.push_back(dot);
     }
   }
+}
+
+void Set::join_op(const Op& op, const Dots& seen, Writer& patch) {
+  bool all = op.kind == kClear;
+  if (!make_room_for(op.element.len, all, patch)) return;
+  ++round_;
+  if (all) {
+    join_others(seen, patch);
+  } else {
+    listed_.clear();
+    if (op.kind == kAdd) listed_.push_back(op.own);
+    join(list(op.element), seen, patch);
+  }
+  see(seen, all ? 0 : op.own.replica);
+}
+
+Status Set::join_rows(RowReader& rows, Writer& patch) {
+  Element* element = nullptr;
+  ++round_;
+  listed_.clear();
+  for (bool more = true; more;) {
+    more = !rows.in.done();
+    if (more && !rows.next(true)) return malformed_delta();
+    if (element && !(more && rows.flag)) {
+      join(element, rows.dots, patch);
+      listed_.clear();
+    }
+    if (more && !rows.flag) element = list(rows.bytes());
+    if (more) listed_.push_back(rows.dot);
+  }
+  join_others(rows.dots, patch);
+  see(rows.dots, 0);
   return {};
+}
+
+// Makes room for what can be told of so many bytes of names, and of all elements, so that joining
+// does not fail half way.
+bool Set::make_room_for(size_t most, bool all, Writer& patch) const {
+  if (!kOutputsFail || !patch.wanted()) return true;
+  most += kPatchHead;
+  for (const Element* each = all ? first() : nullptr; each; each = elements_.next(each)) {
+    most += each->len + kPatchHead;
+  }
+  return patch.make_room(most);
+}
+
+Status Set::merge(Bytes delta, Writer& patch) {
+  RowReader in(delta);
+  SK_TRY(in.head(kRowsDelta));
+  if (delta.data[0] != kRowsDelta) {
+    Op op{static_cast<uint8_t>(delta.data[0] & 0xf), {}, {}};
+    SK_TRY(refused_delta(read_op(in, op)));
+    join_op(op, in.dots, patch);
+    return {};
+  }
+  if (!kVouchedFor) {
+    RowReader rows(delta);
+    SK_TRY(rows.head(kRowsDelta));
+    uint64_t count;
+    SK_TRY(refused_delta(check_rows(rows, count)));
+    size_t most = delta.len + static_cast<size_t>(count) * (kMaxShared + kPatchHead);
+    if (!make_room_for(most, true, patch)) return {};
+  }
+  return join_rows(in, patch);
 }
 
 Status Set::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,
                    uint32_t& seqs) {
   SK_TRY(check_stamp(stamp));
   Reader in(intent);
-  uint8_t op = in.byte();
-  Bytes element = in.rest();
-  bool all = op == kClear;
-  if (op - 1u > 2 || (all && element.len)) return malformed_intent();
-  if (!all) SK_TRY(check_element(element));
-  Dot own{stamp.replica, stamp.seq};
-  if (context_.has(own)) return used_seq();
+  Op op{in.byte(), {stamp.replica, stamp.seq}, in.rest()};
+  bool all = op.kind == kClear;
+  if (op.kind - 1u > 2 || (all && op.element.len)) return malformed_intent();
+  if (!all) SK_TRY(check_element(op.element));
+  if (context_.has(op.own)) return used_seq();
   Dots seen;
-  uint32_t any = first(all, element);
-  for (uint32_t at = any; at; at = next(all, at)) seen.raise(dots_[at].dot);
-  if (!any) {
-    if (op != kAdd) return {};
-    if (elements_.size() >= kMaxElements) {
+  const Element* each = all ? first() : find(op.element);
+  for (; each; each = all ? elements_.next(each) : nullptr) {
+    for (const Dot& dot : each->dots) seen.raise(dot);
+  }
+  if (seen.empty()) {
+    if (op.kind != kAdd) return {};
+    if (size() >= kMaxElements) {
       return Status::limit(SK_TEXT("the set already has kMaxElements (1048576) elements"));
     }
   }
-  size_t author = seen.raise(own);
-  scratch_.clear();
-  Writer out(scratch_);
-  write_head(out, static_cast<uint8_t>(0x10 | op), seen);
-  out.varint(author);
-  out.raw(element);
-  delta.raw(scratch_);
+  size_t author = seen.raise(op.own);
+  write_head(delta, static_cast<uint8_t>(0x10 | op.kind), seen);
+  delta.varint(author);
+  delta.raw(op.element);
   seqs = 1;
-  return delta.ok() ? apply(scratch_, patch) : Status{};
+  if (delta.ok()) join_op(op, seen, patch);
+  return {};
 }
 
 // ---- writing ---------------------------------------------------------------------------------
 
-void Set::sorted_elements(Vec<uint32_t>& ids) const {
-  for (uint32_t id = 1; id < heads_.size(); ++id) {
-    if (heads_[id]) ids.push_back(id);
-  }
-  elements_.sort(ids);
-}
-
 // All or nothing: what a removal leaves can be told only by what is still there.
 Status Set::encode(const Version& since, Writer& delta) const {
-  Vec<uint32_t> ids;
   static const Dots kNothing;
   const Dots* seen = &kNothing;
   for (const Dot& dot : context_) {
     if (!since.has(dot)) seen = &context_;
   }
-  if (seen == &context_) sorted_elements(ids);
   write_head(delta, kRowsDelta, *seen);
+  if (seen == &kNothing) return {};
   RowWriter rows(delta, context_);
-  for (uint32_t id : ids) {
-    for (uint32_t at = heads_[id]; at; at = dots_[at].next) {
-      rows.row(at != heads_[id], true, dots_[at].dot, elements_.bytes(id));
+  elements_.sort(elements_.root());
+  for (const Element* element = first(); element; element = elements_.next(element)) {
+    bool again = false;
+    for (const Dot& dot : element->dots) {
+      rows.row(again, true, dot, elements_.name(element));
+      again = true;
     }
   }
   return {};
 }
 
 Status Set::view(Writer& json) const {
-  Vec<uint32_t> ids;
-  sorted_elements(ids);
   uint8_t separator = '[';
-  for (uint32_t id : ids) {
+  elements_.sort(elements_.root());
+  for (const Element* element = first(); element; element = elements_.next(element)) {
     json.byte(separator);
-    json.raw(elements_.bytes(id));
+    json.raw(elements_.name(element));
     separator = ',';
   }
-  if (ids.empty()) json.byte('[');
+  if (separator == '[') json.byte('[');
   json.byte(']');
   return {};
 }

@@ -15,18 +15,20 @@
 // not split replicas. So a dot that comes after its removal (the kernel prevents it) is dead on
 // arrival.
 //
-// Invariants, outside a call: an element is interned while, and only while, it has a live dot; at
-// most one live dot per element and replica (a newer add has seen the older one); every live dot
-// is in the context; no dot is marked. Dot 0 is nobody's.
+// Invariants, outside a call: an element is in the tree while, and only while, it has a live dot;
+// at most one live dot per element and replica (a newer add has seen the older one); every live
+// dot is in the context.
 //
-// Failure: a call first marks dots (fresh, kept, doomed), also while it still reads; then it writes
-// its output, and only then commits; Change undoes the marks when it did not get that far.
+// Failure: a delta is read to its end before anything changes, and room is made for all that it can
+// have to tell. (Where memory runs out between two elements of a state, those before are merged: no
+// context claims them, so they come again. The same goes for a damaged state where deltas are not
+// checked first, because the host did: ADR 8.)
 //
 // Threads: as crdt.hpp says: calls on one instance never overlap, inspect is reentrant.
 #pragma once
 
 #include <synckit/delta.hpp>
-#include <synckit/intern.hpp>
+#include <synckit/tree.hpp>
 
 namespace synckit {
 
@@ -37,61 +39,57 @@ class Set : public Crdt<Set> {
   static constexpr size_t kMaxElements = 1u << 20;      // beyond which mutate adds no more
   static constexpr size_t kMaxEarly = 256;  // removed dots that did not come yet
 
-  Set();
-
   // intent: byte op (1 add, 2 remove, 3 clear), for add and remove the JSON value.
   // add, remove: O(1) for an element with few concurrent adders; clear: O(n).
   Status mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs);
-  Status merge(Bytes delta, Writer& patch) { return refused_delta(apply(delta, patch)); }
+  Status merge(Bytes delta, Writer& patch);
   Status encode(const Version& since, Writer& delta) const;
   Status view(Writer& json) const;
-  static Status inspect(Bytes delta, Summary& summary, Deps& deps) {
-    Dots seen;
-    return refused_delta(scan(delta, summary, deps, seen, nullptr));
-  }
+  static Status inspect(Bytes delta, Summary& summary, Deps& deps);
   Status sample(uint64_t random, Writer& intent) const;
 #if !defined(SYNCKIT_CLIENT_ONLY)
   Status capture(const Stamp& stamp, Bytes intent, Writer& token) const;  // set_undo.cpp
   Status revert(Bytes token, Writer& intents) const;
 #endif
 
-  bool contains(Bytes json) const { return elements_.find(0, json) != kNoId; }
+  bool contains(Bytes json) const { return !find(json)->dots.empty(); }
   size_t size() const { return elements_.size(); }
 
  private:
   enum : uint8_t { kAdd = 1, kRemove = 2, kClear = 3 };  // of an intent and of a patch
-  enum : uint8_t { kAddDelta = 0x10 | kAdd, kRemoveDelta, kClearDelta, kRowsDelta };
-  enum : uint32_t { kLive, kFresh, kDoomed, kKept };  // marks
+  static constexpr uint8_t kRowsDelta = 0x14;  // below are those of the intents
+  static constexpr size_t kPatchHead = 1 + kMaxVarintBytes;
 
-  struct LiveDot {
-    Dot dot;
-    uint32_t next;     // of the same element, ascending by replica; or the next free one
-    uint32_t element;  // kNoId: free
-    uint32_t mark, unused;
+  struct Element : TreeNode {
+    Dots dots;
+    uint32_t round;  // the last delta that named it
   };
-  class Change;
+
+  struct Op {
+    uint8_t kind;
+    Dot own;
+    Bytes element;
+  };
 
   static Status check_element(Bytes element);
-  static Status scan(Bytes delta, Summary& summary, Deps& deps, Dots& seen, Set* set);
-  Status apply(Bytes delta, Writer& patch);
-  uint32_t first(bool all, Bytes element) const;
-  uint32_t next(bool all, uint32_t at) const;
-  void sorted_elements(Vec<uint32_t>& ids) const;
-  void list(Bytes element, Dot dot);
-  void sweep(bool all, Bytes element, const Dots& seen);
-  void mark(uint32_t at, uint32_t as);
-  void unlink(uint32_t at);
-  void write_patch(Writer& patch) const;
-  void settle(bool commit);
+  static Status read_op(RowReader& delta, Op& op);
+  static Status check_rows(RowReader& rows, uint64_t& count);
+  bool make_room_for(size_t most, bool all, Writer& patch) const;
+  const Element* find(Bytes element) const { return elements_.find(elements_.root(), element); }
+  Element* first() const { return elements_.child(elements_.root()); }
+  Element* list(Bytes bytes);
+  void join(Element* element, const Dots& seen, Writer& patch);
+  void join_others(const Dots& seen, Writer& patch);
+  void join_op(const Op& op, const Dots& seen, Writer& patch);
+  Status join_rows(RowReader& rows, Writer& patch);
+  void see(const Dots& seen, uint64_t author);
+  bool was_here(Dot dot) const;
 
-  Intern elements_;
-  Vec<uint32_t> heads_;  // per element id: its first dot
-  Vec<LiveDot> dots_;
-  uint32_t free_ = 0;
+  Tree<Element> elements_;
   Dots context_;
   Vec<Dot> early_;  // empty when deliveries are causal and authors honest
-  Vec<uint32_t> marked_;  // dots that have a mark, during one call
-  Buffer scratch_;        // the delta of a local edit
+  Dots listed_;     // what a delta lists of the element at hand
+  uint32_t round_ = 0;
 };
 
 }  // namespace synckit

@@ -17,10 +17,11 @@ Status Set::capture(const Stamp& stamp, Bytes intent, Writer& token) const {
   Bytes element = in.rest();
   if (op - 1u > 2 || (op == kClear && element.len)) return malformed_intent();
   if (op == kClear) {
-    Vec<uint32_t> ids;
-    sorted_elements(ids);
-    if (!ids.empty()) token.byte(kRemove);
-    for (uint32_t id : ids) token.sized(elements_.bytes(id));
+    elements_.sort(elements_.root());
+    if (first()) token.byte(kRemove);
+    for (const Element* each = first(); each; each = elements_.next(each)) {
+      token.sized(elements_.name(each));
+    }
     return {};
   }
   SK_TRY(check_element(element));
@@ -41,9 +42,7 @@ Status Set::revert(Bytes token, Writer& intents) const {
     Bytes element = in.sized();
     if (!in.ok() || !check_element(element).ok()) return bad;
     bool own = op == kAdd;
-    for (uint32_t at = heads_[elements_.find(0, element)]; at && own; at = dots_[at].next) {
-      own = dots_[at].dot.replica == author;
-    }
+    for (const Dot& dot : find(element)->dots) own = own && dot.replica == author;
     if (contains(element) != (op == kAdd) || (op == kAdd && !own)) continue;
     intents.varint(1 + element.len);
     intents.byte(op == kAdd ? kRemove : kAdd);

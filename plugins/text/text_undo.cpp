@@ -87,9 +87,9 @@ Status Text::read_restore(Bytes intent, Splice& splice) {
   in.byte();
   Vec<Atoms> runs;
   uint64_t sum = 0;
-  size_t start = in.offset();
+  const uint8_t* start = in.at();
   SK_TRY(read_runs(in, runs, sum));
-  splice.restored = {intent.data + start, in.offset() - start};
+  splice.restored = {start, static_cast<size_t>(in.at() - start)};
   splice.text = in.rest();
   const uint8_t* text = splice.text.data;
   splice.chars = scan(text, text + splice.text.len, kNone, splice.wide);

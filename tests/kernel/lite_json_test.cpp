@@ -1,7 +1,7 @@
-// json.hpp as core-lite.wasm has it, where values are not validated: whatever the bytes are, they
-// are read within their bounds (each lies alone on the heap, for ASan to see), and how deep they
-// nest is limited.
-#define SYNCKIT_LITE 1
+// json.hpp as the modules for browsers have it, where values are not validated: whatever the
+// bytes are, they are read within their bounds (each lies alone on the heap, for ASan to see), and
+// how deep they nest is limited.
+#define SYNCKIT_CLIENT_ONLY 1
 #include <gtest/gtest.h>
 
 #include <synckit/json.hpp>
@@ -63,6 +63,17 @@ TEST(LiteJson, reads_damaged_bytes_within_their_bounds) {
       }
     }
   }
+}
+
+TEST(LiteJson, halves_of_surrogate_pairs_are_refused) {
+  for (const char* half : {R"("\ud83d")", R"({"\udc00":1})", R"(["\\\ud83d"])"}) {
+    EXPECT_FALSE(json_check(half).ok()) << half;
+  }
+  for (const char* whole : {R"("\\ud83d")", R"("\u001f")", "\"\xf0\x9f\x98\x80ud8\"", R"("\\")"}) {
+    EXPECT_TRUE(json_check(whole).ok()) << whole;
+  }
+  EXPECT_EQ(members(R"({"a":"\ud83d\ude00","b":2})"),  // somebody else's
+            (std::vector<std::string>{R"(a="\ud83d\ude00")", "b=2"}));
 }
 
 TEST(LiteJson, nesting_is_limited) {

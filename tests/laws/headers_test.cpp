@@ -1,7 +1,7 @@
-// Unit tests of the small headers that types are built from: json.hpp, intern.hpp, order.hpp.
-#include <synckit/intern.hpp>
+// Unit tests of the small headers that types are built from: json.hpp, order.hpp, tree.hpp.
 #include <synckit/json.hpp>
 #include <synckit/order.hpp>
+#include <synckit/tree.hpp>
 
 #include <gtest/gtest.h>
 
@@ -31,7 +31,8 @@ TEST(Json, refuses_everything_else) {
         "\"\\ud800\\u0041\"", "\"\x1f\"", "\"\n\"", "\"\xc0\x80\"", "\"\xe0\x80\x80\"", "\"\xff\"",
         "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xe2\x82\"", "[", "]", "[1", "[1,", "[1,]",
         "[,1]", "[1 2]", "{", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{a:1}",
-        "{1:1}", "{\"a\" 1}", "{,}", "1 1", "[]]", "'a'", "// a\n1", "\xef\xbb\xbf" "1"}) {
+        "{1:1}", "{\"a\" 1}", "{,}", "1 1", "[]]", "'a'", "// a\n1", "\xef\xbb\xbf" "1",
+        "\"\\.\"", "\"\\\xff\"", "\"\\u001\x10\"", "\"\\u00\xe1g\""}) {
     EXPECT_EQ(json_check(bad).code(), SK_MALFORMED) << bad;
   }
   EXPECT_EQ(json_check(std::string("\"\0\"", 3)).code(), SK_MALFORMED);
@@ -79,53 +80,119 @@ TEST(Json, at_signs_and_backquotes_are_no_hexadecimal_digits) {
   EXPECT_FALSE(json_check("\"\\uG000\"").ok());
 }
 
-TEST(Intern, behaves_like_a_map) {
+struct Node : TreeNode {
+  uint32_t value;
+};
+
+// The names of the children, as they come.
+std::vector<std::string> children(const Node* parent) {
+  std::vector<std::string> out;
+  for (const Node* node = Tree<Node>::child(parent); node; node = Tree<Node>::next(node)) {
+    out.push_back(Tree<Node>::name(node).str());
+  }
+  return out;
+}
+
+TEST(Tree, behaves_like_a_map) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  Intern intern;
-  std::map<std::pair<uint32_t, std::string>, uint32_t> model;
+  Tree<Node> tree;
+  Node* parents[] = {tree.root(), tree.obtain(tree.root(), "parent"), tree.obtain(tree.root(), "")};
+  std::map<std::pair<uint32_t, std::string>, Node*> model;
   for (int step = 0; step < 50'000; ++step) {
     auto scope = static_cast<uint32_t>(random() % 3);
-    std::string bytes(random() % 40, static_cast<char>('a' + random() % 20));
+    std::string bytes(1 + random() % 40, static_cast<char>('a' + random() % 20));
     Bytes view(bytes);
     auto found = model.find({scope, bytes});
-    ASSERT_EQ(intern.find(scope, view), found == model.end() ? kNoId : found->second);
+    const Node* known = tree.find(parents[scope], view);
+    ASSERT_EQ(known, found == model.end() ? tree.none() : found->second);
     if (random() % 2) {
-      uint32_t id = intern.add(scope, view);
+      Node* node = tree.obtain(parents[scope], view);
       if (found != model.end()) {
-        ASSERT_EQ(id, found->second);
+        ASSERT_EQ(node, found->second);
+        ASSERT_EQ(node->value, bytes.size());
+      } else {
+        ASSERT_EQ(node->value, 0u);
+        node->value = static_cast<uint32_t>(bytes.size());
       }
-      model[{scope, bytes}] = id;
-      ASSERT_EQ(intern.bytes(id).str(), bytes);
-      ASSERT_EQ(intern.scope(id), scope);
+      model[{scope, bytes}] = node;
+      ASSERT_EQ(tree.name(node).str(), bytes);
+      ASSERT_EQ(tree.parent(node), parents[scope]);
     } else if (found != model.end()) {
-      intern.remove(found->second);
+      tree.remove(found->second);
       model.erase(found);
     }
-    ASSERT_EQ(intern.size(), model.size());
+    ASSERT_EQ(tree.size(), model.size() + 2);
+    ASSERT_EQ(tree.none()->value, 0u);
   }
-  for (const auto& [key, id] : model) ASSERT_EQ(intern.find(key.first, Bytes(key.second)), id);
-  EXPECT_LE(intern.slots(), 3u * 40 * 20);
+  for (const auto& [key, node] : model) {
+    ASSERT_EQ(tree.find(parents[key.first], Bytes(key.second)), node);
+  }
+  for (uint32_t scope = 0; scope < 3; ++scope) {  // the list has the same names, in any order
+    std::vector<std::string> expected;
+    if (scope == 0) expected = {"parent", ""};
+    for (const auto& [key, node] : model) {
+      if (key.first == scope) expected.push_back(key.second);
+    }
+    std::vector<std::string> names = children(parents[scope]);
+    std::sort(expected.begin(), expected.end());
+    std::sort(names.begin(), names.end());
+    ASSERT_EQ(names, expected);
+  }
 }
 
-TEST(Intern, sorts_by_bytes) {
+TEST(Tree, sorts_by_bytes) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
   for (size_t count = 0; count < 200; ++count) {
-    Intern intern;
-    Vec<uint32_t> ids;
-    std::vector<uint32_t> model;
-    for (uint32_t i = 0; i < count; ++i) {  // the same bytes in several scopes: ties
+    Tree<Node> tree;
+    std::vector<std::string> model;
+    for (uint32_t i = 0; i < count; ++i) {
       std::string bytes(random() % 3, static_cast<char>('a' + random() % 26));
-      uint32_t id = intern.add(i, Bytes(bytes));
-      ids.push_back(id), model.push_back(id);
+      bytes += static_cast<char>(random() % 256);
+      size_t before = tree.size();
+      tree.obtain(tree.root(), Bytes(bytes));
+      if (tree.size() != before) model.push_back(bytes);
     }
-    intern.sort(ids);
-    std::stable_sort(model.begin(), model.end(),
-                     [&](uint32_t a, uint32_t b) { return intern.bytes(a) < intern.bytes(b); });
-    ASSERT_TRUE(std::equal(ids.begin(), ids.end(), model.begin(), model.end()));
+    std::sort(model.begin(), model.end(), [](const std::string& a, const std::string& b) {
+      return Bytes(a) < Bytes(b);
+    });
+    tree.sort(tree.root());
+    ASSERT_EQ(children(tree.root()), model);
+    for (size_t i = 0; i < model.size(); i += 2) {  // removing knows where the nodes have got to
+      tree.remove(const_cast<Node*>(tree.find(tree.root(), Bytes(model[i]))));
+    }
+    std::vector<std::string> rest;
+    for (size_t i = 1; i < model.size(); i += 2) rest.push_back(model[i]);
+    ASSERT_EQ(children(tree.root()), rest);
+  }
+}
+
+TEST(Order, dots_admit_all_that_are_new_at_once) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  for (int round = 0; round < 500; ++round) {
+    Dots dots, more;
+    std::map<uint64_t, uint64_t> model;
+    for (size_t i = random() % 9; i; --i) {
+      Dot dot{1 + random() % 20, 1 + random() % 5};
+      dots.raise(dot);
+      model[dot.replica] = std::max(model[dot.replica], dot.seq);
+    }
+    for (size_t i = 2 + random() % 9; i; --i) more.raise({1 + random() % 20, 1});
+    if (more.size() > 1) {
+      for (const Dot& dot : more) model[dot.replica];
+    }
+    dots.admit(more);
+    ASSERT_EQ(dots.size(), model.size());
+    size_t at = 0;
+    for (const auto& [replica, seq] : model) {
+      ASSERT_EQ(dots[at].replica, replica);
+      ASSERT_EQ(dots[at++].seq, seq);
+    }
   }
 }
 

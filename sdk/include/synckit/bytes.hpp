@@ -170,23 +170,29 @@ class Buffer : public sk_buf {
 
 inline constexpr size_t kMaxVarintBytes = 10;
 
+// Whether an output that cannot grow fails the call. A module for browsers stops there, as it does
+// wherever else memory runs out.
+#if defined(SYNCKIT_SMALL)
+inline constexpr bool kOutputsFail = false;
+#else
+inline constexpr bool kOutputsFail = true;
+#endif
+
 // Appends to an sk_buf; a null target counts and discards (`length()` still advances).
 // A failed reserve makes it sticky-bad: check `status()` once at the end.
 class Writer {
  public:
-  Writer(sk_buf* target) : buf_(target), start_(target ? target->len : 0) {}  // NOLINT
-  Writer(Buffer& target) : Writer(static_cast<sk_buf*>(&target)) {}           // NOLINT
+  Writer(sk_buf* target) : buf_(target) {}                           // NOLINT
+  Writer(Buffer& target) : Writer(static_cast<sk_buf*>(&target)) {}  // NOLINT
 
   bool wanted() const { return buf_ != nullptr; }
-  size_t length() const { return buf_ ? buf_->len - start_ : discarded_; }
-  bool ok() const { return !bad_; }
-  Status status() const {
-    return bad_ ? Status{SK_NOMEM, "out of memory"} : Status{};
-  }
+  size_t length() const { return length_; }
+  bool ok() const { return !kOutputsFail || !bad_; }
+  Status status() const { return ok() ? Status{} : Status{SK_NOMEM, "out of memory"}; }
 
   // Whether `len` bytes can be written; from then on they can.
   SK_NOW bool make_room(size_t len) {
-    return !buf_ || (!bad_ && (buf_->cap - buf_->len >= len || grow(len)));
+    return !buf_ || (ok() && (buf_->cap - buf_->len >= len || grow(len)));
   }
   void byte(uint8_t value) {
     if (uint8_t* at = room(1)) *at = value;
@@ -217,11 +223,8 @@ class Writer {
 
  private:
   SK_NOW uint8_t* room(size_t len) {
-    if (!buf_) {
-      discarded_ += len;
-      return nullptr;
-    }
-    if (!make_room(len)) return nullptr;
+    length_ += len;
+    if (!buf_ || !make_room(len)) return nullptr;
     uint8_t* at = buf_->data + buf_->len;
     buf_->len += len;
     return at;
@@ -229,12 +232,12 @@ class Writer {
 
   [[gnu::noinline]] bool grow(size_t len) {
     bad_ = buf_->reserve(buf_, buf_->len + len) != SK_OK;
+    if (bad_ && !kOutputsFail) out_of_memory();
     return !bad_;
   }
 
   sk_buf* buf_;
-  size_t start_;
-  size_t discarded_ = 0;
+  size_t length_ = 0;
   bool bad_ = false;
 };
 
@@ -242,14 +245,14 @@ class Writer {
 // zeros, so that a decoder checks once: `if (!reader.ok()) return Status::malformed(...)`.
 class Reader {
  public:
-  Reader(Bytes bytes) : begin_(bytes.data), at_(bytes.data), end_(bytes.data + bytes.len) {}
+  Reader(Bytes bytes) : at_(bytes.data), end_(bytes.data + bytes.len) {}
 
-  bool ok() const { return ok_; }
+  bool ok() const { return end_ != &kFailed; }
   bool done() const { return at_ == end_; }
-  bool good_end() const { return ok_ && at_ == end_; }
+  bool good_end() const { return ok() && done(); }
   size_t left() const { return static_cast<size_t>(end_ - at_); }
-  size_t offset() const { return static_cast<size_t>(at_ - begin_); }
-  void fail() { ok_ = false, at_ = end_; }
+  const uint8_t* at() const { return at_; }
+  void fail() { at_ = end_ = &kFailed; }
 
   uint8_t byte() {
     if (at_ == end_) return fail(), uint8_t{0};
@@ -280,24 +283,20 @@ class Reader {
     at_ += 8;
     return value;
   }
-  Bytes raw(size_t len) {
+  Bytes raw(uint64_t len) {
     if (left() < len) return fail(), Bytes{};
-    Bytes out{at_, len};
-    at_ += len;
+    Bytes out{at_, static_cast<size_t>(len)};
+    at_ += out.len;
     return out;
   }
-  Bytes sized() {
-    uint64_t len = varint();
-    if (len > left()) return fail(), Bytes{};
-    return raw(static_cast<size_t>(len));
-  }
+  Bytes sized() { return raw(varint()); }
   Bytes rest() { return raw(left()); }
 
  private:
-  const uint8_t* begin_;
+  static constexpr uint8_t kFailed = 0;  // its address is where a reader ends that has failed
+
   const uint8_t* at_;
   const uint8_t* end_;
-  bool ok_ = true;
 };
 
 // What all Vecs do in one way, whatever their items: kept out of the template, so that it is there

@@ -27,7 +27,10 @@ inline Status refused_delta(Status status) {
   return status.code() == SK_LIMIT ? malformed_delta() : status;
 }
 
-inline Status check_stamp(const Stamp& stamp) {
+inline Status check_stamp([[maybe_unused]] const Stamp& stamp) {
+#if defined(SYNCKIT_CLIENT_ONLY)  // where the one caller is the engine
+  return {};
+#endif
   return stamp.replica && stamp.seq
              ? Status{}
              : Status::malformed(SK_TEXT("malformed stamp: replica or seq is 0"));
@@ -84,34 +87,49 @@ inline void write_head(Writer& out, uint8_t kind, const Dots& dots) {
   }
 }
 
+// The head of an operation that is about its own dot alone.
+SK_ONCE inline void write_op_head(Writer& out, Dot own) {
+  out.byte(kOpDelta);
+  out.byte(1);
+  out.fixed64(own.replica);
+  out.varint(own.seq);
+}
+
 // The head byte of a row: how much is shared, and
 inline constexpr uint8_t kRowSameAuthor = 0x40, kRowFlag = 0x80;
 
+// Reads a delta: its head, then row by row.
 class RowReader {
  public:
-  RowReader(Reader& in, const Dots& dots) : in_(in), dots_(dots) {
-    if (!dots.empty()) seq_.last = dots[0].seq;
-  }
+  SK_ONCE explicit RowReader(Bytes delta) : in(delta) {}
 
+  Reader in;   // at what the type adds
+  Dots dots;   // what the delta is about
   bool flag = false;
   bool ascends = false;  // are the bytes above those of the row before?
   Dot dot{};
 
   Bytes bytes() const { return {bytes_.data(), bytes_.size()}; }
 
+  Status head(uint8_t last_kind) {
+    SK_TRY(read_head(in, last_kind, dots));
+    if (!dots.empty()) seq_.last = dots[0].seq;
+    return {};
+  }
+
   // Of a row with its flag the bytes stay as they are where `flag_repeats`.
   bool next(bool flag_repeats) {
-    uint8_t head = in_.byte();
+    uint8_t head = in.byte();
     size_t shared = head & kMaxShared;
     flag = head & kRowFlag;
-    if (!(head & kRowSameAuthor)) author_ = in_.varint();
-    dot.seq = seq_.read(in_);
-    if (author_ >= dots_.size() || dot.seq - 1 >= dots_[static_cast<size_t>(author_)].seq) {
+    if (!(head & kRowSameAuthor)) author_ = in.varint();
+    dot.seq = seq_.read(in);
+    if (author_ >= dots.size() || dot.seq - 1 >= dots[static_cast<size_t>(author_)].seq) {
       return false;
     }
-    dot.replica = dots_[static_cast<size_t>(author_)].replica;
+    dot.replica = dots[static_cast<size_t>(author_)].replica;
     if (flag && flag_repeats) return !shared;
-    Bytes fresh = in_.sized();
+    Bytes fresh = in.sized();
     if (shared > bytes_.size()) return false;
     ascends = Bytes(bytes_.data() + shared, bytes_.size() - shared) < fresh;
     bytes_.truncate(shared);
@@ -120,8 +138,6 @@ class RowReader {
   }
 
  private:
-  Reader& in_;
-  const Dots& dots_;
   uint64_t author_ = 0;
   Difference seq_;
   Vec<uint8_t> bytes_;

@@ -8,7 +8,11 @@
 // Choices where the RFC leaves one: an escaped lone surrogate is refused (it is no Unicode text and
 // other parsers choke on it); repeated member names pass, and whoever looks a name up takes the
 // last one, as JSON.parse does; numbers may be of any length. Nothing is allocated but room for a
-// decoded name that has escapes.
+// decoded name.
+//
+// In modules for browsers (SYNCKIT_CLIENT_ONLY) all JSON is JSON.stringify's, or was inspected by
+// the host: there json_check looks only for what JSON.stringify lets pass (ADR 8). Whatever the
+// bytes are, they are read within their bounds.
 //
 // Threads: pure functions and independent objects.
 #pragma once
@@ -37,7 +41,7 @@ inline size_t utf8_length(const uint8_t* at, const uint8_t* end) {
 }
 
 inline bool utf8_valid([[maybe_unused]] Bytes text) {
-#if !defined(SYNCKIT_LITE)  // which reads what TextEncoder wrote, or what the host has checked
+#if !defined(SYNCKIT_CLIENT_ONLY)
   for (const uint8_t *at = text.data, *end = at + text.len; at != end;) {
     size_t len = utf8_length(at, end);
     if (len == 0) return false;
@@ -46,6 +50,9 @@ inline bool utf8_valid([[maybe_unused]] Bytes text) {
 #endif
   return true;
 }
+
+inline constexpr char kHexDigits[] = "0123456789abcdef";
+inline constexpr char kShortEscapes[] = "btnbfr";  // of the characters from 8 on; 11 has none
 
 // Goes over untrusted bytes, token by token. What does not fit gives false, and the scanner is of
 // no further use.
@@ -56,40 +63,53 @@ class JsonScanner {
   const uint8_t* at() const { return at_; }
 
   // The next byte that is no space, left there; 0 at the end.
-  uint8_t peek() {
+  SK_ONCE uint8_t peek() {
     for (; at_ != end_; ++at_) {
       if (*at_ > ' ' || !(0x100002600u >> *at_ & 1)) return *at_;  // space, \t, \n, \r
     }
     return 0;
   }
   // The next byte, when it is `c`; with space before it.
-  bool token(uint8_t c) { return peek() == c && take(c); }
+  SK_ONCE bool token(uint8_t c) { return peek() == c && take(c); }
 
-#if defined(SYNCKIT_LITE)
-  // To the end of a value that the host, or JSON.stringify, is known to have written well. How deep
-  // it nests is checked all the same: what reads it calls itself so often.
-  bool value(unsigned depth) {
+  // The bytes of the next value, or as far as it is one.
+  Bytes item() {
+    peek();
+    const uint8_t* from = at_;
+    value(0);
+    return {from, static_cast<size_t>(at_ - from)};
+  }
+
+#if defined(SYNCKIT_CLIENT_ONLY)
+  // To the end of what is known to be a value. How deep it nests is checked all the same: what
+  // reads it calls itself so often. So is, where nobody else has seen it, that there is no half of
+  // a surrogate pair: of those alone JSON.stringify writes escapes that begin with a "d".
+  bool value(unsigned depth, bool fresh = false) {
     bool quoted = false;
     for (; at_ != end_; ++at_) {
       uint8_t c = *at_;
+      bool closes = (c | 0x20) == '}';
       if (c == '"') {
         quoted = !quoted;
       } else if (quoted) {
-        if (c == '\\' && at_ + 1 != end_) ++at_;
-      } else if (c == '{' || c == '[') {
-        if (depth++ == kMaxJsonDepth) return false;
-      } else if (c == '}' || c == ']') {
-        if (depth-- == 0) break;
-      } else if (c == ',' && depth == 0) {
+        if (c != '\\' || end_ - at_ < 3) continue;  // a string does not end there
+        if (*++at_ == 'u' && at_[1] == 'd' && fresh) return false;
+      } else if (depth == 0 && (closes || c == ',' || c == ':' || c <= ' ')) {
         break;
+      } else if (closes) {
+        --depth;
+      } else if ((c | 0x20) == '{' && depth++ == kMaxJsonDepth) {
+        return false;
       }
     }
     return true;
   }
+
+ private:
 #else
   bool value(unsigned depth) {
     uint8_t c = peek();
-    if (c == '"') return string(nullptr);
+    if (c == '"') return string();
     if (c == '{' || c == '[') return depth < kMaxJsonDepth && container(depth + 1);
     for (const char* word : {"true", "false", "null"}) {
       if (c != static_cast<uint8_t>(*word)) continue;
@@ -98,35 +118,22 @@ class JsonScanner {
     }
     return number();
   }
-#endif
 
-  // A string; what it stands for is appended to `decoded` where it is wanted.
-  SK_ONCE bool string(Vec<uint8_t>* decoded) {
+ private:
+  bool string() {
     if (!token('"')) return false;
     while (at_ != end_ && *at_ >= 0x20) {
       if (take('"')) return true;
-      size_t len = 1;
-      if (*at_ == '\\') {
-        ++at_;
-        uint32_t code = escape();
-        if (code > 0x10ffff) return false;
-        if (decoded) append(*decoded, code);
+      if (take('\\')) {
+        if (!escape()) return false;
         continue;
       }
-#if !defined(SYNCKIT_LITE)
-      if (*at_ >= 0x80) len = utf8_length(at_, end_);
-#endif
+      size_t len = *at_ < 0x80 ? 1 : utf8_length(at_, end_);
       if (len == 0) return false;
-      if (decoded) decoded->append(at_, len);
       at_ += len;
     }
     return false;
   }
-
- private:
-  static constexpr uint32_t kNone = 0x200000;
-
-  bool take(uint8_t c) { return at_ != end_ && *at_ == c && (++at_, true); }
 
   bool digits() {
     const uint8_t* first = at_;
@@ -145,59 +152,65 @@ class JsonScanner {
     return good;
   }
 
-  // The four hexadecimal digits of an escape; kNone when they are not.
+  // The four hexadecimal digits of an escape; 0x10000 when they are not.
   uint32_t unit() {
     uint32_t value = 0;
     for (int i = 0; i < 4; ++i) {
       uint32_t c = at_ == end_ ? 0 : *at_++, digit = c - '0';
       if (digit > 9) {
         digit = (c | 0x20) - 'a' + 10;
-        if (digit - 10 > 5) return kNone;
+        if (digit - 10 > 5) return 0x10000;
       }
       value = value << 4 | digit;
     }
     return value;
   }
 
-  // The code point of an escape, after its backslash; above all code points when it is none.
-  uint32_t escape() {
-    if (take('u')) {
-      uint32_t high = unit();
-      if (high - 0xd800 >= 0x800) return high;
-      if (high >= 0xdc00 || !take('\\') || !take('u')) return kNone;
-      uint32_t low = unit() - 0xdc00;
-      return low < 0x400 ? 0x10000 + ((high - 0xd800) << 10) + low : kNone;
+  // The rest of an escape, after its backslash; halves of surrogate pairs stand together.
+  bool escape() {
+    if (!take('u')) {
+      for (const char* known = "\"\\/bfnrt"; *known; ++known) {
+        if (take(static_cast<uint8_t>(*known))) return true;
+      }
+      return false;
     }
-    for (const char* known = "\"\"\\\\//b\bf\fn\nr\rt\t"; *known; known += 2) {
-      if (take(static_cast<uint8_t>(*known))) return static_cast<uint8_t>(known[1]);
-    }
-    return kNone;
+    uint32_t high = unit();
+    if (high - 0xd800 >= 0x800) return high < 0x10000;
+    return high < 0xdc00 && take('\\') && take('u') && unit() - 0xdc00 < 0x400;
   }
 
-  static void append(Vec<uint8_t>& out, uint32_t code) {
-    int more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-    out.push_back(static_cast<uint8_t>((more ? 0xff00 >> (more + 1) : 0) | code >> 6 * more));
-    while (more--) out.push_back(static_cast<uint8_t>(0x80 | (code >> 6 * more & 0x3f)));
-  }
-
-  SK_ONCE bool container(unsigned depth) {
+  bool container(unsigned depth) {
     bool object = *at_++ == '{';
     uint8_t close = object ? '}' : ']';
     if (token(close)) return true;
     do {
-      if (object && !(string(nullptr) && token(':'))) return false;
+      if (object && !(string() && token(':'))) return false;
       if (!value(depth)) return false;
     } while (token(','));
     return token(close);
   }
+#endif
+
+  bool take(uint8_t c) { return at_ != end_ && *at_ == c && (++at_, true); }
 
   const uint8_t *at_, *end_;
 };
 
 inline bool json_valid(Bytes text) {
   JsonScanner scanner(text);
+#if defined(SYNCKIT_CLIENT_ONLY)
+  return scanner.value(0, true);
+#else
   return scanner.value(0) && scanner.peek() == 0 && scanner.at() == text.data + text.len;
+#endif
 }
+
+// Whether deltas were inspected before they come, by those who have all checks (ADR 8).
+#if defined(SYNCKIT_CLIENT_ONLY)
+inline constexpr bool kVouchedFor = true;
+#else
+inline constexpr bool kVouchedFor = false;
+#endif
 
 // Is `text` exactly one JSON value?
 inline Status json_check(Bytes text) {
@@ -208,6 +221,36 @@ inline Status json_check(Bytes text) {
 
 inline bool json_is_object(Bytes value) { return JsonScanner(value).peek() == '{'; }
 
+// What a string stands for that json_check accepted (any bytes give some).
+SK_ONCE inline void json_decode(Bytes quoted, Vec<uint8_t>& out) {
+  uint32_t high = 0;  // half of a pair
+  out.clear();
+  for (size_t at = 1; at + 1 < quoted.len; ++at) {
+    uint32_t c = quoted.data[at];
+    bool escaped = c == '\\';
+    if (escaped) c = quoted.data[++at];
+    if (escaped && c == 'u') {
+      c = 0;
+      for (size_t digits = 4; digits && at + 2 < quoted.len; --digits) {
+        uint32_t digit = quoted.data[++at];
+        c = c << 4 | ((digit & 15) + 9 * (digit >> 6));
+      }
+      if (c - 0xd800 < 0x400) {
+        high = c - 0xd7c0;
+        continue;
+      }
+      if (c - 0xdc00 < 0x400) c = high << 10 | (c & 0x3ff);
+    } else if (escaped) {
+      for (uint32_t i = 0; i < 6; ++i) {
+        if (c == static_cast<uint8_t>(kShortEscapes[i])) c = 8 + i;
+      }
+    }
+    int more = !escaped || c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    out.push_back(static_cast<uint8_t>((more ? 0xff00 >> (more + 1) : 0) | c >> 6 * more));
+    while (more--) out.push_back(static_cast<uint8_t>(0x80 | (c >> 6 * more & 0x3f)));
+  }
+}
+
 // Walks the members of a value that json_check accepted; of anything but an object there are none.
 // What it gives holds until the next step.
 class JsonItems {
@@ -217,18 +260,13 @@ class JsonItems {
   Bytes name, value;  // the name decoded
   Bytes written;      // the name as it is written, quotes included
 
-  bool next() {
+  SK_ONCE bool next() {
     if (!scanner_.token(written.data ? ',' : '{') || scanner_.peek() != '"') return false;
-    const uint8_t* from = scanner_.at();
-    decoded_.clear();
-    scanner_.string(&decoded_);
-    name = {decoded_.data(), decoded_.size()};
-    written = {from, static_cast<size_t>(scanner_.at() - from)};
+    written = scanner_.item();
     scanner_.token(':');
-    scanner_.peek();
-    const uint8_t* at = scanner_.at();
-    scanner_.value(0);
-    value = {at, static_cast<size_t>(scanner_.at() - at)};
+    value = scanner_.item();
+    json_decode(written, decoded_);
+    name = {decoded_.data(), decoded_.size()};
     return true;
   }
 
@@ -245,11 +283,11 @@ inline void json_string(Writer& out, Bytes text) {
     if (c < 0x20 || c == '"' || c == '\\') {
       out.byte('\\');
       if (c - 8u < 6 && c != 11) {
-        c = static_cast<uint8_t>("btn.fr"[c - 8]);
+        c = static_cast<uint8_t>(kShortEscapes[c - 8]);
       } else if (c < 0x20) {
         out.raw("u00", 3);
         out.byte(static_cast<uint8_t>('0' + (c >> 4)));
-        c = static_cast<uint8_t>("0123456789abcdef"[c & 15]);
+        c = static_cast<uint8_t>(kHexDigits[c & 15]);
       }
     }
     out.byte(c);

@@ -21,7 +21,7 @@ const kParts = [
     part,
     new RegExp(`^synckit::(Crdt<synckit::(?:${names})|(?:${names}))`),
   ]),
-  ['types, shared', /^synckit::(Json|Dots|dot_|Row|Crdt|Intern|read_head|canonical|utf8)/],
+  ['types, shared', /^synckit::(Json|Dots|dot_|Row|Crdt|Tree|read_head|canonical|utf8)/],
   ['wire', /^synckit::wire::/],
   ['kernel', /^synckit::(Document|VersionVector|Version|Registry|Queue|Merged)/],
   ['engine', /^((void )?synckit::Engine|sk_)/],
