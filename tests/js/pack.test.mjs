@@ -45,7 +45,8 @@ test('pack compares what it unpacks: real modules, and what is none', { skip }, 
 test('packing makes the modules of the package smaller by a third and more', { skip }, () => {
   for (const name of ['core.wasm', 'core-lite.wasm']) {
     const { length } = read(name);
-    assert.ok(packed(read(name)).length < length * 0.45);
+    // What unpacks is as large for a small module as for a large one.
+    assert.ok(packed(read(name)).length - read('unpack.wasm').length < length * 0.37);
   }
 });
 
