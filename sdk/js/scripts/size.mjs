@@ -25,8 +25,8 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
 });
 const budgets = {
-  default: Number(positionals[0] ?? 30_500),
-  lite: Number(positionals[1] ?? 17_000),
+  default: Number(positionals[0] ?? 24_900),
+  lite: Number(positionals[1] ?? 14_200),
 };
 const entries = {
   default: ['index.js', 'core.wasm'],
