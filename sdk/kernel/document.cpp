@@ -524,16 +524,18 @@ Status Document::view_all(Buffer& json) const {
 }
 
 Status Document::digest(uint64_t& out) const {
-  uint64_t hash = 0xcbf29ce484222325u;
+  out = 0;
   Buffer view;
-  for (const DocumentField* field : in_order()) {
+  for (const DocumentField* field : fields_) {
+    if (!field->used) continue;
     view.clear();
     SK_TRY(of_code(field->type->view(field->instance, &view, nullptr)));
+    uint64_t hash = 0xcbf29ce484222325u;
     for (Bytes part : {field->name(), kSeparator, field->type_name(), kSeparator, view.bytes()}) {
       hash = fnv(hash, part);
     }
+    out += hash;
   }
-  out = hash;
   return {};
 }
 

@@ -119,7 +119,7 @@ class Document {
   Status view(Bytes name, Bytes type, Buffer& json) const;  // absent field: the empty value
   // [{"field":"","type":"lww","value":...}, ...], ascending by (field, type).
   Status view_all(Buffer& json) const;
-  // 64-bit FNV-1a over all fields' names, types and views: equal values, equal digests.
+  // Sum of each field's 64-bit FNV-1a over name, type and view: equal values, equal digests.
   Status digest(uint64_t& out) const;
 
   Status compact(const VersionVector& stable);
