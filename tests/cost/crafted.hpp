@@ -5,19 +5,14 @@
 
 #include "meter.hpp"
 
+#include "../support/builtin_plugins.hpp"
+
 #include <check/builtin.hpp>
 
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
-
-extern "C" {
-const sk_plugin* synckit_plugin_v1_lww(void);
-const sk_plugin* synckit_plugin_v1_text(void);
-const sk_plugin* synckit_plugin_v1_set(void);
-const sk_plugin* synckit_plugin_v1_counter(void);
-}
 
 namespace synckit::cost {
 

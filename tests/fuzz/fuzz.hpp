@@ -2,18 +2,13 @@
 // four built-in types behind the plugin ABI, and documents as comparable bytes.
 #pragma once
 
+#include "../support/builtin_plugins.hpp"
+
 #include <kernel/document.hpp>
 
 #include <cstdio>
 #include <cstdlib>
 #include <string>
-
-extern "C" {
-const sk_plugin* synckit_plugin_v1_lww(void);
-const sk_plugin* synckit_plugin_v1_text(void);
-const sk_plugin* synckit_plugin_v1_set(void);
-const sk_plugin* synckit_plugin_v1_counter(void);
-}
 
 namespace synckit::fuzz {
 

@@ -3,17 +3,11 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { fails, make } from './replicas.mjs';
 import { check, fc, load } from './support.mjs';
 
-const { Replica, SyncKitError } = await load('replica-node.js');
+const { Replica } = await load('replica-node.js');
 
-const make = async (t, options) => {
-  const replica = await Replica.create(options);
-  t.after(() => replica.destroy());
-  return replica;
-};
-const fails = (code, run) =>
-  assert.throws(run, (e) => e instanceof SyncKitError && e.code === code && e.message.length > 20);
 const at = (position, deleted = false) => ({ position, deleted });
 
 // ---- anchors ------------------------------------------------------------------------------------

@@ -4,19 +4,13 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test from 'node:test';
+import { fails, make } from './replicas.mjs';
 import { check, fc, load, need, root } from './support.mjs';
 
 const { Replica, SyncKitError } = await load('replica-node.js');
 const protobuf = need('protobufjs');
 const types = protobuf.loadSync(join(root, 'proto/wire.proto'));
 
-const make = async (t, options) => {
-  const replica = await Replica.create(options);
-  t.after(() => replica.destroy());
-  return replica;
-};
-const fails = (code, run) =>
-  assert.throws(run, (e) => e instanceof SyncKitError && e.code === code && e.message.length > 20);
 /** First byte of an update that was made from the state. */
 const kCatchUp = 0;
 const isCatchUp = (update) => update[0] === kCatchUp;

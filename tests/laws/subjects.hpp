@@ -3,14 +3,9 @@
 
 #include "patches.hpp"
 
-#include <check/laws.hpp>
+#include "../support/builtin_plugins.hpp"
 
-extern "C" {
-const sk_plugin* synckit_plugin_v1_lww(void);
-const sk_plugin* synckit_plugin_v1_set(void);
-const sk_plugin* synckit_plugin_v1_counter(void);
-const sk_plugin* synckit_plugin_v1_text(void);
-}
+#include <check/laws.hpp>
 
 namespace synckit::laws {
 

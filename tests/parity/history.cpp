@@ -1,11 +1,6 @@
 #include "history.hpp"
 
-extern "C" {
-const sk_plugin* synckit_plugin_v1_lww(void);
-const sk_plugin* synckit_plugin_v1_text(void);
-const sk_plugin* synckit_plugin_v1_set(void);
-const sk_plugin* synckit_plugin_v1_counter(void);
-}
+#include "../support/builtin_plugins.hpp"
 
 namespace synckit::parity {
 namespace {

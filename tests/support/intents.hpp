@@ -1,17 +1,12 @@
 // Intents of the built-in types (plugins/*/FORMAT.md), and their registry, for tests and benches.
 #pragma once
 
+#include "builtin_plugins.hpp"
+
 #include <kernel/document.hpp>
 
 #include <string>
 #include <vector>
-
-extern "C" {
-const sk_plugin* synckit_plugin_v1_lww(void);
-const sk_plugin* synckit_plugin_v1_text(void);
-const sk_plugin* synckit_plugin_v1_set(void);
-const sk_plugin* synckit_plugin_v1_counter(void);
-}
 
 namespace synckit::testing_support {
 
