@@ -23,7 +23,7 @@
 
 #include <kernel/document.hpp>
 
-#include "output.hpp"
+#include "edit.hpp"
 
 namespace synckit {
 
@@ -83,18 +83,6 @@ struct EngineConfig {
   bool persistent = true;  // false: no store batches; what is committed counts as saved
   Bytes client;            // "synckit-js/0.1.0", copied
   EngineLimits limits;
-};
-
-// Names an open document; not used again for another one. 0 is none.
-using DocHandle = uint32_t;
-// Names a (field, type) of one document. 0 is none.
-using FieldHandle = uint32_t;
-
-// What a local edit gave. `patch` is borrowed until the next call.
-struct Edit {
-  Bytes patch;
-  uint32_t count = 0;      // dots used; 0: the intent had no effect
-  uint64_t last_seq = 0;  // of the document's own changes so far
 };
 
 // A field's type and instance; nullptr for a field that is not open.

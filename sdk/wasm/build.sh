@@ -94,11 +94,11 @@ replica() (
 case $what in replica | all) replica ;; esac
 engine="kernel/wire kernel/document client/engine client/output client/session client/store client/sync"
 
-# The map alone; the engine leaves out what SYNCKIT_LITE says.
+# The map alone, in an engine of its own.
 lite() (
   work=$work/lite flags="$flags -DSYNCKIT_SMALL -DSYNCKIT_LITE -DSYNCKIT_CLIENT_ONLY"
   mkdir "$work"
-  base $engine
+  base kernel/wire client/lite/lite client/lite/sync
   type lww
   compile "$level" exports "$here/exports.cpp"
   emcc $level $link "$work"/*.o -o "$work/core-lite.wasm"

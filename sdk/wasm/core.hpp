@@ -3,15 +3,25 @@
 // Threads: one.
 #pragma once
 
+#if defined(SYNCKIT_LITE)
+#include <client/lite/lite.hpp>
+#else
 #include <client/engine.hpp>
+#endif
 
 #define SK_WASM(name) extern "C" __attribute__((export_name(#name), used)) auto name
 
 namespace synckit {
 
+#if defined(SYNCKIT_LITE)
+using CoreEngine = Lite;
+#else
+using CoreEngine = Engine;
+#endif
+
 namespace core {  // exports.cpp
 
-extern Engine* const engine;
+extern CoreEngine* const engine;
 uint64_t ms(double now);
 Bytes input(uint32_t at, uint32_t len);  // of the scratch area
 Buffer& cleared_output();                // for data that `give` gives

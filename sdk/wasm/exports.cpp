@@ -23,8 +23,12 @@ struct Result : Edit {
 static_assert(sizeof(Result) == 32 && offsetof(Result, second) == 24);
 
 constinit Result result;
+#if defined(SYNCKIT_LITE)
+constinit Lite instance;
+#else
 constinit Registry registry;
 constinit Engine instance(registry);
+#endif
 constinit Buffer scratch, output;
 
 uint64_t u64(uint32_t lo, uint32_t hi) { return lo | static_cast<uint64_t>(hi) << 32; }
@@ -36,7 +40,7 @@ namespace core {
 Bytes input(uint32_t at, uint32_t len) { return {scratch.data + at, len}; }
 void number(size_t i, uint64_t value) { result.value(i) = value; }
 void give(Bytes bytes) { result.data() = bytes; }
-Engine* const engine = &instance;
+CoreEngine* const engine = &instance;
 Buffer& cleared_output() { return output.clear(), output; }
 void count(uint32_t dots) { result.count = dots; }
 
@@ -57,20 +61,18 @@ SK_WASM(sk_init)
 (uint32_t replica_lo, uint32_t replica_hi, uint32_t seed_lo, uint32_t seed_hi, uint32_t persistent,
  uint32_t client_len)
     ->void {
-  EngineConfig config;
-  config.replica = u64(replica_lo, replica_hi);
-  config.seed = u64(seed_lo, seed_hi);
-  config.persistent = persistent != 0;
-  config.client = input(0, client_len);
-  for (auto type : {
-           synckit_type_lww,
-#if !defined(SYNCKIT_LITE)
-           synckit_type_text, synckit_type_set, synckit_type_counter,
-#endif
-       }) {
+  uint64_t replica = u64(replica_lo, replica_hi), seed = u64(seed_lo, seed_hi);
+  Bytes client = input(0, client_len);
+#if defined(SYNCKIT_LITE)
+  (void)persistent;
+  engine->start(replica, seed, client);
+#else
+  for (auto type :
+       {synckit_type_lww, synckit_type_text, synckit_type_set, synckit_type_counter}) {
     registry.add_builtin(static_cast<const sk_crdt_v1*>(type(0)));
   }
-  engine->start(config);
+  engine->start({replica, seed, persistent != 0, client, {}});
+#endif
 }
 
 #if defined(SYNCKIT_FULL)
@@ -106,10 +108,14 @@ SK_WASM(sk_close)(uint32_t doc)->uint32_t {
 
 // ---- edits ------------------------------------------------------------------------------------
 
+#if defined(SYNCKIT_LITE)  // each document is one field
+SK_WASM(sk_field)(uint32_t, uint32_t, uint32_t)->uint32_t { return result.count = 1, 0; }
+#else
 SK_WASM(sk_field)(uint32_t doc, uint32_t name_len, uint32_t type_len)->uint32_t {
   Bytes name = input(0, name_len), type = input(name_len, type_len);
   return word(engine->field(doc, name, type, result.count));
 }
+#endif
 SK_WASM(sk_mutate)(uint32_t doc, uint32_t field, uint32_t intent_len, double now)->uint32_t {
   return word(engine->mutate(doc, field, input(0, intent_len), ms(now), result));
 }
@@ -166,7 +172,7 @@ SK_WASM(sk_receive)(uint32_t frame_len, double now)->uint32_t {
 SK_WASM(sk_tick)(double now)->void { engine->tick(ms(now)); }
 SK_WASM(sk_next_timer)()->double {
   uint64_t at = engine->next_timer_ms();
-  return at == Engine::kNever ? -1 : static_cast<double>(at);
+  return at == CoreEngine::kNever ? -1 : static_cast<double>(at);
 }
 
 // ---- output -----------------------------------------------------------------------------------

@@ -1,0 +1,151 @@
+// The engine of core-lite.wasm: documents that are one map each, in memory. Much smaller than Engine
+// (engine.hpp), which has documents of many fields, and a store (ADR 11).
+//
+// Sans-I/O, with the calls, the output (output.hpp) and the protocol of Engine, so that the same
+// TypeScript runs both.
+//
+// What makes it small: a map's deltas may be merged in any order and again and again (lww.hpp). So
+// nothing has to be recognized as known, parked, or kept as it came, and there is no version
+// vector: what a document has of the host's log is one position, and what the host has of ours one
+// seq. Fields of other names and types pass by unread.
+//
+// Invariants (checked by tests/client/lite_test.cpp)
+//   - A document shows the host's log up to `position`, and the queue on top.
+//   - What is written stays in the queue until the host's log is known to hold it, or the host has
+//     refused it for good; then it is told of, gone from the map, and a void transaction uses up
+//     its seqs.
+//   - When merging cannot lead there (a refusal; another log in place of the host's), the map is
+//     made anew: from the whole state and the queue.
+//   - When the host has lost what it acknowledged, there is nothing here to send it again: the
+//     engine goes offline for good, with a fatal error.
+//
+// Threads: one caller at a time.
+#pragma once
+
+#include <kernel/wire.hpp>
+
+#include "../edit.hpp"
+
+extern "C" const void* synckit_type_lww(uint32_t which);  // 0: the map's sk_crdt_v1
+
+namespace synckit {
+
+class Lite {
+ public:
+  static constexpr uint64_t kNever = UINT64_MAX;
+  static constexpr size_t kMaxDocumentBytes = 512;     // of a document's id
+  static constexpr size_t kMaxDocuments = 1024;        // open ones
+  static constexpr size_t kMaxQueueBytes = 32u << 20;  // not acknowledged, per document
+  static constexpr size_t kMaxOutputBytes = 64u << 20;  // undrained: then `receive` says SK_LIMIT
+  static constexpr size_t kMaxTransactionBytes = 1u << 20;  // the host's limit, when lower
+  static constexpr size_t kWindowBytes = 1u << 20;     // sent and not acknowledged, per document
+
+  constexpr Lite() = default;
+  ~Lite();
+  Lite(const Lite&) = delete;
+  Lite& operator=(const Lite&) = delete;
+
+  // Once, before all else. `replica`: this writer; random, never 0. `seed`: of the backoff's
+  // jitter. `client`: "synckit-js/0.1.0", copied.
+  void start(uint64_t replica, uint64_t seed, Bytes client);
+
+  // As those of Engine. The only field is the root map, whose handle is 1.
+  Status open(Bytes document, DocHandle& out);
+  Status loaded(DocHandle doc, uint64_t now_ms);  // to be synced from now on
+  Status close(DocHandle doc, bool force, uint64_t now_ms);
+  Status mutate(DocHandle doc, FieldHandle field, Bytes intent, uint64_t now_ms, Edit& out);
+  Status begin(DocHandle doc);
+  Status commit(DocHandle doc, uint64_t now_ms);
+  void commit_all(uint64_t now_ms);
+  Status view(DocHandle doc, FieldHandle field, Buffer& json) const;
+  uint32_t pending(DocHandle doc) const;
+  uint64_t last_seq(DocHandle doc) const;
+  void online(bool wanted, uint64_t now_ms);
+  void connected(Bytes credential, uint64_t now_ms);
+  void disconnected(uint64_t now_ms);
+  Status receive(Bytes frame, uint64_t now_ms);
+  void tick(uint64_t now_ms);
+  uint64_t next_timer_ms() const;
+  Bytes take_output(uint64_t now_ms);
+
+  // For tests.
+  uint64_t position(DocHandle doc) const;
+  DocStatus status(DocHandle doc) const;
+
+ private:
+  struct Pending;
+  struct Doc;
+
+  Doc* find(DocHandle handle) const;
+  Doc* find_id(Bytes id) const;
+
+  uint64_t next_hlc(const Doc& doc, uint64_t now_ms) const;
+  void add_change(Buffer& to, uint32_t count, Bytes delta);
+  Pending* make(uint64_t seq, uint32_t count, uint64_t hlc, Bytes changes);
+  void commit_open(Doc& doc);
+  void acknowledge(Doc& doc, uint64_t through);
+
+  void emit(Out kind, DocHandle doc, uint32_t number, uint64_t a, uint64_t b, Bytes bytes);
+  void tell(Out kind, DocHandle doc, uint32_t number = 0, Bytes bytes = {});
+  void tell_status(DocHandle doc, Status status);
+  void post();
+  DocStatus status_of(const Doc& doc) const;
+  DocStatus status_of_session() const;
+
+  uint64_t backoff(uint32_t& attempt);
+  void drop();
+  void give_up(uint32_t code, Bytes why);
+  void leave_all();
+  void subscribe(Doc& doc, uint64_t now_ms);
+  void request_sync(Doc& doc, uint64_t now_ms);
+  void retry_later(Doc& doc, uint64_t now_ms);
+  void pump(Doc& doc);
+  void settle(Doc& doc, uint64_t now_ms);
+  Status dispatch(const wire::Frame& frame, uint64_t now_ms);
+  Status on_welcome(Bytes body, uint64_t now_ms);
+  Status on_error(Bytes body, uint64_t now_ms);
+  Status on_response(Bytes body, uint64_t now_ms);
+  Status on_notification(Bytes body, uint64_t now_ms);
+  Status on_ack(Bytes body, uint64_t now_ms);
+  Status on_denied(Bytes body, uint64_t now_ms);
+  void merge(Doc& doc, const Vec<wire::Change>& parts);
+  Status confirm(Doc& doc, Bytes encoded);
+  void finish_rebuild(Doc& doc, uint64_t now_ms);
+  void refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint64_t now_ms);
+
+  enum class Session : uint8_t { off, waiting, opening, hello, open, dropping };
+
+  uint64_t replica_ = 0, random_ = 0;
+  Doc* docs_ = nullptr;  // a list
+  DocHandle last_handle_ = 0;
+  ByteVec client_, out_, drained_;
+  Buffer patch_, delta_, changes_, frame_;
+  // Messages being read or written: kept, so that a frame costs no allocation.
+  struct Messages {
+    wire::Hello hello;
+    wire::Welcome welcome;
+    wire::Error error;
+    wire::Subscribe subscribe;
+    wire::Unsubscribe unsubscribe;
+    wire::SyncRequest request;
+    wire::SyncResponse page;
+    wire::Snapshot snapshot;
+    wire::Update update;
+    wire::Notification notification;
+    wire::Ack ack;
+    wire::Denied denied;
+    wire::Transaction read, head, part;
+  } messages_;
+
+  Session session_ = Session::off;
+  bool wanted_ = false;
+  DocStatus overall_ = DocStatus::offline;
+  uint32_t attempt_ = 0;
+  uint64_t ping_at_ = kNever;
+  uint64_t due_ = kNever;  // when to connect (waiting), or when the host has been silent too long
+  int64_t offset_ms_ = 0;  // host time - own time
+  uint32_t heartbeat_ms_ = 30'000;
+  size_t max_transaction_bytes_ = kMaxTransactionBytes;
+};
+
+}  // namespace synckit

@@ -1,0 +1,129 @@
+// What Lite notes of one document. Private to sdk/client/lite/*.cpp.
+#pragma once
+
+#include "lite.hpp"
+
+namespace synckit {
+
+// The map's type, and how it is named in changes and states.
+inline const sk_crdt_v1& map_type() {
+  return *static_cast<const sk_crdt_v1*>(synckit_type_lww(0));
+}
+inline Bytes map_type_name() { return {reinterpret_cast<const uint8_t*>("lww"), 3}; }
+
+inline void* make_map() {
+  void* map = nullptr;
+  (void)map_type().create(&map, nullptr);
+  if (!map) out_of_memory();
+  return map;
+}
+
+inline Status of_type(sk_status code) {
+  if (code != SK_OK) return {code, "says the field's type"};
+  return {};
+}
+
+constexpr size_t kOverhead = 1024;   // of a transaction and its frame, beside its deltas
+constexpr size_t kPendingCost = 64;  // of one in the queue, beside its bytes
+
+template <class T>
+void raise(T& value, T to) {
+  if (value < to) value = to;
+}
+
+// A committed transaction that is not acknowledged; its bytes lie behind it.
+struct Lite::Pending {
+  Pending* next;
+  uint64_t seq, hlc;
+  uint32_t count, len;
+  bool is_void;  // it only uses up its seqs
+
+  uint64_t last_seq() const { return seq + count - 1; }
+  Bytes bytes() const { return {reinterpret_cast<const uint8_t*>(this + 1), len}; }
+  size_t cost() const { return len + kPendingCost; }
+};
+
+struct Lite::Doc {
+  // In ascending order of what is known about the host's log.
+  enum class Sync : uint8_t {
+    idle,
+    denied,
+    asked,    // the answer has not begun: positions may be of another log
+    placing,  // it has more pages
+    live
+  };
+
+  Doc() : end(&first) {}
+  ~Doc() {
+    while (Pending* pending = first) {
+      first = pending->next;
+      std::free(pending);
+    }
+    map_type().destroy(map);
+    drop_fresh();
+  }
+
+  Doc* next = nullptr;
+  DocHandle handle = 0;
+  ByteVec id;
+  void* map = make_map();
+  void* fresh = nullptr;  // being made from the host's state, to replace `map`
+
+  // The open transaction.
+  Buffer open;  // its changes, encoded
+  uint64_t open_hlc = 0;
+  uint32_t open_count = 0, depth = 0;
+
+  // The queue, a list, ascending and without gaps.
+  Pending *first = nullptr, **end;
+  Pending* unsent = nullptr;  // the first one that this session has not sent
+  size_t queue_bytes = 0, sent_bytes = 0;
+  uint32_t queued = 0;
+  uint64_t last_seq = 0, acked = 0;    // own ones: committed, durable
+  uint64_t told = 0;                   // own ones: the last that was reported as sent
+  uint64_t own_hlc = 0, seen_hlc = 0;  // of the last own one; the highest of the host's log
+
+  // The host's log.
+  uint64_t epoch = 0, position = 0;
+  uint64_t announced = 0;  // the highest position heard of
+  uint64_t own_there = 0;  // our last seq in what was read of it
+  uint64_t due = kNever;   // idle: when to ask again; else when the answer must be here
+  uint64_t refused_seq = 0;
+  uint32_t refusals = 0;  // of refused_seq, in a row
+  uint32_t attempt = 0, permission = 0;
+  Sync sync = Sync::idle;
+  DocStatus status = DocStatus::offline;
+  bool rebuild = false;  // ask for the whole state: the map is to be made anew
+  bool whole = false;    // the answer on its way is that
+  bool restamp = false;  // the host finds our clock too far ahead
+
+  Bytes name() const { return bytes_of(id); }
+  uint64_t next_seq() const { return last_seq + 1 + open_count; }
+  bool awaits() const { return sync == Sync::asked || sync == Sync::placing; }
+  void drop_fresh() {
+    if (fresh) map_type().destroy(fresh);
+    fresh = nullptr;
+  }
+  void resend() {
+    unsent = first;
+    sent_bytes = 0;
+  }
+  // What is known of the host ends with the connection.
+  void forget() {
+    drop_fresh();
+    resend();
+    sync = Sync::idle;
+    due = kNever;
+  }
+  void replace(Pending** at, Pending* made) {
+    Pending* old = *at;
+    made->next = old->next;
+    if (end == &old->next) end = &made->next;
+    if (unsent == old) unsent = made;
+    queue_bytes += made->cost() - old->cost();
+    *at = made;
+    std::free(old);
+  }
+};
+
+}  // namespace synckit

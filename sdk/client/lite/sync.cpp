@@ -1,0 +1,418 @@
+// The connection, and what the host says about documents.
+//
+//   off -> waiting (backoff) -> opening (the caller's transport) -> hello -> open -> waiting ...
+//                                              any of them -> dropping -> waiting or off
+#include "state.hpp"
+
+namespace synckit {
+namespace {
+
+constexpr uint64_t kBackoffMs = 1'000, kMaxBackoffMs = 30'000;
+constexpr uint64_t kOpenTimeoutMs = 20'000, kHelloTimeoutMs = 10'000, kAnswerTimeoutMs = 30'000;
+constexpr uint32_t kRefusals = 3;  // of one transaction, until they count as final
+// Refusals that mean: not now.
+constexpr uint32_t kTransient =
+    1u << SK_UNAVAILABLE | 1u << SK_CONFLICT | 1u << SK_INTERNAL | 1u << SK_NOMEM;
+
+}  // namespace
+
+// ---- the connection -----------------------------------------------------------------------------
+
+// Full jitter (Brooker, 2015): uniform in 0 .. base * 2^attempt, so that clients of one host that
+// went away do not return together.
+uint64_t Lite::backoff(uint32_t& attempt) {
+  random_ = random_ * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX; high bits good
+  uint64_t most = attempt < 5 ? kBackoffMs << attempt++ : kMaxBackoffMs;
+  return (random_ >> 32) * (most + 1) >> 32;
+}
+
+void Lite::online(bool wanted, uint64_t now_ms) {
+  wanted_ = wanted;
+  if (!wanted) {
+    drop();
+  } else if (session_ == Session::off) {
+    session_ = Session::waiting;
+    due_ = now_ms;
+    attempt_ = 0;
+    tick(now_ms);
+  }
+}
+
+void Lite::drop() {
+  if (session_ == Session::waiting) session_ = Session::off, due_ = kNever;
+  if (session_ == Session::off || session_ == Session::dropping) return;
+  session_ = Session::dropping;
+  leave_all();
+  tell(Out::drop, 0);
+}
+
+void Lite::give_up(uint32_t code, Bytes why) {
+  wanted_ = false;
+  emit(Out::error, 0, code, 1, 0, why);
+  drop();
+}
+
+void Lite::connected(Bytes credential, uint64_t now_ms) {
+  if (session_ != Session::opening) return;
+  session_ = Session::hello;
+  due_ = now_ms + kHelloTimeoutMs;
+  wire::Hello& hello = messages_.hello;
+  hello.protocol = wire::kProtocol;
+  hello.replica = replica_;
+  hello.credential = credential;
+  hello.client = bytes_of(client_);
+  wire::frame(hello, frame_);
+  post();
+}
+
+void Lite::disconnected(uint64_t now_ms) {
+  if (session_ == Session::off || session_ == Session::waiting) return;
+  leave_all();
+  session_ = Session::off;
+  if (!wanted_) return;
+  session_ = Session::waiting;
+  due_ = now_ms + backoff(attempt_);
+}
+
+void Lite::leave_all() {
+  ping_at_ = due_ = kNever;
+  for (Doc* doc = docs_; doc; doc = doc->next) {
+    doc->forget();
+    doc->announced = doc->permission = 0;
+  }
+}
+
+void Lite::tick(uint64_t now_ms) {
+  if (now_ms >= due_) {
+    if (session_ != Session::waiting) return drop();  // the host has not answered in time
+    session_ = Session::opening;
+    due_ = now_ms + kOpenTimeoutMs;
+    tell(Out::connect, 0);
+  }
+  if (now_ms >= ping_at_) {
+    wire::frame_ping({now_ms}, frame_);
+    post();
+    ping_at_ = now_ms + heartbeat_ms_;
+  }
+  for (Doc* doc = docs_; doc; doc = doc->next) {
+    if (now_ms < doc->due) continue;
+    if (doc->awaits()) return drop();
+    request_sync(*doc, now_ms);
+  }
+}
+
+uint64_t Lite::next_timer_ms() const {
+  uint64_t at = due_ < ping_at_ ? due_ : ping_at_;
+  for (const Doc* doc = docs_; doc; doc = doc->next) {
+    if (doc->due < at) at = doc->due;
+  }
+  return at;
+}
+
+Status Lite::receive(Bytes bytes, uint64_t now_ms) {
+  if (session_ != Session::hello && session_ != Session::open) return {};
+  if (out_.size() > kMaxOutputBytes) return Status::limit("kMaxOutputBytes: take output first");
+  if (session_ == Session::open) due_ = now_ms + heartbeat_ms_ * 5 / 2;
+  wire::Frame frame;
+  Status status = wire::decode(bytes, frame);
+  if (status.ok()) status = dispatch(frame, now_ms);
+  if (!status.ok()) {
+    tell_status(0, status);
+    drop();
+    attempt_ = 5;  // a host that breaks the protocol will do so again: come back slowly
+  }
+  return status;
+}
+
+Status Lite::dispatch(const wire::Frame& frame, uint64_t now_ms) {
+  if (frame.kind == wire::Kind::welcome) return on_welcome(frame.body, now_ms);
+  if (frame.kind == wire::Kind::error) return on_error(frame.body, now_ms);
+  if (session_ != Session::open) return {};
+  switch (frame.kind) {
+    case wire::Kind::sync_response: return on_response(frame.body, now_ms);
+    case wire::Kind::notification: return on_notification(frame.body, now_ms);
+    case wire::Kind::ack: return on_ack(frame.body, now_ms);
+    case wire::Kind::denied: return on_denied(frame.body, now_ms);
+    default: return {};  // Pong, presence, and what later versions may add
+  }
+}
+
+Status Lite::on_welcome(Bytes body, uint64_t now_ms) {
+  wire::Welcome& welcome = messages_.welcome;
+  SK_TRY(wire::decode(body, welcome));
+  if (welcome.protocol != wire::kProtocol) {
+    give_up(SK_UNSUPPORTED, "the host speaks another protocol version");
+    return {};
+  }
+  session_ = Session::open;
+  attempt_ = 0;
+  offset_ms_ = welcome.host_time_ms - static_cast<int64_t>(now_ms);
+  const wire::Limits& host = welcome.limits;
+  if (host.heartbeat_ms) heartbeat_ms_ = host.heartbeat_ms;
+  max_transaction_bytes_ = kMaxTransactionBytes;
+  for (size_t limit : {host.max_transaction_bytes, host.max_frame_bytes}) {
+    if (limit > 2 * kOverhead && limit - kOverhead < max_transaction_bytes_) {
+      max_transaction_bytes_ = limit - kOverhead;
+    }
+  }
+  ping_at_ = now_ms + heartbeat_ms_;
+  due_ = now_ms + heartbeat_ms_ * 5 / 2;
+  for (Doc* doc = docs_; doc; doc = doc->next) subscribe(*doc, now_ms);
+  return {};
+}
+
+Status Lite::on_error(Bytes body, uint64_t now_ms) {
+  wire::Error& error = messages_.error;
+  SK_TRY(wire::decode(body, error));
+  if (error.fatal) {
+    // Trying again at once cannot help: another protocol, or another connection of this replica.
+    if (error.code == SK_UNSUPPORTED || error.code == SK_CONFLICT) {
+      give_up(error.code, error.message);
+    } else {
+      tell(Out::error, 0, error.code, error.message);
+      drop();
+    }
+    return {};
+  }
+  Doc* doc = find_id(error.document);
+  if (doc && error.seq) {
+    refused(*doc, error.seq, error.code, error.message, now_ms);
+    return {};
+  }
+  tell(Out::error, doc ? doc->handle : 0, error.code, error.message);
+  if (doc && doc->awaits()) retry_later(*doc, now_ms);
+  return {};
+}
+
+// ---- syncing ------------------------------------------------------------------------------------
+
+void Lite::subscribe(Doc& doc, uint64_t now_ms) {
+  if (session_ != Session::open) return;
+  wire::Subscribe& message = messages_.subscribe;
+  message.documents.clear();
+  message.documents.push_back(doc.name());
+  wire::frame(message, frame_);
+  post();
+  request_sync(doc, now_ms);
+}
+
+// One request at a time per document, so that answers need no correlation. The host answers with
+// what follows the position in its log, or, when it has no such position, with the whole state.
+void Lite::request_sync(Doc& doc, uint64_t now_ms) {
+  if (session_ != Session::open || doc.awaits()) return;
+  wire::SyncRequest& request = messages_.request;
+  request.document = doc.name();
+  request.position = doc.rebuild ? 0 : doc.position;
+  request.epoch = doc.rebuild ? 0 : doc.epoch;
+  wire::frame(request, frame_);
+  post();
+  doc.whole = doc.rebuild;
+  doc.sync = Doc::Sync::asked;
+  doc.due = now_ms + kAnswerTimeoutMs;
+}
+
+void Lite::retry_later(Doc& doc, uint64_t now_ms) {
+  doc.forget();
+  doc.due = now_ms + backoff(doc.attempt);
+}
+
+// Sends the queue, as far as the window allows.
+void Lite::pump(Doc& doc) {
+  if (doc.sync != Doc::Sync::live || doc.rebuild) return;
+  while (Pending* pending = doc.unsent) {
+    if (doc.sent_bytes && doc.sent_bytes + pending->cost() > kWindowBytes) break;
+    // Who may only read would have a void one refused again and again: it waits for the right.
+    if (doc.permission == 1 && pending->is_void) break;
+    wire::Update& update = messages_.update;
+    update.document = doc.name();
+    update.transaction = pending->bytes();
+    wire::frame(update, frame_);
+    post();
+    doc.unsent = pending->next;
+    doc.sent_bytes += pending->cost();
+    if (pending->last_seq() <= doc.told) continue;
+    doc.told = pending->last_seq();
+    emit(Out::progress, doc.handle, static_cast<uint32_t>(Stage::sent), doc.told, 0, {});
+  }
+}
+
+// After any progress of a live document.
+void Lite::settle(Doc& doc, uint64_t now_ms) {
+  if (doc.sync != Doc::Sync::live) return;
+  if (doc.rebuild || doc.announced > doc.position) {
+    request_sync(doc, now_ms);
+  } else {
+    pump(doc);
+  }
+}
+
+// Changes or states. What the type refuses has no effect, here as everywhere.
+void Lite::merge(Doc& doc, const Vec<wire::Change>& parts) {
+  for (const wire::Change& part : parts) {
+    if (!part.field.empty() || !(part.type == map_type_name())) continue;
+    patch_.clear();
+    void* map = doc.fresh ? doc.fresh : doc.map;
+    Buffer* patch = doc.fresh ? nullptr : &patch_;
+    Status status =
+        of_type(map_type().merge(map, part.delta.data, part.delta.len, patch, nullptr));
+    if (!status.ok()) tell_status(doc.handle, status);
+    if (!patch_.empty()) tell(Out::patch, doc.handle, 1, patch_);
+  }
+}
+
+// The transaction at the next position of the host's log.
+Status Lite::confirm(Doc& doc, Bytes encoded) {
+  wire::Transaction& transaction = messages_.read;
+  SK_TRY(wire::decode(encoded, transaction));
+  merge(doc, transaction.changes);
+  raise(doc.seen_hlc, transaction.hlc);
+  ++doc.position;
+  if (transaction.replica == replica_) acknowledge(doc, transaction.last_seq());
+  return {};
+}
+
+Status Lite::on_response(Bytes body, uint64_t now_ms) {
+  wire::SyncResponse& page = messages_.page;
+  SK_TRY(wire::decode(body, page));
+  Doc* doc = find_id(page.document);
+  if (!doc || !doc->awaits()) return {};
+  doc->due = now_ms + kAnswerTimeoutMs;
+  if (page.permission != doc->permission) {
+    doc->permission = page.permission;
+    tell(Out::permission, doc->handle, page.permission);
+  }
+  uint64_t base = page.position - page.transactions.size();
+  if (doc->sync == Doc::Sync::asked) {
+    doc->sync = Doc::Sync::placing;
+    if (doc->epoch != page.epoch || base < doc->position) doc->whole = true;
+    if (doc->whole) doc->position = doc->own_there = 0;
+    // What a map that had no log yet shows is at most the queue, and that stays.
+    doc->rebuild = doc->whole && doc->epoch;
+    if (doc->rebuild) doc->fresh = make_map();
+    doc->epoch = page.epoch;
+  }
+  if (page.has_snapshot && base > doc->position) {
+    wire::Snapshot& snapshot = messages_.snapshot;
+    SK_TRY(wire::decode(page.snapshot, snapshot));
+    merge(*doc, snapshot.fields);
+    raise(doc->seen_hlc, snapshot.max_hlc);
+    doc->position = base;
+    acknowledge(*doc, snapshot.version[replica_]);
+  }
+  if (base > doc->position) {
+    return Status::malformed(SK_TEXT("a sync response leaves out positions"));
+  }
+  for (size_t i = 0; i < page.transactions.size(); ++i) {
+    if (base + i == doc->position) SK_TRY(confirm(*doc, page.transactions[i]));
+  }
+  if (page.more) return {};
+  doc->due = kNever;
+  doc->sync = Doc::Sync::live;
+  if (doc->whole && doc->own_there < doc->acked) {
+    emit(Out::history_lost, doc->handle, 0, doc->acked, doc->own_there, {});
+    give_up(SK_UNSUPPORTED, "the host has lost changes");
+    return {};
+  }
+  if (doc->fresh) finish_rebuild(*doc, now_ms);
+  settle(*doc, now_ms);
+  return {};
+}
+
+// Swaps in what the host's state and the queue make.
+void Lite::finish_rebuild(Doc& doc, uint64_t now_ms) {
+  commit_open(doc);
+  if (doc.restamp) doc.own_hlc = 0;
+  for (Pending** at = &doc.first; *at; at = &(*at)->next) {
+    wire::Transaction& transaction = messages_.read;
+    (void)wire::decode((*at)->bytes(), transaction);
+    if (!doc.restamp) {
+      merge(doc, transaction.changes);
+      continue;
+    }
+    Stamp stamp{replica_, transaction.seq, next_hlc(doc, now_ms)};
+    changes_.clear();
+    for (const wire::Change& change : transaction.changes) {
+      delta_.clear();
+      (void)map_type().restamp(doc.fresh, &stamp, change.delta.data, change.delta.len, &delta_,
+                           nullptr);
+      add_change(changes_, change.count, delta_);
+      stamp.seq += change.count;
+    }
+    doc.own_hlc = stamp.hlc;
+    doc.replace(at, make(transaction.seq, transaction.count, stamp.hlc, changes_));
+  }
+  std::swap(doc.map, doc.fresh);
+  doc.drop_fresh();
+  doc.rebuild = doc.restamp = false;
+  tell(Out::reset, doc.handle);
+}
+
+Status Lite::on_notification(Bytes body, uint64_t now_ms) {
+  wire::Notification& message = messages_.notification;
+  SK_TRY(wire::decode(body, message));
+  Doc* doc = find_id(message.document);
+  if (!doc || message.transactions.empty()) return {};
+  raise(doc->announced, message.position + message.transactions.size() - 1);
+  if (doc->sync < Doc::Sync::placing) return {};
+  for (size_t i = 0; i < message.transactions.size(); ++i) {
+    if (message.position + i == doc->position + 1) SK_TRY(confirm(*doc, message.transactions[i]));
+  }
+  settle(*doc, now_ms);
+  return {};
+}
+
+Status Lite::on_ack(Bytes body, uint64_t now_ms) {
+  wire::Ack& ack = messages_.ack;
+  SK_TRY(wire::decode(body, ack));
+  Doc* doc = find_id(ack.document);
+  if (!doc || ack.replica != replica_ || ack.seq <= doc->acked) return {};
+  raise(doc->announced, ack.position);
+  if (doc->sync != Doc::Sync::live) return {};  // the log will show it
+  if (ack.position == doc->position + 1) ++doc->position;
+  acknowledge(*doc, ack.seq);
+  settle(*doc, now_ms);
+  return {};
+}
+
+Status Lite::on_denied(Bytes body, uint64_t now_ms) {
+  wire::Denied& denied = messages_.denied;
+  SK_TRY(wire::decode(body, denied));
+  Doc* doc = find_id(denied.document);
+  if (!doc) return {};
+  if (denied.seq) {
+    refused(*doc, denied.seq, denied.code, denied.message, now_ms);
+    return {};
+  }
+  doc->forget();
+  doc->sync = Doc::Sync::denied;
+  tell(Out::error, doc->handle, SK_DENIED, denied.message);
+  tell(Out::permission, doc->handle, denied.permission);
+  return {};
+}
+
+void Lite::refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint64_t now_ms) {
+  // While an answer is awaited: most likely about what followed a refused one. It is sent again.
+  if (doc.sync != Doc::Sync::live) return doc.resend();
+  Pending** at = &doc.first;
+  while (*at != doc.unsent && (*at)->last_seq() < seq) at = &(*at)->next;
+  Pending* pending = *at;
+  if (pending == doc.unsent || seq < pending->seq) return;
+  if (doc.refused_seq != seq) doc.refusals = 0;
+  doc.refused_seq = seq;
+  ++doc.refusals;
+  // A void one has nothing left to give up.
+  bool transient = code < 32 && (kTransient >> code & 1);
+  bool soon = (code == SK_LIMIT || code == SK_MISSING_DEPS) && doc.refusals < kRefusals;
+  if (transient || soon || pending->is_void) {
+    if (code == SK_LIMIT) doc.rebuild = doc.restamp = true;  // it may be about the clock
+    return retry_later(doc, now_ms);
+  }
+  commit_open(doc);
+  emit(Out::rejected, doc.handle, code, pending->seq, pending->count, message);
+  doc.replace(at, make(pending->seq, pending->count, pending->hlc, {}));
+  doc.rebuild = true;
+  doc.resend();
+  settle(doc, now_ms);
+}
+
+}  // namespace synckit
