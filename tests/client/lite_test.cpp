@@ -511,7 +511,7 @@ TEST(Lite, random_worlds_converge_and_lose_nothing) {
     resets += world.resets;
     rejected += world.rejected;
   }
-  std::printf("%llu worlds of lite clients: all converge; %zu refusals, %zu maps made anew\n",
+  std::printf("proof: lite     %llu worlds: all converge; %zu refusals, %zu maps made anew\n",
               static_cast<unsigned long long>(seeds), rejected, resets);
   EXPECT_TRUE(one || (resets > 100 && rejected > 100));
 }

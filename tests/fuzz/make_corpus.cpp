@@ -45,6 +45,7 @@ uint64_t next_random(uint64_t& state) {  // splitmix64
 struct Pair {
   Document docs[2] = {Document(fuzz::types()), Document(fuzz::types())};
   uint64_t hlc = 100;
+  const char* field = "f";
 
   // One sampled edit; its transaction, or "" without effect.
   std::string edit(int who, const Type& type, const std::string& intent, std::string* delta_out) {
@@ -52,13 +53,13 @@ struct Pair {
     uint32_t count = 0;
     uint64_t replica = who ? 0xb00000000000000b : 0xa;
     Stamp stamp{replica, docs[who].version()[replica] + 1, ++hlc};
-    Status status = docs[who].mutate("f", type.name, stamp, Bytes(intent), delta, count, nullptr);
+    Status status = docs[who].mutate(field, type.name, stamp, Bytes(intent), delta, count, nullptr);
     if (!status.ok()) throw std::runtime_error(std::string(type.name) + ": " + status.text());
     if (count == 0) return "";
     docs[who].commit_local(replica, stamp.seq + count - 1, hlc);
     wire::Transaction made;
     made.replica = replica, made.seq = stamp.seq, made.count = count, made.hlc = hlc;
-    made.changes.push_back({"f", type.name, count, delta.bytes()});
+    made.changes.push_back({field, type.name, count, delta.bytes()});
     Buffer bytes;
     wire::encode(made, bytes);
     if (!wire::decode(bytes, made).ok()) throw std::runtime_error("not a transaction");
@@ -126,6 +127,72 @@ void abilities_seed() {
   write_seed("abilities", "wide", out);
 }
 
+template <class Message>
+void put_frame(std::string& out, const Message& message) {
+  Buffer frame;
+  wire::frame(message, frame);
+  fuzz::put_chunk(out += '\0', frame.str());
+}
+
+// A whole session of a client that writes: all that a host may say, in an order in which it can.
+void frames_seeds() {
+  Pair pair;
+  pair.field = "";
+  std::string edits[3], delta;
+  for (std::string& edit : edits) {
+    edit = pair.edit(1, kTypes[0], std::string("\1\1\1k", 4) + std::to_string(&edit - edits),
+                     &delta);
+  }
+  std::string session;
+  wire::Welcome welcome;
+  welcome.protocol = wire::kProtocol;
+  welcome.host_time_ms = 1'700'000'000'000;
+  welcome.limits.heartbeat_ms = 30'000;
+  put_frame(session, welcome);
+  wire::SyncResponse page;
+  page.document = "d";
+  page.epoch = 7;
+  page.permission = 2;
+  page.more = true;
+  page.has_snapshot = true;
+  std::string snapshot = fuzz::snapshot_of(pair.docs[0]);
+  page.snapshot = snapshot;
+  page.position = 3;
+  put_frame(session, page);
+  page.more = false;
+  page.has_snapshot = false;
+  page.snapshot = {};
+  put_frame(session, page);
+  wire::Notification news;
+  news.document = "d";
+  news.position = 4;
+  news.transactions.push_back(edits[0]);
+  news.transactions.push_back(edits[1]);
+  put_frame(session, news);
+  for (uint64_t seq = 1; seq < 4; ++seq) {
+    fuzz::put_chunk(session += '\xa0', std::string("\1\1\1k", 4) + std::to_string(seq));
+    session += '\xc8';
+    if (seq == 1) put_frame(session, wire::Ack{"d", 0xa, seq, 6});
+    if (seq == 2) put_frame(session, wire::Denied{"d", seq, SK_DENIED, "no", 2});
+  }
+  page.transactions.push_back(edits[2]);
+  page.position = 7;
+  put_frame(session, page);
+  wire::Error error;
+  error.code = SK_LIMIT;
+  error.document = "d";
+  error.seq = 3;
+  put_frame(session, error);
+  session += "\xf0\x20";
+  put_frame(session, page);
+  error.fatal = true;
+  put_frame(session, error);
+  session += "\xf0\x20";
+  put_frame(session, welcome);
+  write_seed("frames", "engine", std::string(1, '\0') + session);
+  write_seed("frames", "lite", "\1" + session);
+}
+
 void token_seeds() {
 #ifdef SYNCKIT_FUZZ_HOST
   const char* claims =
@@ -190,6 +257,7 @@ void run() {
   write_seed("transaction", "all", all_transactions);
   write_seed("snapshot", "all", state);
   abilities_seed();
+  frames_seeds();
   token_seeds();
 }
 

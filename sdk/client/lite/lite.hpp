@@ -1,5 +1,5 @@
-// The engine of core-lite.wasm: documents that are one map each, in memory. Much smaller than Engine
-// (engine.hpp), which has documents of many fields, and a store (ADR 11).
+// The engine of core-lite.wasm: documents that are one map each, in memory. Much smaller than
+// Engine (engine.hpp), which has documents of many fields, and a store (ADR 11).
 //
 // Sans-I/O, with the calls, the output (output.hpp) and the protocol of Engine, so that the same
 // TypeScript runs both.
