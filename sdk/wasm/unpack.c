@@ -14,10 +14,10 @@
  * when its end is found) and the alignment of an access (0, which is only a hint). canonical.mjs
  * brings a module into that form.
  *
- * Memory, by address (pack.mjs places the data): 0 the unpacked module, kTable the probabilities,
+ * Memory, by address (pack.mjs places the data): 0 the unpacked module, kGlobals what C calls so,
  * kHeader five u32 (length of the module, where its code begins and ends, where its first type is,
- * where the type of function 0 would be), then the packed bytes. Packing reads the module from 0
- * and writes packed bytes.
+ * where the type of function 0 would be), then the packed bytes, kTable the probabilities. (What is
+ * often named has a small address.) Packing reads the module from 0 and writes packed bytes.
  *
  * Whatever the packed bytes are, what is written stays within the length that the header gives,
  * which pack.mjs has checked. Behind a wrong byte all others come out wrong, and so does the one at
@@ -31,9 +31,9 @@ enum {
   kLines = 1 << (kBits - 4),
   kProbes = 16,      /* of lines, for one that is free */
   kStates = 32,      /* of the grammar, below */
-  kTable = 1 << 18,  /* = the most bytes of a module */
-  kGlobals = kTable + (2 << kBits) + 4096, /* with the stack; see build.sh */
+  kGlobals = 1 << 18, /* = the most bytes of a module; with the stack; see build.sh */
   kHeader = kGlobals + (1 << 17),
+  kTable = 1 << 20,
   kEnd = 0x5a,       /* is packed behind the module */
 };
 

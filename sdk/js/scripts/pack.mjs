@@ -7,7 +7,8 @@ import { encoded, sections, varint } from './exports.mjs';
 
 // Addresses, as in unpack.c.
 const kMost = 1 << 18;
-const kHeader = kMost + (1 << 23) + 4096 + (1 << 17);
+const kHeader = kMost + (1 << 17);
+const kTable = 1 << 20; // of 8 MiB, and a little behind it
 
 const kMemory = 5;
 const kData = 11;
@@ -27,7 +28,7 @@ const run = (module, name, parts = [], bytes = 0) => {
 /** The module that unpacks `wasm`, with the grammar of WebAssembly or as mere bytes. */
 const wrapped = (wasm, marks, packer, unpacker) => {
   const head = new Uint8Array(Uint32Array.from(marks).buffer);
-  const most = kHeader + head.length + 2 * wasm.length + kPage;
+  const most = kTable + (1 << 23) + kPage;
   const packed = run(packer, 'sk_unpack', [[kHeader, head], [0, wasm]], most).slice(kHeader);
 
   const parts = [unpacker.subarray(0, 8)];
@@ -38,7 +39,7 @@ const wrapped = (wasm, marks, packer, unpacker) => {
   for (const [id, , start, end] of sections(unpacker)) {
     const body = unpacker.subarray(start, end);
     if (id === kMemory) {
-      const pages = Math.ceil((kHeader + packed.length) / kPage);
+      const pages = (kTable + (1 << 23)) / kPage + 1;
       section(id, Uint8Array.of(1, 0, ...encoded(pages)));
     } else if (id === kData) {
       const [count, at] = varint(body, 0);
