@@ -42,17 +42,16 @@ Status Text::read_intent(Bytes intent, Splice& splice) {
     return Status::malformed(SK_TEXT("text intent: position or range goes past the end"));
   }
   auto from = static_cast<uint32_t>(at), to = static_cast<uint32_t>(at + count);
-  if (utf16) from = tree_.code_points(from), to = tree_.code_points(to);
+  if (utf16) to = tree_.seek(to, true);
+  // Where nothing is inserted it does not matter on which side of tombstones the cursor stands.
+  if (!kShortcuts || utf16 || splice.chars || !tree_.stands_at(from)) {
+    from = tree_.seek(from, utf16);
+  }
   if (from == kNone || to == kNone) {
     return Status::malformed(SK_TEXT("text intent: position or end is inside a surrogate pair"));
   }
   splice.position = from;
   splice.erase = to - from;
-#if !defined(SYNCKIT_SMALL)
-  // Where nothing is inserted it does not matter on which side of tombstones the cursor stands.
-  if (!splice.chars && tree_.stands_at(splice.position)) return {};
-#endif
-  tree_.seek(from);
   return {};
 }
 

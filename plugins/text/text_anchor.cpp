@@ -26,7 +26,7 @@ Status Text::make_anchor(uint64_t position, uint32_t unit, uint32_t side, Writer
     return Status::malformed(SK_TEXT("text anchor: the position is past the end"));
   }
   auto at = static_cast<uint32_t>(position);
-  if (utf16) at = tree_.code_points(at);
+  if (utf16) at = tree_.seek(at, true);
   if (at == kNone) {
     return Status::malformed(SK_TEXT("text anchor: the position is inside a surrogate pair"));
   }

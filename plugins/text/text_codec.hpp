@@ -28,34 +28,6 @@ constexpr uint32_t kCarried = kMaxAtoms;
 constexpr uint32_t kDeadBit = 1u << 31;
 constexpr uint64_t kMaxDeltaBytes = 1u << 30;
 
-struct Keyed {
-  uint32_t key, value;
-};
-// By the first of their two numbers, stable.
-template <class Pair>
-[[gnu::noinline]] void sort(Vec<Pair>& items) {
-  size_t count = items.size();
-  if (count < 2) return;
-  Vec<Pair> spare;
-  Pair *from = items.data(), *to = static_cast<Pair*>(spare.extend(count, sizeof(Pair)));
-  for (uint32_t shift = 0, more = 1; more; shift += 8) {
-    uint32_t at[256] = {}, sum = 0;
-    more = 0;
-    for (size_t i = 0; i < count; ++i) {
-      const auto& [key, value] = from[i];
-      ++at[key >> shift & 255];
-      more |= key >> shift >> 8;
-    }
-    for (uint32_t& slot : at) sum += slot, slot = sum - slot;
-    for (size_t i = 0; i < count; ++i) {
-      const auto& [key, value] = from[i];
-      to[at[key >> shift & 255]++] = from[i];
-    }
-    std::swap(from, to);
-  }
-  if (from != items.data()) std::memcpy(items.data(), from, count * sizeof(Pair));
-}
-
 // A run of atoms that stand together, with the origins of the first one.
 struct Piece {
   uint32_t g;

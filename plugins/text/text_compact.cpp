@@ -13,14 +13,8 @@
 namespace synckit::text {
 
 void Sequence::swap(Sequence& other) {
-  arena_.swap(other.arena_);
-  index_.swap(other.index_);
+  leaves_.swap(other.leaves_);
   changed.swap(other.changed);
-  std::swap(root_, other.root_);
-  std::swap(first_, other.first_);
-  std::swap(total_, other.total_);
-  std::swap(height_, other.height_);
-  std::swap(known_, other.known_);
   std::swap(leaf_, other.leaf_);
   std::swap(slot_, other.slot_);
   std::swap(off_, other.off_);

@@ -28,6 +28,52 @@ struct Atoms {  // a run of atoms
   uint32_t lv, count;
 };
 
+struct Keyed {
+  uint32_t key, value;
+};
+// By the first of their two numbers; those that share it may change places.
+template <class Pair>
+[[gnu::noinline]] void sort(Vec<Pair>& items) {
+  size_t count = items.size();
+#if defined(SYNCKIT_SMALL)  // Shell's
+  size_t step = 1;
+  while (step < count) step = 3 * step + 1;
+  while (step /= 3) {
+    for (size_t i = step; i < count; ++i) {
+      Pair item = items[i];
+      const auto& [key, value] = item;
+      size_t at = i;
+      for (; at >= step; at -= step) {
+        const auto& [other, ignored] = items[at - step];
+        if (other <= key) break;
+        items[at] = items[at - step];
+      }
+      items[at] = item;
+    }
+  }
+#else  // by radix
+  if (count < 2) return;
+  Vec<Pair> spare;
+  Pair *from = items.data(), *to = static_cast<Pair*>(spare.extend(count, sizeof(Pair)));
+  for (uint32_t shift = 0, more = 1; more; shift += 8) {
+    uint32_t at[256] = {}, sum = 0;
+    more = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const auto& [key, value] = from[i];
+      ++at[key >> shift & 255];
+      more |= key >> shift >> 8;
+    }
+    for (uint32_t& slot : at) sum += slot, slot = sum - slot;
+    for (size_t i = 0; i < count; ++i) {
+      const auto& [key, value] = from[i];
+      to[at[key >> shift & 255]++] = from[i];
+    }
+    std::swap(from, to);
+  }
+  if (from != items.data()) std::memcpy(items.data(), from, count * sizeof(Pair));
+#endif
+}
+
 // The last of `count` ascending keys, `stride` bytes apart, that is at most `key`; 0 without one.
 uint32_t floor_of(const uint32_t* keys, size_t stride, size_t count, uint32_t key);
 

@@ -17,7 +17,6 @@ class Encoder {
  private:
   struct Source {  // a replica, by its index in Dots
     uint64_t base, max;
-    uint32_t rank;    // place among all replicas, by id
     uint32_t listed;  // place among those in the delta
     uint32_t next;    // its first piece without a number, in order_
     uint32_t run;     // its first run that is not all written, in runs_
@@ -99,9 +98,12 @@ bool Encoder::prepare(const Version& since) {
   const Vec<Run>& runs = dots_.runs();
   bool news = false;
   sources_.resize(replicas.size());
-  for (uint32_t i = 0; i < replicas.size(); ++i) sources_[dots_.by_id()[i].seq].rank = i;
-  for (uint32_t r = 0; r < runs.size(); ++r) runs_.push_back({sources_[runs[r].replica].rank, r});
-  sort(runs_);
+  runs_.resize(runs.size());
+  size_t at = runs_.size();
+  for (auto i = static_cast<uint32_t>(replicas.size()); i--;) {
+    uint32_t r = replicas[dots_.by_id()[i].seq].last;
+    for (; r != kNone; r = runs[r].prev) runs_[--at] = {i, r};
+  }
   parts_.resize(runs.size());
   uint32_t c = 0;
   for (const Keyed& item : runs_) {

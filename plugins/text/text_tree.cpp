@@ -7,128 +7,8 @@
 
 namespace synckit::text {
 
-// Asks for all lines of a block at once; what comes in after another is waited for each time.
-// A large text lies in memory and not in caches. (No instructions in WASM.)
-inline void prefetch(const void* block, size_t size) {
-  for (size_t at = 0; at < size; at += 64) {
-    __builtin_prefetch(static_cast<const uint8_t*>(block) + at);
-  }
-}
-
-Arena::~Arena() {
-  while (last_) {
-    void** block = last_;
-    last_ = static_cast<void**>(*block);
-    std::free(block);
-  }
-}
-
-void* Arena::take(size_t size) {
-  auto** block = static_cast<void**>(std::calloc(1, size + sizeof(void*)));
-  if (!block) out_of_memory();
-  *block = last_;
-  last_ = block;
-  return block + 1;
-}
-
-// ---- lv -> leaf ---------------------------------------------------------------------------
-
-LeafIndex::Entry& LeafIndex::floor(uint32_t lv) const {
-  Chunk* chunk = chunks_[floor_of(&chunks_[0].lv, sizeof(Slot), chunks_.size(), lv)].chunk;
-  return chunk->entries[floor_of(&chunk->entries[0].lv, sizeof(Entry), chunk->count, lv)];
-}
-
-void LeafIndex::begin(Leaf* leaf) {
-  chunks_.push_back({0, static_cast<Chunk*>(arena_.take(sizeof(Chunk)))});
-  *chunks_[0].chunk = {1, {{0, leaf}}};
-}
-
-void LeafIndex::put(uint32_t lv, Leaf* leaf) {
-  Entry& before = floor(lv);
-  if (before.lv == lv) {
-    before.leaf = leaf;
-    return;
-  }
-  uint32_t at = floor_of(&chunks_[0].lv, sizeof(Slot), chunks_.size(), lv);
-  Chunk* chunk = chunks_[at].chunk;
-  Entry* entry = &before + 1;
-  if (chunk->count == Chunk::kEntries) {
-    // A full chunk is halved; where entries come at its end it is left full, as typing appends.
-    Entry* end = chunk->entries + Chunk::kEntries;
-    Entry* cut = entry == end ? end - 1 : end - Chunk::kEntries / 2;
-    auto* fresh = static_cast<Chunk*>(arena_.take(sizeof(Chunk)));
-    fresh->count = static_cast<uint32_t>(end - cut);
-    chunk->count -= fresh->count;
-    std::memcpy(fresh->entries, cut, fresh->count * sizeof(Entry));
-    chunks_.insert(at + 1, {cut->lv, fresh});
-    if (entry > cut) entry = fresh->entries + (entry - cut), chunk = fresh;
-  }
-  std::memmove(entry + 1, entry,
-               static_cast<size_t>(chunk->entries + chunk->count++ - entry) * sizeof(Entry));
-  *entry = {lv, leaf};
-}
-
-void LeafIndex::assign(uint32_t lv, uint32_t end, Leaf* leaf, uint32_t known) {
-  if (end < known) put(end, find(end));
-  for (;;) {
-    Entry& last = floor(end - 1);
-    if (last.lv <= lv && last.leaf == leaf) return;
-    if (last.lv <= lv) return put(lv, leaf);
-    // Ranges that begin inside are leftovers of spans that have merged: they move too.
-    last.leaf = leaf;
-    end = last.lv;
-  }
-}
-
-// ---- the tree -----------------------------------------------------------------------------
-
-Sequence::Sequence(CharLog& chars, Dots& dots) : log_(chars), dots_(dots) {
-  leaf_ = first_ = static_cast<Leaf*>(arena_.take(sizeof(Leaf)));
-  root_ = static_cast<Node*>(arena_.take(sizeof(Node)));
-  set(root_, root_->count++, leaf_, {});
-}
-
-// Counts what has come to stand in the cursor's leaf.
-void Sequence::add(Extent size) {
-  total_ += size;
-  const Branch* at = leaf_;
-  for (Node* node; (node = at->parent); at = node) node->sizes[at->place] += size;
-}
-
-void Sequence::set(Node* node, uint32_t place, Branch* kid, Extent size) {
-  node->kids[place] = kid;
-  node->sizes[place] = size;
-  kid->parent = node;
-  kid->place = static_cast<uint16_t>(place);
-}
-
-// Hangs a new branch behind `after`, out of which `size` has gone there.
-void Sequence::hang(Branch* after, Branch* fresh, Extent size) {
-  Node* node = after->parent;
-  if (!node) {  // the root
-    root_ = node = static_cast<Node*>(arena_.take(sizeof(Node)));
-    ++height_;
-    set(node, node->count++, after, total_);
-  }
-  uint32_t at = after->place + 1u;
-  if (node->count == Node::kKids) {
-    uint32_t keep = at == Node::kKids ? at - 1 : Node::kKids / 2;
-    auto* half = static_cast<Node*>(arena_.take(sizeof(Node)));
-    Extent moved;
-    for (uint32_t k = keep; k < Node::kKids; ++k) {
-      set(half, half->count++, node->kids[k], node->sizes[k]);
-      moved += node->sizes[k];
-    }
-    node->count = static_cast<uint16_t>(keep);
-    hang(node, half, moved);
-    if (at > keep) node = half, at -= keep;
-  }
-  for (uint32_t k = node->count++; k > at; --k) {
-    set(node, k, node->kids[k - 1], node->sizes[k - 1]);
-  }
-  node->sizes[at - 1] -= size;
-  set(node, at, fresh, size);
-}
+Sequence::Sequence(CharLog& chars, Dots& dots)
+    : log_(chars), dots_(dots), leaf_(leaves_.first()) {}
 
 // Makes room for two more spans in the cursor's leaf, by halving it when need be.
 void Sequence::room() {
@@ -137,9 +17,7 @@ void Sequence::room() {
   // At the end of the text a full leaf stays full: text that is appended or loaded packs densely.
   bool end = !leaf->next && slot_ + 1 >= leaf->count && !inside();
   uint32_t keep = end ? leaf->count - 1 : leaf->count / 2;
-  auto* fresh = static_cast<Leaf*>(arena_.take(sizeof(Leaf)));
-  fresh->next = leaf->next;
-  leaf->next = fresh;
+  Leaf* fresh = leaves_.fresh();
   fresh->count = static_cast<uint16_t>(leaf->count - keep);
   leaf->count = static_cast<uint16_t>(keep);
   std::memcpy(fresh->spans, leaf->spans + keep, fresh->count * sizeof(Span));
@@ -147,9 +25,8 @@ void Sequence::room() {
   for (uint32_t i = 0; i < fresh->count; ++i) {
     const Span& span = fresh->spans[i];
     moved += extent(span.lv, span.visible());
-    if (index_.ready()) assign(span, fresh);
   }
-  hang(leaf, fresh, moved);
+  leaves_.hang(leaf, fresh, moved);
   if (slot_ < keep) return;
   leaf_ = fresh;
   slot_ -= keep;
@@ -191,29 +68,6 @@ bool Sequence::join(uint32_t slot) {
 
 // ---- the cursor ---------------------------------------------------------------------------
 
-// Puts the cursor at the start of the leaf that has the end of the first `left` visible units, and
-// gives what is left of them there.
-uint32_t Sequence::descend(uint32_t left, bool utf16) {
-  counted_ = true;
-  slot_ = off_ = at_ = 0;
-  Branch* at = root_;
-  for (uint32_t level = height_; level; --level) {
-    const Node* node = static_cast<Node*>(at);
-    prefetch(node->kids, sizeof node->kids);
-    uint32_t i = 0;
-    for (;; ++i) {
-      uint32_t size = node->sizes[i].chars() + (utf16 ? node->sizes[i].wide() : 0);
-      if (left <= size) break;
-      left -= size;
-      at_ += node->sizes[i].chars();
-    }
-    at = node->kids[i];
-  }
-  leaf_ = static_cast<Leaf*>(at);
-  prefetch(leaf_->spans, sizeof leaf_->spans);
-  return left;
-}
-
 // Moves the cursor inside its leaf; false when the place is not there.
 bool Sequence::step(uint32_t chars) {
   const Span* spans = leaf_->spans;
@@ -229,60 +83,56 @@ bool Sequence::step(uint32_t chars) {
   return true;
 }
 
-void Sequence::seek(uint32_t chars) {
-  if (counted_ && step(chars)) return;
-  descend(chars, false);
-  step(chars);
-}
-
-uint32_t Sequence::code_points(uint32_t units) {
-  uint32_t left = descend(units, true);
-  for (;; ++slot_) {
-    const Span& span = leaf_->spans[slot_];
-    uint32_t count = span.visible(), size = count + log_.wide(span.lv, count);
-    if (left > size) {
-      left -= size;
-      at_ += count;
-      continue;
-    }
-    for (uint32_t lv = span.lv; left;) {
-      uint32_t page = CharLog::kPageAtoms - lv % CharLog::kPageAtoms;
-      uint32_t part = left >= 2 * page ? page : 1;  // whole pages first
-      size = part + log_.wide(lv, part);
-      if (size > left) return kNone;
-      left -= size;
-      lv += part;
-      off_ += part;
-    }
-    return at_ + off_;
+uint32_t Sequence::seek(uint32_t left, bool utf16) {
+  uint32_t chars = left;
+  if (kShortcuts && !utf16 && counted_ && step(chars)) return chars;
+  counted_ = true;
+  leaf_ = leaves_.seek(left, utf16, at_);
+  if (kShortcuts && !utf16) {
+    slot_ = off_ = 0;
+    step(chars);
+    return chars;
   }
+  const Span* span = leaf_->spans;
+  for (;; ++span) {
+    uint32_t count = span->visible(), size = utf16 ? count + log_.wide(span->lv, count) : count;
+    if (left <= size) break;
+    left -= size;
+    at_ += count;
+  }
+  slot_ = static_cast<uint32_t>(span - leaf_->spans);
+  off_ = utf16 ? 0 : left;
+  for (uint32_t lv = span->lv; utf16 && left;) {
+    uint32_t page = CharLog::kPageAtoms - lv % CharLog::kPageAtoms;
+    uint32_t part = left >= 2 * page ? page : 1;  // whole pages first
+    uint32_t size = part + log_.wide(lv, part);
+    if (size > left) return kNone;
+    left -= size;
+    lv += part;
+    off_ += part;
+  }
+  return at_ + off_;
 }
 
 Sequence::Spot Sequence::find(uint32_t atom) {
   Leaf* leaf = leaf_;
   uint32_t slot = slot_;
-  if (slot >= leaf->count || !leaf->spans[slot].has(atom)) {
-    if (!index_.ready()) {
-      index_.begin(first_);
-      for (leaf = first_; leaf; leaf = leaf->next) {
-        for (uint32_t i = 0; i < leaf->count; ++i) assign(leaf->spans[i], leaf);
-      }
-    }
-    leaf = index_.find(atom);
+  if (!kShortcuts || slot >= leaf->count || !leaf->spans[slot].has(atom)) {
+    leaf = leaves_.find(atom);
     for (slot = 0; !leaf->spans[slot].has(atom);) ++slot;
   }
   return {leaf, slot, atom - leaf->spans[slot].lv};
 }
 
 void Sequence::place(const Spot& spot) {
-  counted_ = counted_ && spot.leaf == leaf_ && spot.slot == slot_;
+  if (kShortcuts) counted_ = counted_ && spot.leaf == leaf_ && spot.slot == slot_;
   leaf_ = spot.leaf;
   slot_ = spot.slot;
   off_ = spot.off;
 }
 
 void Sequence::seek_atom(uint32_t atom) {
-  if (atom == kNone) return place({first_, 0, 0});
+  if (atom == kNone) return place({leaves_.first(), 0, 0});
   place(find(atom));
   ++off_;
 }
@@ -299,14 +149,10 @@ uint32_t Sequence::right_atom() const {
 }
 
 Extent Sequence::position() const {
-  Extent sum;
+  Extent sum = leaves_.before(leaf_);
   for (uint32_t i = 0; i <= slot_ && i < leaf_->count; ++i) {
     const Span& span = leaf_->spans[i];
     if (!span.dead()) sum += extent(span.lv, i < slot_ ? span.len() : off_);
-  }
-  const Branch* at = leaf_;
-  for (const Node* node; (node = at->parent); at = node) {
-    for (uint32_t i = at->place; i--;) sum += node->sizes[i];
   }
   return sum;
 }
@@ -314,24 +160,24 @@ Extent Sequence::position() const {
 // ---- edits --------------------------------------------------------------------------------
 
 void Sequence::insert(const Span& fresh, uint32_t wide) {
-  uint32_t end = fresh.lv + fresh.len();
-  if (known_ < end) known_ = end;
   Span* span = leaf_->spans + slot_;
-  if (off_ && !inside() && fresh.continues(*span) && fresh.dead() == span->dead()) {
+  if (kShortcuts && off_ && !inside() && fresh.continues(*span) && fresh.dead() == span->dead()) {
     span->meta += fresh.len();
+    leaves_.lengthened(fresh.lv + fresh.len());
   } else {
     room();
     if (off_) {
       if (inside()) cut(off_);
-      at_ += leaf_->spans[slot_++].visible();
+      if (kShortcuts) at_ += leaf_->spans[slot_].visible();
+      ++slot_;
     }
     open(slot_);
-    span = leaf_->spans + slot_;
-    *span = fresh;
-    if (index_.ready()) assign(fresh, leaf_);
+    leaf_->spans[slot_] = fresh;
+    leaves_.assign(fresh, leaf_);
+    if (!kShortcuts && slot_ && join(slot_ - 1)) --slot_;
   }
-  off_ = span->len();
-  if (!fresh.dead()) add({fresh.len(), wide});
+  off_ = leaf_->spans[slot_].len();
+  if (!fresh.dead()) leaves_.add(leaf_, {fresh.len(), wide});
 }
 
 // Deletes the atoms [from, to) of the visible span at the cursor, which ends up where they stood.
@@ -340,10 +186,11 @@ void Sequence::kill(uint32_t from, uint32_t to) {
   uint32_t count = to - from, len = span->len(), lv = span->lv + from;
   changed.add() = {lv, count};
   off_ = from;
-  if (from && to == len && slot_ + 1 < leaf_->count && span[1].dead() &&
+  if (kShortcuts && from && to == len && slot_ + 1 < leaf_->count && span[1].dead() &&
       span[1].continues(*span)) {  // Backspace: the tombstone behind grows to the left.
     shift(span + 1, 0 - count);
-  } else if (!from && to < len && slot_ && span[-1].dead() && span->continues(span[-1])) {
+  } else if (kShortcuts && !from && to < len && slot_ && span[-1].dead() &&
+             span->continues(span[-1])) {
     // Deleting forward: the tombstone in front grows to the right.
     shift(span, count);
   } else {
@@ -357,14 +204,14 @@ void Sequence::kill(uint32_t from, uint32_t to) {
   }
   Extent nothing;
   nothing -= extent(lv, count);
-  add(nothing);
+  leaves_.add(leaf_, nothing);
 }
 
 void Sequence::erase(uint32_t count) {
   while (count) {
     const Span& span = leaf_->spans[slot_];
     if (span.dead() || off_ >= span.len()) {
-      at_ += span.visible();
+      if (kShortcuts) at_ += span.visible();
       off_ = 0;
       if (++slot_ == leaf_->count) leaf_ = leaf_->next, slot_ = 0;
       continue;
@@ -391,9 +238,7 @@ void Sequence::erase_atoms(uint32_t lv, uint32_t count) {
 bool Sequence::precedes(uint32_t a, uint32_t b) {
   Spot x = find(a), y = find(b);
   if (x.leaf == y.leaf) return x.slot != y.slot ? x.slot < y.slot : x.off < y.off;
-  Branch *p = x.leaf, *q = y.leaf;
-  while (p->parent != q->parent) p = p->parent, q = q->parent;
-  return p->place < q->place;
+  return Leaves::precedes(x.leaf, y.leaf);
 }
 
 // A writer sees lo and ro as neighbours. Then lo stands before ro, and ro's own left origin is not
