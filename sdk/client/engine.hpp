@@ -194,7 +194,7 @@ class Engine {
 
   // ---- output ------------------------------------------------------------------------------
   // All that is to be done, in order (output.hpp); borrowed until the next take_output. Commits
-  // nothing. Empty when there is nothing.
+  // nothing. Empty when there is nothing, or when it was handed over (kHandsOver).
   Bytes take_output(uint64_t now_ms);
 
  private:
@@ -288,7 +288,9 @@ class Engine {
   void emit_status(DocHandle doc, Status status);
   void emit_presence(const Doc& doc, uint64_t replica, Bytes principal, Bytes data);
   bool persistent() const { return kHasStore && persistent_; }
-  bool full() const { return out_.size() + batch_.size() > limits_.max_output_bytes; }
+  bool full() const {
+    return !kHandsOver && out_.size() + batch_.size() > limits_.max_output_bytes;
+  }
   template <class Message>
   void send(const Message& message);
   void post();

@@ -6,6 +6,7 @@ namespace synckit {
 
 void Engine::emit(Out kind, DocHandle doc, uint32_t number, uint64_t a, uint64_t b, Bytes bytes,
                   Bytes more) {
+  if (kHandsOver) return hand_over(kind, doc, number, a, b, bytes, more);
   OutputHead head{kind, doc, a, b, number, static_cast<uint32_t>(bytes.len + more.len)};
   add(out_, {reinterpret_cast<const uint8_t*>(&head), sizeof head});
   add(out_, bytes);
@@ -66,6 +67,7 @@ Bytes Engine::take_output(uint64_t) {
   }
   update_status();
   seal_batch();
+  if (kHandsOver) return {};
   drained_.swap(out_);
   constexpr size_t kKeptBytes = 256 * 1024;  // of the spare buffer, after a burst
   if (out_.size() > kKeptBytes) out_ = ByteVec();

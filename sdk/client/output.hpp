@@ -1,10 +1,14 @@
-// What the engine puts out: a run of records, to be carried out in their order. The same bytes go
-// to C++ callers (OutputReader below) and, through core.wasm, to JavaScript (sdk/wasm/EXPORTS.md).
+// What the engine puts out: records, to be carried out in their order. All have one form, so that
+// one function writes them and one reads them; what a kind does not use is 0. `doc` is 0 for what
+// is about the session.
+//
+// C++ callers take them as a run of bytes (OutputReader below):
 //
 //   record = u32 kind, u32 doc, u64 a, u64 b, u32 number, u32 length, payload     little endian
 //
-// All records have one form, so that one function writes them and one reads them; what a kind does
-// not use is 0. `doc` is 0 for what is about the session.
+// JavaScript gets each by a call of its own, as it comes (sdk/wasm/EXPORTS.md, env.out), with a
+// payload in two parts where this list names two; and the operations of a batch before it, each as a
+// record.
 //
 // Threads: plain data.
 #pragma once
@@ -21,6 +25,7 @@ enum class Stage : uint8_t { saved = 1, sent = 2, durable = 3 };
 enum class Out : uint32_t {
   frame = 1,          // payload: send as one binary WebSocket message
   batch = 2,          // number: id. Operations: store them in one transaction, then stored(id)
+  store = 3,          // number: operation. payload: key, value. Only where records are handed over
   connect = 16,       // open a transport, then connected() or disconnected()
   drop = 17,          // payload: why. Close the transport, then disconnected()
   status = 18,        // number: DocStatus, of the document or (doc 0) of all together
@@ -37,6 +42,24 @@ enum class Out : uint32_t {
   welcome = 28,       // a: host time - own time in ms, b: length of the session id.
                       // payload: session id, principal
 };
+
+// Whether records are handed over by calls, and not together by take_output.
+#if defined(SYNCKIT_CLIENT_ONLY)
+inline constexpr bool kHandsOver = true;
+
+// It copies the bytes, and calls nothing back.
+extern "C" __attribute__((import_module("env"), import_name("out"))) void sk_out(
+    const uint8_t* bytes, size_t len, const uint8_t* more, size_t more_len, uint32_t kind,
+    uint32_t doc, uint32_t number, double a, double b);
+inline void hand_over(Out kind, uint32_t doc, uint32_t number, uint64_t a, uint64_t b, Bytes bytes,
+                      Bytes more) {
+  sk_out(bytes.data, bytes.len, more.data, more.len, static_cast<uint32_t>(kind), doc, number,
+         static_cast<double>(a), static_cast<double>(b));
+}
+#else
+inline constexpr bool kHandsOver = false;
+inline void hand_over(Out, uint32_t, uint32_t, uint64_t, uint64_t, Bytes, Bytes) {}
+#endif
 
 // Operations of a batch: u8 op, u24 key length, u32 value length, key, value. Keys are compared as
 // bytes; FORMAT.md has their parts.

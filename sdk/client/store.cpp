@@ -1,7 +1,8 @@
 // The local store's records: writing them as operations, reading them back. Layout: FORMAT.md.
 //
 // Operations collect in batch_ until take_output seals them into one batch, so everything that one
-// call decides is stored together.
+// call decides is stored together. Where records are handed over (kHandsOver) they collect at the
+// caller, and batch_ has the last one.
 #include "engine.hpp"
 #include "state.hpp"
 
@@ -35,9 +36,13 @@ void Engine::put(StoreOp op, const Doc& doc, RecordKind kind, uint64_t number, u
   if (!persistent()) return;
   bool own = kind >= kOwnRecord;
   uint32_t key_len = static_cast<uint32_t>(doc.prefix.size() + 1 + kNumbersBytes);
-  uint32_t head[2] = {static_cast<uint32_t>(op) | key_len << 8,
-                      static_cast<uint32_t>(kNumbersBytes + bytes.len + more.len)};
-  add(batch_, {reinterpret_cast<const uint8_t*>(head), sizeof head});
+  if (kHandsOver) {
+    batch_.clear();
+  } else {
+    uint32_t head[2] = {static_cast<uint32_t>(op) | key_len << 8,
+                        static_cast<uint32_t>(kNumbersBytes + bytes.len + more.len)};
+    add(batch_, {reinterpret_cast<const uint8_t*>(head), sizeof head});
+  }
   add(batch_, bytes_of(doc.prefix));
   batch_.push_back(kind);
   add_big(batch_, own ? replica_ : number);
@@ -46,6 +51,11 @@ void Engine::put(StoreOp op, const Doc& doc, RecordKind kind, uint64_t number, u
   add_big(batch_, b);
   add(batch_, bytes);
   add(batch_, more);
+  if (kHandsOver) {
+    Bytes all = bytes_of(batch_);
+    emit(Out::store, 0, static_cast<uint32_t>(op), 0, 0, {all.data, key_len},
+         {all.data + key_len, all.len - key_len});
+  }
 }
 
 void Engine::erase(const Doc& doc, RecordKind kind, uint64_t number) {
@@ -102,7 +112,7 @@ void Engine::seal_batch() {
     doc->own_dirty = false;
   }
   if (batch_.empty()) return;
-  tell(Out::batch, 0, batch_id_++, bytes_of(batch_));
+  tell(Out::batch, 0, batch_id_++, kHandsOver ? Bytes{} : bytes_of(batch_));
   batch_.clear();
 }
 

@@ -37,7 +37,7 @@ flags="-sINLINING_LIMIT=0 -std=c++20 -fno-exceptions -fno-rtti -fno-threadsafe-s
   -fvisibility=hidden -flto -mbulk-memory -msign-ext -mnontrapping-fptoint -DNDEBUG
   -I$root/sdk -I$root/sdk/include -Wall -Wextra"
 link="--no-entry -sSTANDALONE_WASM=0 -sFILESYSTEM=0 -sALLOW_MEMORY_GROWTH -sMAXIMUM_MEMORY=2GB
-  -sINITIAL_MEMORY=1MB -sTOTAL_STACK=128KB -sMALLOC=none -sERROR_ON_UNDEFINED_SYMBOLS=0
+  -sWASM_BIGINT -sINITIAL_MEMORY=1MB -sTOTAL_STACK=128KB -sMALLOC=none -sERROR_ON_UNDEFINED_SYMBOLS=0
   -sEXPORTED_FUNCTIONS=_malloc,_free -flto -fno-exceptions -mbulk-memory -msign-ext -mnontrapping-fptoint
   ${SYNCKIT_WASM_LINK:-}"  # such as --profiling-funcs, which keeps the names of functions
 

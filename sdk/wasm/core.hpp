@@ -26,11 +26,7 @@ uint64_t ms(double now);
 Bytes input(uint32_t at, uint32_t len);  // of the scratch area
 Buffer& cleared_output();                // for data that `give` gives
 void give(Bytes bytes);
-// A status as JavaScript reads it: code (highest byte) and address of the sentence; 0: success.
-inline uint32_t word(Status status) {
-  static_assert(sizeof status == sizeof(uint32_t));
-  return __builtin_bit_cast(uint32_t, status);
-}
+uint32_t word(Status status);  // a status as JavaScript reads it: the code, and gives the sentence
 void number(size_t i, uint64_t value);  // i: 0 or 1
 void count(uint32_t dots);
 

@@ -2,7 +2,7 @@
 //
 // EXPORTS.md is the contract. Inputs are written to the scratch area (sk_scratch) before the call,
 // outputs are found through the result struct (sk_result): a local edit is one call into WASM with
-// at most one copy each way. 64-bit values cross as two u32 (low, high) or in memory, times as f64.
+// at most one copy each way. Times and seqs cross as f64, other 64-bit values as they are (BigInt).
 //
 // Invariants: scratch and result hold still until the next sk_* call; memory may grow in any call,
 // so that views over it are to be renewed when memory.buffer changed.
@@ -31,7 +31,6 @@ constinit Engine instance(registry);
 #endif
 constinit Buffer scratch, output;
 
-uint64_t u64(uint32_t lo, uint32_t hi) { return lo | static_cast<uint64_t>(hi) << 32; }
 }  // namespace
 
 namespace core {
@@ -43,6 +42,10 @@ void give(Bytes bytes) { result.data() = bytes; }
 CoreEngine* const engine = &instance;
 Buffer& cleared_output() { return output.clear(), output; }
 void count(uint32_t dots) { result.count = dots; }
+uint32_t word(Status status) {
+  if (!status.ok()) give(status.text());
+  return static_cast<uint32_t>(status.code());
+}
 
 }  // namespace core
 
@@ -58,10 +61,7 @@ SK_WASM(sk_scratch)(uint32_t size)->uint8_t* {
 SK_WASM(sk_result)()->Result* { return &result; }
 
 SK_WASM(sk_init)
-(uint32_t replica_lo, uint32_t replica_hi, uint32_t seed_lo, uint32_t seed_hi, uint32_t persistent,
- uint32_t client_len)
-    ->void {
-  uint64_t replica = u64(replica_lo, replica_hi), seed = u64(seed_lo, seed_hi);
+(uint64_t replica, uint64_t seed, uint32_t persistent, uint32_t client_len)->void {
   Bytes client = input(0, client_len);
 #if defined(SYNCKIT_LITE)
   (void)persistent;
@@ -109,10 +109,12 @@ SK_WASM(sk_close)(uint32_t doc)->uint32_t {
 // ---- edits ------------------------------------------------------------------------------------
 
 #if defined(SYNCKIT_LITE)  // each document is one field
-SK_WASM(sk_field)(uint32_t, uint32_t, uint32_t)->uint32_t { return result.count = 1, 0; }
+SK_WASM(sk_field)(uint32_t, uint32_t)->uint32_t { return result.count = 1, 0; }
 #else
-SK_WASM(sk_field)(uint32_t doc, uint32_t name_len, uint32_t type_len)->uint32_t {
-  Bytes name = input(0, name_len), type = input(name_len, type_len);
+SK_WASM(sk_field)(uint32_t doc, uint32_t len)->uint32_t {
+  uint32_t zero = 0;
+  while (zero < len && scratch.data[zero]) ++zero;
+  Bytes type = input(0, zero), name = input(zero + 1, len - zero - 1);
   return word(engine->field(doc, name, type, result.count));
 }
 #endif
@@ -138,8 +140,10 @@ SK_WASM(sk_version)(uint32_t doc)->uint32_t {
   give({reinterpret_cast<const uint8_t*>(version.dots), version.len * sizeof(Dot)});
   return word(status);
 }
-SK_WASM(sk_digest)(uint32_t doc)->uint32_t {
-  return word(engine->digest(doc, result.value(0)));
+SK_WASM(sk_digest)(uint32_t doc)->uint64_t {
+  uint64_t digest = 0;
+  (void)engine->digest(doc, digest);
+  return digest;
 }
 #endif
 SK_WASM(sk_info)(uint32_t doc)->void {
@@ -151,8 +155,8 @@ SK_WASM(sk_info)(uint32_t doc)->void {
 
 #if !defined(SYNCKIT_LITE)
 SK_WASM(sk_stored)(uint32_t batch)->void { engine->stored(batch, 0); }
-SK_WASM(sk_discard)(uint32_t doc, uint32_t seq_lo, uint32_t seq_hi)->uint32_t {
-  return word(engine->discard(doc, u64(seq_lo, seq_hi), 0));
+SK_WASM(sk_discard)(uint32_t doc, double seq)->void {
+  (void)engine->discard(doc, static_cast<uint64_t>(seq), 0);
 }
 SK_WASM(sk_presence)(uint32_t doc, uint32_t len)->uint32_t {
   return word(engine->presence(doc, input(0, len)));
@@ -166,20 +170,17 @@ SK_WASM(sk_connected)(uint32_t credential_len, double now)->void {
   engine->connected(input(0, credential_len), ms(now));
 }
 SK_WASM(sk_disconnected)(double now)->void { engine->disconnected(ms(now)); }
-SK_WASM(sk_receive)(uint32_t frame_len, double now)->uint32_t {
-  return word(engine->receive(input(0, frame_len), ms(now)));
+SK_WASM(sk_receive)(uint32_t frame_len, double now)->void {
+  (void)engine->receive(input(0, frame_len), ms(now));  // a defective host is dropped, and told of
 }
-SK_WASM(sk_tick)(double now)->void { engine->tick(ms(now)); }
-SK_WASM(sk_next_timer)()->double {
+SK_WASM(sk_drain)(double now)->uint32_t {
+  uint64_t now_ms = ms(now);
+  engine->tick(now_ms);
+  engine->take_output(0);
   uint64_t at = engine->next_timer_ms();
-  return at == CoreEngine::kNever ? -1 : static_cast<double>(at);
-}
-
-// ---- output -----------------------------------------------------------------------------------
-
-SK_WASM(sk_drain)()->uint32_t {
-  give(engine->take_output(0));
-  return result.data().len;
+  if (at == CoreEngine::kNever) return 0;
+  uint64_t pause = at > now_ms ? at - now_ms + 1 : 1;  // `now` may be later in its millisecond
+  return pause < INT32_MAX ? static_cast<uint32_t>(pause) : INT32_MAX;
 }
 
 }  // namespace synckit

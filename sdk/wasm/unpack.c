@@ -75,7 +75,7 @@ static uint32_t rates[4096];
 /* Beside what all begin with; one half is chosen by the state, one by the instruction. */
 static float weights[kStates + 512][kContexts];
 static float biases[kStates][256];
-static int8_t heights[256]; /* by how much a call makes the stack higher, by type */
+static int8_t heights[256]; /* by how much a call makes the stack higher, by type (not more) */
 static uint32_t low, high; /* what the packed number can be still; at first it has no digits */
 static uint32_t value; /* the packed number as far as it matters; packing: the byte to pack */
 static uint32_t length; /* of the packed bytes so far */
@@ -195,12 +195,13 @@ __attribute__((export_name("sk_unpack"))) uint32_t unpack(void) {
     uint32_t next = kOpcode;
     if (kind == kOutside) { /* the code begins */
       const uint8_t* type = out + header[3];
-      for (int i = 0; i < 256; ++i) { /* 0x60, parameters, results */
+      int8_t* rise = heights;
+      do { /* each: 0x60, parameters, results. What follows the last one is not all known yet. */
         uint32_t parameters = type[1];
         type += parameters + 2;
-        heights[i] = *type - parameters;
+        *rise++ = *type - parameters;
         type += *type + 1;
-      }
+      } while (*type == 0x60);
       next = kOutside;
     } else if (kind == kOpcode) {
       int32_t instruction = kInstructions[node];

@@ -24,6 +24,7 @@ Lite::~Lite() {
 // ---- output -------------------------------------------------------------------------------------
 
 void Lite::emit(Out kind, DocHandle doc, uint32_t number, uint64_t a, uint64_t b, Bytes bytes) {
+  if (kHandsOver) return hand_over(kind, doc, number, a, b, bytes, {});
   OutputHead head{kind, doc, a, b, number, static_cast<uint32_t>(bytes.len)};
   add(out_, {reinterpret_cast<const uint8_t*>(&head), sizeof head});
   add(out_, bytes);
@@ -69,6 +70,7 @@ Bytes Lite::take_output(uint64_t) {
     overall_ = overall;
     tell(Out::status, 0, static_cast<uint32_t>(overall));
   }
+  if (kHandsOver) return {};
   drained_.swap(out_);
   out_.clear();
   return bytes_of(drained_);

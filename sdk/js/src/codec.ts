@@ -19,11 +19,29 @@ export const encoder = new TextEncoder();
 /** For what the engine hands out: it is UTF-8. */
 export const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-export const utf8 = (text: string): Uint8Array => encoder.encode(text);
+export const utf8 = (text?: string): Uint8Array => encoder.encode(text);
 
-/** A u64 given as two u32, as 16 hex digits. */
+/** A u64 as 16 hex digits. */
+export const hex = (value: bigint): string => value.toString(16).padStart(16, '0');
+/** The same, given as two u32. */
 export const hex64 = (low: number, high: number): string =>
-  high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0');
+  hex((BigInt(high) << 32n) | BigInt(low));
+/** A version vector, (u64 replica, u64 seq)*: the last seq of each replica. */
+export const seqsOf = (version: Uint8Array): Record<string, number> => {
+  const seqs: Record<string, number> = {};
+  new BigUint64Array(version.slice().buffer).forEach((seq, i, all) => {
+    if (i % 2) seqs[hex(all[i - 1]!)] = Number(seq);
+  });
+  return seqs;
+};
+
+/** A varint of up to 64 bits. */
+export const varint = (value: number | bigint): number[] => {
+  const bytes: number[] = [];
+  let rest = BigInt(value);
+  for (; rest > 127; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
+  return [...bytes, Number(rest)];
+};
 
 /** A growing byte buffer. `bytes()` is a view that the next write may invalidate. */
 export class Writer {
@@ -99,12 +117,6 @@ export class Reader {
   byte(): number {
     return this.buf_[this.at++] ?? fail('malformed', 'bytes end too early');
   }
-  /** An unsigned integer of n bytes; above 2^53 it loses its low bits. */
-  uint(n: number): number {
-    let value = 0;
-    for (let i = 0; i < n; i++) value += this.byte() * 256 ** i;
-    return value;
-  }
   varint(): number {
     let value = 0;
     for (let scale = 1, b = 128; b > 127; scale *= 128) {
@@ -124,9 +136,6 @@ export class Reader {
     return decoder.decode(this.raw(n));
   }
 }
-
-/** A u64 as 16 hex digits. */
-export const hex = (r: Reader): string => hex64(r.uint(4), r.uint(4));
 
 /** An object of JSON: not an array, not null. */
 export const isNode = (value: unknown): value is Record<string, Json> =>

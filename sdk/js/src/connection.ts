@@ -1,6 +1,7 @@
 // The connection of a kit: carries frames between the engine, which decides when there is to be
 // one, and a WebSocket. An attempt that another one has replaced is never heard of again.
 
+import { utf8 } from './codec.js';
 import { now, type Core } from './core.js';
 import type { SyncKitError } from './errors.js';
 import type { LiteOptions, Socket } from './kit.js';
@@ -36,11 +37,9 @@ export const createConnection = (
         const { href } = new URL(url!, globalThis.location?.href);
         socket = new WebSocket(href.replace(/^http/, 'ws'));
         socket.binaryType = 'arraybuffer';
-        socket.onopen = live(() => core.sk_connected(core.put_(credential), now()));
+        socket.onopen = live(() => core.sk_connected(core.put_(utf8(credential)), now()));
         socket.onmessage = live(({ data }: { data: ArrayBuffer }) => {
-          drain(); // a frame is taken when there is room for what it puts out
-          core.put_();
-          core.sk_receive(core.raw_(new Uint8Array(data)), now());
+          core.sk_receive(core.put_(new Uint8Array(data)), now());
         });
         socket.onerror = socket.onclose = live(gone);
       })();

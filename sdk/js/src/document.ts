@@ -1,6 +1,6 @@
 // A document: the map at its root, and how far its changes have come.
 
-import { decoder, type Json } from './codec.js';
+import { decoder, utf8, type Json } from './codec.js';
 import { now, type Core } from './core.js';
 import { fail, statusError, type SyncKitError } from './errors.js';
 import { emitter, type Emitter, type Unsubscribe } from './events.js';
@@ -11,7 +11,7 @@ import {
   type MapChange,
   type Origin,
 } from './field.js';
-import type { Act, BaseKit } from './kit.js';
+import type { Act, BaseKit, KitEvents } from './kit.js';
 
 /** `denied`: the host refuses to let this client read the document. */
 export type Status = 'offline' | 'connecting' | 'syncing' | 'synced' | 'denied';
@@ -49,6 +49,8 @@ export interface DocumentEvents {
   permission: Permission;
 }
 
+/** @internal */
+export const statuses = ['offline', 'connecting', 'syncing', 'synced', 'denied'] as const;
 const states = ['saved', 'sent', 'durable'] as const;
 const permissions = ['none', 'read', 'write', 'admin'] as const;
 
@@ -106,7 +108,7 @@ export interface BaseDocument<T extends object = Record<string, Json>>
   /** @internal */ readonly kit_: BaseKit<any>;
   /** @internal */ readonly handle_: number;
   /** What output records of the document do, by their kind. @internal */
-  readonly records_: Record<number, Act>;
+  readonly acts_: Record<number, Act>;
   /** Throws when it is closed. @internal */
   open_(): void;
   /** The engine, for what needs a document that is open and read. @internal */
@@ -123,11 +125,15 @@ export interface BaseDocument<T extends object = Record<string, Json>>
 type MapMethods = 'get' | 'set' | 'delete' | 'subscribe' | 'ready';
 
 /** Makes a document that its kit does not have yet. @internal */
-export const createDocument = (kit: BaseKit<any>, id: string): BaseDocument<any> => {
+export const createDocument = (
+  kit: BaseKit<any>,
+  id: string,
+  handle: number,
+): BaseDocument<any> => {
   const { core_: core } = kit;
-  const handle = core.handle_(core.sk_open(core.put_(id)));
-  const fields: Record<string, Field> = {};
-  const byHandle: Field[] = [];
+  /** By what names them, and by their handles. */
+  const named: Record<string, Field> = {};
+  const fields: Field[] = [];
   let readable = false;
   let closed = false;
   let durable = 0;
@@ -136,21 +142,15 @@ export const createDocument = (kit: BaseKit<any>, id: string): BaseDocument<any>
   const open = (): void => {
     if (isClosed()) fail('closed', `document ${id}`);
   };
-  /** Gives a field its handle, when it can have one. */
-  const bind = (field: Field): Field => (
-    readable && (byHandle[field.bind_()] = field), field
-  );
   /** The views are to be read again. */
-  const changed = (): void => {
-    for (const field of Object.values(fields)) bind(field).reset_();
-  };
+  const changed = (): void => fields.forEach((field) => field.reset_());
   /** Tells the listeners of the document, then those of the kit. */
-  const tell = <Name extends keyof DocumentEvents>(
+  const tell = <Name extends keyof (DocumentEvents & KitEvents)>(
     name: Name,
-    event: DocumentEvents[Name],
+    event: (DocumentEvents & KitEvents)[Name],
   ): void =>
     kit.notify_(() => {
-      document.emit_(name, event);
+      document.emit_(name as never, event as never);
       kit.emit_(name as never, event as never);
     });
 
@@ -198,10 +198,16 @@ export const createDocument = (kit: BaseKit<any>, id: string): BaseDocument<any>
       open();
       if (!readable) return '';
       core.ok_(core.sk_view(handle, field));
-      return decoder.decode(core.data_());
+      return core.text_();
     },
-    field_: <F extends Field>(make: MakeField<F>, name: string, type: string) =>
-      (fields[`${type}\0${name}`] ??= bind(make(document, name, type))) as F,
+    field_<F extends Field>(make: MakeField<F>, name: string, type: string) {
+      const key = `${type}\0${name}`;
+      const create = (): Field => {
+        const at = core.handle_(core.sk_field(handle, core.put_(utf8(key))));
+        return (fields[at] = make(document, name, type, at));
+      };
+      return (named[key] ??= create()) as F;
+    },
     flushed_(seq: number) {
       const { pending, status, permission } = document;
       if (pending && (status == 'denied' || permission == 'read')) {
@@ -209,33 +215,39 @@ export const createDocument = (kit: BaseKit<any>, id: string): BaseDocument<any>
       }
       return isClosed() || (readable && (!pending || (seq && durable >= seq)));
     },
-    records_: {
-      19(_a, _b, field, patch) {
-        byHandle[field]?.patched_(() => patch, false);
+    acts_: {
+      18(code) {
+        const status = (document.status = statuses[code]!);
+        kit.notify_(() => document.emit_('status', status));
+      },
+      19(field, _a, _b, patch) {
+        fields[field]?.patched_(() => patch, false);
       },
       21() {
         if (readable) kit.afterwards_(changed);
       },
-      22(seq, _b, stage) {
+      22(stage, seq) {
         const state = states[stage - 1]!;
         if (state == 'durable') durable = seq;
         tell('change', { document: id, state, seq });
       },
-      23(seq, count, code, text) {
+      23(code, seq, count, text) {
         tell('rejected', {
           document: id,
           seq,
           count,
           error: statusError(code, decoder.decode(text)),
           discard() {
-            // As (low, high): what is above 32 bits is cut off on the way.
-            core.sk_discard?.(handle, seq, seq / 2 ** 32);
+            core.sk_discard?.(handle, seq);
             kit.touch_();
           },
         });
       },
-      25(_a, _b, level) {
+      25(level) {
         tell('permission', (document.permission = permissions[level]!));
+      },
+      26(_number, acknowledged, atHost) {
+        tell('history-lost', { document: id, acknowledged, atHost });
       },
     },
   } satisfies Omit<BaseDocument, MapMethods> as any;

@@ -9,7 +9,7 @@
 //
 // Invariant: while there are subscribers there is a view, to compare with after a reset.
 
-import { isNode, Reader, toJson, utf8, type Json } from './codec.js';
+import { isNode, Reader, toJson, utf8, varint, type Json } from './codec.js';
 import { now, type Core } from './core.js';
 import type { BaseDocument } from './document.js';
 import { each, listen, type Unsubscribe } from './events.js';
@@ -36,8 +36,6 @@ export interface Field<Change = any> {
    * difference comes as one change.
    */
   subscribe(fn: (change: Change, origin: Origin) => void): Unsubscribe;
-  /** Takes a handle of the engine, and gives it. @internal */
-  bind_(): number;
   /** The view moves by a patch: borrowed bytes, fetched only when somebody looks. @internal */
   patched_(patch: () => Uint8Array, local: boolean): void;
   /** The view is to be read again. @internal */
@@ -45,13 +43,18 @@ export interface Field<Change = any> {
 }
 
 /** What makes a field of a type. @internal */
-export type MakeField<F> = (document: BaseDocument<any>, name: string, type: string) => F;
+export type MakeField<F> = (
+  document: BaseDocument<any>,
+  name: string,
+  type: string,
+  handle: number,
+) => F;
 
-/** A field, what reads its view, what applies the intent that `write` writes, its JSON text. */
+/** A field, what reads its view, what applies an intent (in up to two parts), its JSON text. */
 type Made<Change, View> = [
   field: Field<Change>,
   read: () => View,
-  edit: (write: (out: Core) => number) => void,
+  edit: (...intent: Parameters<Core['put_']>) => void,
   json: () => string,
 ];
 
@@ -65,12 +68,12 @@ export const createField = <Change, View>(
   document: BaseDocument<any>,
   name: string,
   type: string,
+  handle: number,
   parse: (json: string) => View,
   move: (view: View, patch: Reader, json: () => string) => [View, Change],
   difference: (from: View, to: View) => Change | undefined,
 ): Made<Change, View> => {
   let view: View | undefined;
-  let handle = 0;
   let unread = 0;
   const subscribers = new Set<(change: Change, origin: Origin) => void>();
   const { kit_: kit } = document;
@@ -103,11 +106,6 @@ export const createField = <Change, View>(
       read();
       return listen(subscribers, fn);
     },
-    bind_() {
-      const length = core.put_(name);
-      const typeLength = core.text_(type) - length;
-      return (handle = core.handle_(core.sk_field(document.handle_, length, typeLength)));
-    },
     patched_: patched,
     reset_() {
       const old = view;
@@ -115,9 +113,9 @@ export const createField = <Change, View>(
       if (subscribers.size) tell(difference(old!, read()), false);
     },
   };
-  const edit = (write: (out: Core) => number): void => {
-    document.core_().put_();
-    core.ok_(core.sk_mutate(document.handle_, handle, write(core), now()));
+  const edit: Made<Change, View>[2] = (...intent) => {
+    const length = document.core_().put_(...intent);
+    core.ok_(core.sk_mutate(document.handle_, handle, length, now()));
     document.seq = core.seq_();
     patched(core.data_, true);
     kit.touch_();
@@ -159,7 +157,7 @@ export interface MapField extends Field<MapChange> {
 }
 
 /** @internal */
-export const mapField: MakeField<MapField> = (document, name, type) => {
+export const mapField: MakeField<MapField> = (document, name, type, handle) => {
   /** Objects that nobody else has seen. */
   let owned = new WeakSet<object>();
   const put = (
@@ -180,6 +178,7 @@ export const mapField: MakeField<MapField> = (document, name, type) => {
     document,
     name,
     type,
+    handle,
     (json) => JSON.parse(json || '{}'),
     (view, r) => {
       const paths: string[][] = [];
@@ -196,16 +195,12 @@ export const mapField: MakeField<MapField> = (document, name, type) => {
     // Before the intent begins: a toJSON of the application may edit.
     const json = value === undefined ? '' : toJson(value);
     const keys = segments(path);
-    edit((out) => {
-      out.varint_(json ? 1 : 2);
-      out.varint_(keys.length);
-      for (const key of keys) {
-        const bytes = utf8(key);
-        out.varint_(bytes.length);
-        out.raw_(bytes);
-      }
-      return out.text_(json);
-    });
+    const head = [json ? 1 : 2, ...varint(keys.length)];
+    for (const key of keys) {
+      const bytes = utf8(key);
+      head.push(...varint(bytes.length), ...bytes);
+    }
+    edit(head, utf8(json));
   };
   return {
     ...field,

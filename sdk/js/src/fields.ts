@@ -1,6 +1,6 @@
 // The fields beside the map: text, set and counter.
 
-import { canonical, type Json } from './codec.js';
+import { canonical, utf8, varint, type Json } from './codec.js';
 import { fail } from './errors.js';
 import { createField, type Field, type MakeField } from './field.js';
 import {
@@ -33,11 +33,12 @@ export interface TextField extends Field<readonly TextOp[]> {
 }
 
 /** @internal */
-export const textField: MakeField<TextField> = (document, name, type) => {
+export const textField: MakeField<TextField> = (document, name, type, handle) => {
   const [field, read, edit] = createField<readonly TextOp[], string>(
     document,
     name,
     type,
+    handle,
     (json) => json && JSON.parse(json),
     (view, patch) => {
       const ops = textPatch(patch);
@@ -50,12 +51,7 @@ export const textField: MakeField<TextField> = (document, name, type) => {
       fail('malformed', 'not a whole number >= 0');
     }
     if (/\p{Cs}/u.test(text)) fail('malformed', 'half a surrogate pair');
-    edit((out) => {
-      out.varint_(2);
-      out.varint_(position);
-      out.varint_(count);
-      return out.text_(text);
-    });
+    edit([2, ...varint(position), ...varint(count)], utf8(text));
   };
   return {
     ...field,
@@ -93,12 +89,13 @@ const without = (a: Items, b: Items): Json[] =>
   [...a].filter(([key]) => !b.has(key)).map(([, value]) => value);
 
 /** @internal */
-export const setField: MakeField<SetField<any>> = (document, name, type) => {
+export const setField: MakeField<SetField<any>> = (document, name, type, handle) => {
   let sorted: Json[] | undefined;
   const [field, read, edit] = createField<SetChange, Items>(
     document,
     name,
     type,
+    handle,
     (json) => {
       sorted = undefined;
       return new Map(elements(json).map((key) => [key, JSON.parse(key)]));
@@ -123,11 +120,7 @@ export const setField: MakeField<SetField<any>> = (document, name, type) => {
       return added.length + removed.length ? { added, removed } : undefined;
     },
   );
-  const change = (op: number, json: string): void =>
-    edit((out) => {
-      out.varint_(op);
-      return out.text_(json);
-    });
+  const change = (op: number, json: string): void => edit([op], utf8(json));
   return {
     ...field,
     add: (value) => change(1, canonical(value)),
@@ -157,7 +150,7 @@ export interface CounterField extends Field<{ by: bigint }> {
 }
 
 /** The intent that adds `amount`, a signed 64-bit integer (plugins/counter/FORMAT.md). */
-export const counterIntent = (amount: number | bigint): Uint8Array => {
+export const counterIntent = (amount: number | bigint): number[] => {
   if (
     typeof amount == 'number'
       ? !Number.isSafeInteger(amount)
@@ -165,19 +158,17 @@ export const counterIntent = (amount: number | bigint): Uint8Array => {
   ) {
     fail('malformed', 'not a whole number within 2^53, nor a bigint of 64 bits');
   }
-  const exact = BigInt(amount);
-  const bytes: number[] = [];
-  let rest = exact < 0 ? ~(exact << 1n) : exact << 1n;
-  for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
-  return Uint8Array.of(...bytes, Number(rest));
+  const twice = BigInt(amount) << 1n;
+  return varint(twice < 0 ? ~twice : twice);
 };
 
 /** @internal */
-export const counterField: MakeField<CounterField> = (document, name, type) => {
+export const counterField: MakeField<CounterField> = (document, name, type, handle) => {
   const [field, read, edit] = createField<{ by: bigint }, bigint>(
     document,
     name,
     type,
+    handle,
     BigInt, // of '': 0
     // Reading it anew is shorter than decoding the patch; patches of one message become one change.
     (from, _, json) => {
@@ -187,8 +178,7 @@ export const counterField: MakeField<CounterField> = (document, name, type) => {
     difference,
   );
   const increment = (by: number | bigint = 1): void => {
-    const intent = counterIntent(by);
-    edit((out) => out.raw_(intent));
+    edit(counterIntent(by));
   };
   return {
     ...field,

@@ -1,6 +1,7 @@
 // `synckit/full`: undo of own edits, and positions that survive edits, in the documents of a kit.
 // They need the larger module core-full.wasm: `SyncKit.open({ wasm: fullWasm, … })`.
 
+import { utf8 } from './codec.js';
 import { now, type Core } from './core.js';
 import type { BaseDocument } from './document.js';
 import { fail } from './errors.js';
@@ -18,9 +19,7 @@ const coreOf = (document: BaseDocument<any>): Core => {
 };
 const textOf = (document: BaseDocument<any>, name: string): [Core, field: number] => {
   const core = coreOf(document);
-  const length = core.put_(name);
-  const typeLength = core.text_('text') - length;
-  return [core, core.handle_(core.sk_field(document.handle_, length, typeLength))];
+  return [core, core.handle_(core.sk_field(document.handle_, core.put_(utf8(`text\0${name}`))))];
 };
 const whole = (value: number, what: string): void => {
   if (value >>> 0 !== value) fail('malformed', `${what} is not a whole number below 2^32`);
@@ -59,8 +58,7 @@ export const resolveAnchor = (
   anchor: Uint8Array,
 ): AnchorPosition => {
   const [core, field] = textOf(document, name);
-  core.put_();
-  core.ok_(core.sk_position!(document.handle_, field, core.raw_(anchor)));
+  core.ok_(core.sk_position!(document.handle_, field, core.put_(anchor)));
   return { position: core.word_(4), deleted: core.word_(6) == 1 };
 };
 

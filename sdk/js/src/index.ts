@@ -1,6 +1,6 @@
 // `synckit`: four types, sync, offline queue, IndexedDB. The whole public surface is exported here.
 
-import { hex, hex64, Reader, toJson, type Json } from './codec.js';
+import { hex, seqsOf, toJson, utf8, type Json } from './codec.js';
 import { createDocument, type BaseDocument } from './document.js';
 import { fail } from './errors.js';
 import { mapField, type MapField } from './field.js';
@@ -42,28 +42,27 @@ export interface Document<T extends object = Record<string, Json>> extends BaseD
 }
 
 /** @internal */
-export const createFullDocument = (kit: BaseKit<any>, id: string): Document<any> => {
-  const document = createDocument(kit, id);
+export const createFullDocument = (
+  kit: BaseKit<any>,
+  id: string,
+  handle: number,
+): Document<any> => {
+  const document = createDocument(kit, id, handle);
   const { core_: core } = kit;
-  const { field_: field, handle_: handle, set } = document;
+  const { field_: field, set } = document;
   const setPresence = (state: unknown): void => {
     document.open_();
-    core.ok_(core.sk_presence!(handle, core.put_(state == null ? '' : toJson(state))));
+    core.ok_(core.sk_presence!(handle, core.put_(utf8(state == null ? '' : toJson(state)))));
     kit.touch_();
   };
   const [presence, record] = createPresence(setPresence, kit.notify_);
-  document.records_[24] = record;
+  document.acts_[24] = record;
   return Object.assign(document, {
     presence,
-    digest() {
-      document.core_().ok_(core.sk_digest!(handle));
-      return hex64(core.word_(4), core.word_(5));
-    },
+    digest: () => hex(BigInt.asUintN(64, document.core_().sk_digest!(handle))),
     version() {
       document.core_().ok_(core.sk_version!(handle));
-      const seqs: Record<string, number> = {};
-      for (const r = new Reader(core.data_()); r.left; ) seqs[hex(r)] = r.uint(8);
-      return seqs;
+      return seqsOf(core.data_());
     },
     text: (name: string) => field(textField, name, 'text'),
     set: (...args: [name: string, value?: unknown]): any =>

@@ -3,10 +3,16 @@
 // The engine (core.wasm) decides; this file carries out what it decides: frames to the WebSocket,
 // events to listeners. Edits of one tick become one transaction in a microtask.
 
-import { decoder, Reader } from './codec.js';
+import { decoder, utf8 } from './codec.js';
 import { createConnection } from './connection.js';
 import { now, type Core, type WasmSource } from './core.js';
-import type { BaseDocument, ChangeEvent, RejectedEvent, Status } from './document.js';
+import {
+  statuses,
+  type BaseDocument,
+  type ChangeEvent,
+  type RejectedEvent,
+  type Status,
+} from './document.js';
 import { fail, statusError, wrap, type SyncKitError } from './errors.js';
 import { each, emitter, type Emitter } from './events.js';
 import type { MakeField } from './field.js';
@@ -60,17 +66,8 @@ export interface KitEvents {
   error: SyncKitError;
 }
 
-/** Timers of the platform count in 31 bits. */
-const maxTimerMs = 0x7fff_ffff;
-
-const statuses = ['offline', 'connecting', 'syncing', 'synced', 'denied'] as const;
-
-/**
- * Carries out an output record, by what it holds (EXPORTS.md): two numbers of 64 bits, one of 32,
- * bytes.
- * @internal
- */
-export type Act = (a: number, b: number, number: number, bytes: Uint8Array) => unknown;
+/** Carries out an output record, by what it holds (EXPORTS.md). @internal */
+export type Act = (number: number, a: number, b: number, bytes: Uint8Array, more: Uint8Array) => unknown;
 
 /** What the kits of all entries have in common; opened by `SyncKit.open`. */
 export interface BaseKit<D extends BaseDocument<any> = BaseDocument<any>>
@@ -106,8 +103,8 @@ export interface BaseKit<D extends BaseDocument<any> = BaseDocument<any>>
   open_(): void;
   /** @internal */ readonly core_: Core;
   /** @internal */ closed_?: boolean;
-  /** What output records do that are about no document, by their kind. @internal */
-  readonly own_: Record<number, Act>;
+  /** What output records do that are about no document of the kit, by their kind. @internal */
+  readonly acts_: Record<number, Act>;
   /** Gives the engine what is stored of a document. @internal */
   fill_?: (document: BaseDocument<any>) => Promise<void>;
   /** What makes fields of types that plugins bring. @internal */
@@ -118,7 +115,7 @@ export interface BaseKit<D extends BaseDocument<any> = BaseDocument<any>>
   commit_(): void;
   /** Carries out all that the engine wants; listeners run at its end. @internal */
   drain_(): void;
-  /** Calls when no patch is left in the output. @internal */
+  /** Calls, in the next `drain_`, when no patch is left in the output. @internal */
   afterwards_(call: () => void): void;
   /** Runs listeners one after the other, never inside each other. @internal */
   notify_(call: () => void): void;
@@ -130,19 +127,40 @@ export interface BaseKit<D extends BaseDocument<any> = BaseDocument<any>>
   forget_(document: BaseDocument<any>): void;
 }
 
-/** The loop between the engine and the listeners: a part of the kit. */
-const createLoop = (
+/** Makes a document that the engine has opened. @internal */
+export type MakeDocument<D> = (kit: any, id: string, handle: number) => D;
+
+/** @internal */
+export const createKit = <D extends BaseDocument<any>>(
   core: Core,
-  kit: () => BaseKit,
-  record: (kind: number, doc: number, ...rest: Parameters<Act>) => void,
-): Pick<BaseKit, 'touch_' | 'commit_' | 'drain_' | 'afterwards_' | 'notify_' | 'wait_'> => {
+  replica: string,
+  make: MakeDocument<D>,
+  options: LiteOptions,
+): BaseKit<D> => {
+  /** By their handles. */
+  const documents: D[] = [];
+  /** What waits to be called: listeners, readers of views, and who waits for something to happen. */
   const notes: (() => void)[] = [];
   const later: (() => void)[] = [];
   const waiters: (() => void)[] = [];
   let touched = false;
   let draining = false;
   let running = false;
+  let isWanted = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
+
+  const open = (): void => {
+    if (kit.closed_) fail('closed', 'the kit');
+  };
+  const report = (cause: unknown, what = ''): SyncKitError => {
+    const error = wrap('unavailable', what, cause);
+    if (error.code != 'closed') {
+      notify(() => kit.emit_('error', error) || console.error(error));
+    }
+    return error;
+  };
+
+  // ---- the loop between the engine and the listeners ---------------------------------------
 
   const run = (): void => {
     if (running || draining) return;
@@ -159,20 +177,22 @@ const createLoop = (
     }
     running = false;
   };
+  const notify = (call: () => void): void => {
+    notes.push(call);
+    run();
+  };
   const drain = (): void => {
     clearTimeout(timer);
-    if (!draining && !kit().closed_) {
+    if (!draining && !kit.closed_) {
       draining = true;
+      let pause: number;
       try {
-        while (core.sk_drain()) {
-          // A copy: what follows calls the engine.
-          for (const r = new Reader(core.data_().slice()); r.left; ) {
-            const kind = r.uint(4);
-            const rest = [r.uint(4), r.uint(8), r.uint(8), r.uint(4), r.raw(r.uint(4))] as const;
+        while (((pause = core.sk_drain(now())), core.records_.length)) {
+          for (const [kind, doc, ...parts] of core.records_.splice(0)) {
             try {
-              record(kind, ...rest);
+              (documents[doc]?.acts_[kind] ?? kit.acts_[kind])?.(...parts);
             } catch (error) {
-              kit().report_(error, `output record ${kind}`);
+              report(error, `output record ${kind}`);
             }
           }
         }
@@ -181,94 +201,42 @@ const createLoop = (
       } finally {
         draining = false;
       }
-      const at = core.sk_next_timer();
-      if (at >= 0) timer = setTimeout(tick, Math.min(at - now() + 1, maxTimerMs));
+      if (pause) timer = setTimeout(drain, pause);
     }
     each(waiters.splice(0));
     run();
   };
-  const tick = (): void => {
-    core.sk_tick(now());
-    drain();
-  };
   const commit = (): void => {
     touched = false;
-    if (!kit().closed_) core.sk_commit_all();
+    if (!kit.closed_) core.sk_commit_all();
     drain();
   };
-  return {
-    touch_() {
-      if (!touched) queueMicrotask(commit);
-      touched = true;
-    },
-    commit_: commit,
-    drain_: drain,
-    afterwards_: (call) => void later.push(call),
-    notify_(call) {
-      notes.push(call);
-      run();
-    },
-    async wait_(done, timeout) {
-      let isLate = false;
-      const late = (): void => {
-        isLate = true;
-        drain();
-      };
-      const end = timeout && setTimeout(late, timeout);
-      try {
-        while (!done()) {
-          if (isLate) fail('timeout', 'not done in time');
-          await new Promise<void>((resolve) => waiters.push(resolve));
-        }
-      } finally {
-        clearTimeout(end);
+  /** Resolves when `done` holds, asked whenever something has happened. */
+  const wait = async (done: () => unknown, timeout?: number): Promise<void> => {
+    let isLate = false;
+    const late = (): void => {
+      isLate = true;
+      drain();
+    };
+    const end = timeout && setTimeout(late, timeout);
+    try {
+      while (!done()) {
+        if (isLate) fail('timeout', 'not done in time');
+        await new Promise<void>((resolve) => waiters.push(resolve));
       }
-    },
+    } finally {
+      clearTimeout(end);
+    }
   };
-};
 
-/** @internal */
-export const createKit = <D extends BaseDocument<any>>(
-  core: Core,
-  replica: string,
-  make: (kit: any, id: string) => D,
-  options: LiteOptions,
-  fill?: BaseKit['fill_'],
-): BaseKit<D> => {
-  /** By their handles; at 0 the kit itself. */
-  const targets: any[] = [];
-  const documents = new Map<string, D>();
-  let isWanted = false;
-  const open = (): void => {
-    if (kit.closed_) fail('closed', 'the kit');
-  };
+  // ---- the connection ----------------------------------------------------------------------
+
+  const [connect, gone, send] = createConnection(core, options, drain, report);
   const online = (wanted: boolean): void => {
     if (kit.closed_) return;
     core.sk_online(+wanted, now());
-    loop.drain_();
+    drain();
   };
-  const report = (cause: unknown, what = ''): SyncKitError => {
-    const error = wrap('unavailable', what, cause);
-    if (error.code != 'closed') {
-      loop.notify_(() => kit.emit_('error', error) || console.error(error));
-    }
-    return error;
-  };
-  const loop = createLoop(
-    core,
-    () => kit,
-    (kind, doc, acknowledged, atHost, number, bytes) => {
-      const target = targets[doc];
-      if (target && kind == 18) {
-        const status = (target.status = statuses[number]!);
-        loop.notify_(() => target.emit_('status', status));
-      } else if (target && kind == 26) {
-        const event = { document: target.id, acknowledged, atHost };
-        loop.notify_(() => kit.emit_('history-lost', event));
-      } else (kit.own_[kind] ?? target?.records_?.[kind])?.(acknowledged, atHost, number, bytes);
-    },
-  );
-  const [connect, gone, send] = createConnection(core, options, loop.drain_, report);
   // Follows the platform: no waiting for a timeout when the network goes or comes.
   const end = new AbortController();
   for (const name of ['online', 'offline']) {
@@ -279,48 +247,56 @@ export const createKit = <D extends BaseDocument<any>>(
     };
     globalThis.addEventListener?.(name, changed, end);
   }
+
   const kit: BaseKit<D> = {
     ...emitter<KitEvents>(),
-    ...loop,
     status: 'offline',
     replica,
     core_: core,
     open_: open,
-    fill_: fill!,
     report_: report,
-    own_: {
-      1: (_a, _b, _n, bytes) => send(bytes),
+    commit_: commit,
+    drain_: drain,
+    notify_: notify,
+    wait_: wait,
+    touch_() {
+      if (!touched) queueMicrotask(commit);
+      touched = true;
+    },
+    afterwards_: (call) => void later.push(call),
+    acts_: {
+      1: (_number, _a, _b, frame) => send(frame),
       16: connect,
       17: gone,
-      27(_a, _b, code, text) {
+      18(code) {
+        const status = (kit.status = statuses[code]!);
+        notify(() => kit.emit_('status', status));
+      },
+      27(code, _a, _b, text) {
         report(statusError(code, decoder.decode(text)));
       },
     },
     document(id) {
       open();
-      let document = documents.get(id);
-      if (!document) {
-        documents.set(id, (document = make(kit, id)));
-        targets[document.handle_] = document;
-      }
-      return document;
+      const handle = core.handle_(core.sk_open(core.put_(utf8(id))));
+      return (documents[handle] ??= make(kit, id, handle));
     },
     goOnline() {
       if (options.url) online((isWanted = true));
     },
     goOffline: () => online((isWanted = false)),
     async saved() {
-      loop.commit_();
+      commit();
       open();
     },
     flush({ timeout = 0 } = {}) {
-      loop.commit_();
-      const all = [...documents.values()].map((document) => [document, document.seq] as const);
+      commit();
+      const all = Object.values(documents).map((document) => [document, document.seq] as const);
       const isDone = (): boolean => {
         open();
         return all.every(([document, seq]) => document.flushed_(seq));
       };
-      return loop.wait_(isDone, timeout);
+      return wait(isDone, timeout);
     },
     async close() {
       if (kit.closed_) return;
@@ -328,15 +304,13 @@ export const createKit = <D extends BaseDocument<any>>(
       kit.closed_ = true;
       gone();
       end.abort();
-      loop.drain_(); // no timer, and nobody waits, any longer
+      drain(); // no timer, and nobody waits, any longer
     },
-    forget_({ id, handle_: handle }) {
-      documents.delete(id);
-      delete targets[handle];
-      loop.drain_();
+    forget_({ handle_: handle }) {
+      delete documents[handle];
+      drain();
     },
   };
-  targets[0] = kit;
   kit.goOnline();
   return kit;
 };

@@ -55,19 +55,20 @@ export interface CustomField extends Field<Uint8Array | undefined> {
   view(): Uint8Array;
 }
 
-const customField: MakeField<CustomField> = (document, name, type) => {
+const customField: MakeField<CustomField> = (document, name, type, handle) => {
   // It has no view here: only the plugin knows how to move one.
   const [field, , edit, json] = createField<Uint8Array | undefined, 0>(
     document,
     name,
     type,
+    handle,
     () => 0,
     (view, patch) => [view, patch.raw(patch.left).slice()],
     () => undefined,
   );
   return {
     ...field,
-    mutate: (intent) => edit((out) => out.raw_(intent)),
+    mutate: (intent) => edit(intent),
     view: () => utf8(json()),
   };
 };
@@ -80,7 +81,7 @@ const host: PluginType['host_'] = (types) => {
     (engine) => {
       core = engine;
       types.forEach(({ type, format, minFormat }, i) =>
-        core.ok_(core.sk_register!(i, core.put_(type), format, minFormat)),
+        core.ok_(core.sk_register!(i, core.put_(utf8(type)), format, minFormat)),
       );
     },
   ];

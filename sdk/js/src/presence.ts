@@ -1,6 +1,6 @@
 // Presence: who else has a document open.
 
-import { hex64, Reader, type Json } from './codec.js';
+import { decoder, hex64, type Json } from './codec.js';
 import { each, listen, type Unsubscribe } from './events.js';
 import type { Act } from './kit.js';
 
@@ -33,12 +33,15 @@ export const createPresence = (
   const subscribers = new Set<(peers: readonly Peer[]) => void>();
   return [
     { get: () => list, set, subscribe: (fn) => listen(subscribers, fn) },
-    (high, principalLength, low, bytes) => {
+    (low, high, _b, principal, json) => {
       const replica = hex64(low, high);
-      const r = new Reader(bytes);
-      const principal = r.text(principalLength);
-      if (r.left) peers.set(replica, { replica, principal, state: JSON.parse(r.text(r.left)) });
-      else peers.delete(replica);
+      if (json.length) {
+        peers.set(replica, {
+          replica,
+          principal: decoder.decode(principal),
+          state: JSON.parse(decoder.decode(json)),
+        });
+      } else peers.delete(replica);
       list = [...peers.values()];
       notify(() => each(subscribers, list));
     },

@@ -6,7 +6,7 @@
 // can see the steps between the edits of one batch, so what the batch itself overwrites is held
 // back here (replica-fields.ts), and its last state is what WASM gets when somebody looks.
 
-import { hex, hex64, type Json, Reader } from './codec.js';
+import { hex64, seqsOf, type Json } from './codec.js';
 import type { WasmSource } from './core.js';
 import { fail } from './errors.js';
 import {
@@ -195,9 +195,7 @@ export class BaseReplica {
   /** The highest seq of each replica (16 hex digits) that is in here; of own edits, committed. */
   version(): Record<string, number> {
     this.runtime_.version_(this.handle_());
-    const seqs: Record<string, number> = {};
-    for (const r = new Reader(this.runtime_.data_()); r.left; ) seqs[hex(r)] = r.uint(8);
-    return seqs;
+    return seqsOf(this.runtime_.data_());
   }
 
   /** 16 hex digits that depend on all values and on nothing else. */

@@ -3,11 +3,11 @@
 // A batch that the storage refuses is tried again, in order, until it is stored or the kit is
 // closed: until then the change is visible and safe in memory, but neither saved nor sent.
 
-import { decoder, hex, Reader, utf8 } from './codec.js';
+import { decoder, hex, utf8 } from './codec.js';
 import { createCore, randomId, type Core, type WasmSource } from './core.js';
 import type { BaseDocument } from './document.js';
 import { wrap, type SyncKitError } from './errors.js';
-import { createKit, type BaseKit, type KitOptions } from './kit.js';
+import { createKit, type BaseKit, type KitOptions, type MakeDocument } from './kit.js';
 import type { StorageAdapter, StoreOp } from './storage.js';
 
 /** Milliseconds to wait after a storage failure, doubled up to the last. */
@@ -37,8 +37,7 @@ const queues = async (storage: StorageAdapter): Promise<Record<string, Set<strin
   for (const key of await storage.keys()) {
     const at = 2 + key[0]! * 256 + key[1]!;
     if (key[at] != queueKind) continue;
-    // Big endian in keys.
-    const replica = hex(new Reader(key.slice(at + 1, at + 9).reverse()));
+    const replica = hex(new DataView(key.slice(at).buffer).getBigUint64(1));
     (found[replica] ??= new Set()).add(decoder.decode(key.subarray(2, at)));
   }
   return found;
@@ -51,7 +50,7 @@ const queues = async (storage: StorageAdapter): Promise<Record<string, Set<strin
 const createStored = <D extends BaseDocument<any>>(
   core: Core,
   replica: string,
-  make: (kit: any, id: string) => D,
+  make: MakeDocument<D>,
   options: KitOptions,
   storage: StorageAdapter,
   unlock: () => void,
@@ -123,7 +122,8 @@ const createStored = <D extends BaseDocument<any>>(
     adopting = false;
   };
 
-  const kit = createKit(core, replica, make, options, async (document) => {
+  const kit = createKit(core, replica, make, options);
+  kit.fill_ = async (document) => {
     await kit.saved(); // what an earlier instance of the document wrote
     // Row keys start with the document's id after its length in two bytes.
     const id = utf8(document.id);
@@ -131,32 +131,26 @@ const createStored = <D extends BaseDocument<any>>(
     const rows = await storage.load(first, Uint8Array.of(...first, 255));
     document.open_();
     for (const [key, value] of rows) {
-      core.put_();
-      core.raw_(key);
-      core.raw_(value);
+      core.put_(key, value);
       core.ok_(core.sk_load!(document.handle_, key.length, value.length));
     }
-  });
+  };
   kit.custom_ = options.types?.[0]?.field_;
   const { close } = kit;
-  kit.own_[28] = adopt;
-  kit.own_[2] = (_a, _b, id, bytes) => {
+  kit.acts_[28] = adopt;
+  kit.acts_[3] = (code, _a, _b, key, value) => {
+    const op = opNames[code]!;
+    queue.push({
+      op,
+      key,
+      // The last key of a range: `key` with another end.
+      ...(op == 'delete-range'
+        ? { last: Uint8Array.of(...key.slice(0, -value.length), ...value) }
+        : op != 'delete' && { value }),
+    } as StoreOp);
+  };
+  kit.acts_[2] = (id) => {
     issued = id;
-    for (const r = new Reader(bytes); r.left; ) {
-      const op = opNames[r.byte()]!;
-      const keyLength = r.uint(3);
-      const valueLength = r.uint(4);
-      const key = r.raw(keyLength);
-      const value = r.raw(valueLength).slice();
-      queue.push({
-        op,
-        key,
-        // The last key of a range: `key` with another end.
-        ...(op == 'delete-range'
-          ? { last: Uint8Array.of(...key.slice(0, -valueLength), ...value) }
-          : op != 'delete' && { value }),
-      } as StoreOp);
-    }
     pumping ??= pump();
   };
   kit.saved = () => {
@@ -188,7 +182,7 @@ const createStored = <D extends BaseDocument<any>>(
 
 /** What SyncKit.open does: as a replica that nobody is, or a new one. @internal */
 export const openStored = async <D extends BaseDocument<any>>(
-  make: (kit: any, id: string) => D,
+  make: MakeDocument<D>,
   options: KitOptions,
   storage: StorageAdapter,
   wasm: WasmSource,
