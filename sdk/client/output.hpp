@@ -7,8 +7,8 @@
 //   record = u32 kind, u32 doc, u64 a, u64 b, u32 number, u32 length, payload     little endian
 //
 // JavaScript gets each by a call of its own, as it comes (sdk/wasm/EXPORTS.md, env.out), with a
-// payload in two parts where this list names two; and the operations of a batch before it, each as a
-// record.
+// payload in two parts where this list names two; and the operations of a batch before it, each as
+// a record.
 //
 // Threads: plain data.
 #pragma once

@@ -34,7 +34,7 @@ export const createPresence = (
   return [
     { get: () => list, set, subscribe: (fn) => listen(subscribers, fn) },
     (low, high, _b, principal, json) => {
-      const replica = hex64(low, high);
+      const replica = hex64(low >>> 0, high);
       if (json.length) {
         peers.set(replica, {
           replica,
