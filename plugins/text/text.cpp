@@ -106,7 +106,7 @@ Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
   me = dots_.replica(stamp.replica, true);
   dots_.replicas()[me].seen = stamp.seq + used - 1;
   Span fresh{lv, tree_.left_atom(), tree_.right_atom(), splice.chars};
-  uint32_t wide = tree_.wide(), wide_before = wide ? tree_.position().wide() : 0;
+  uint32_t wide = tree_.wide(), wide_before = kShortcuts && wide ? tree_.position().wide() : 0;
   if (splice.chars) {
     const uint8_t* text = splice.text.data;
     dots_.add(me, stamp.seq + (splice.erase ? 1 : 0), splice.chars);
@@ -119,8 +119,11 @@ Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
   tree_.changed.clear();
   tree_.erase(splice.erase);  // the cursor stands behind what was inserted
   if (delta.wanted()) write_op(work().others, stamp, me, fresh, splice.text, delta);
-  if (patch.wanted()) {
+  if (patch.wanted() && kShortcuts) {
     tell_edit(splice, {splice.position, wide_before}, wide + splice.wide - tree_.wide(), patch);
+  } else if (patch.wanted()) {
+    if (splice.chars) tree_.changed.add() = {lv, splice.chars};
+    tell(work(), false, patch);
   }
   seqs = used;
   return {};

@@ -3,11 +3,23 @@
 
 namespace synckit::text {
 
+// How many bytes follow the first one of a character.
+static size_t following(uint8_t lead) {
+  return lead < 0x80 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+}
+
+// The length of the character at `at`, 0 when it is none. In browsers only its end is looked at.
+static size_t length_at(const uint8_t* at, const uint8_t* end) {
+  if (!kVouchedFor) return *at < 0x80 ? 1 : utf8_length(at, end);
+  size_t more = following(*at);
+  return more < static_cast<size_t>(end - at) ? more + 1 : 0;
+}
+
 uint32_t scan(const uint8_t*& at, const uint8_t* end, uint32_t most, uint32_t& wide) {
   uint32_t count = 0;
   wide = 0;
   for (; count < most && at != end; ++count) {
-    size_t length = *at < 0x80 ? 1 : utf8_length(at, end);
+    size_t length = length_at(at, end);
     if (!length) {
       wide = kBadText;
       break;
@@ -34,8 +46,7 @@ uint32_t CharLog::store(uint32_t lv, uint32_t count, const uint8_t*& text) {
   uint32_t sum = 0;
   for (uint32_t end = lv + count; lv < end; ++lv) {
     uint32_t p = lv / kPageAtoms, code = *at++;
-    if (code >= 0x80) {
-      int more = code < 0xe0 ? 1 : code < 0xf0 ? 2 : 3;
+    if (size_t more = following(at[-1])) {
       for (code &= 0x3fu >> more; more--;) code = code << 6 | (*at++ & 0x3fu);
     }
     if (p >= pages_.size()) pages_.resize(p + 1);

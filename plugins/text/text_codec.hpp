@@ -10,6 +10,9 @@
 //   - An origin is kNone, kCarried + a smaller g, or (with a document) a lv.
 //   - Memory used is at most a small multiple of the input and of the runs of atoms that it names.
 //
+// In browsers (kVouchedFor, ADR 8) what the host has inspected is not checked again; only what
+// keeps memory safe is.
+//
 // Threads: a Delta is a plain value; decode() of distinct ones may run in parallel.
 #pragma once
 
@@ -64,14 +67,6 @@ struct OpenEnds {
     ends[count++] = g;
   }
 };
-
-// What the host has checked (by inspect) before it sent a delta is not checked again in browsers.
-// Only what keeps memory safe is (ADR 8).
-#if defined(SYNCKIT_CLIENT_ONLY)
-inline constexpr bool kInspected = true;
-#else
-inline constexpr bool kInspected = false;
-#endif
 
 struct Author {
   uint64_t id;

@@ -13,7 +13,7 @@ uint32_t floor_of(const uint32_t* keys, size_t stride, size_t count, uint32_t ke
 }
 
 uint32_t Dots::replica(uint64_t id, bool make) {
-  if (last_ < replicas_.size() && replicas_[last_].id == id) return last_;
+  if (kShortcuts && last_ < replicas_.size() && replicas_[last_].id == id) return last_;
   size_t at = dot_position(by_id_.data(), by_id_.size(), id);
   if (at < by_id_.size() && by_id_[at].replica == id) {
     return last_ = static_cast<uint32_t>(by_id_[at].seq);
@@ -45,12 +45,12 @@ void Dots::add(uint32_t replica, uint64_t seq, uint32_t count) {
 }
 
 uint32_t Dots::run_of(uint32_t lv) const {
-  // What is typed now must not drive out the place where it is typed.
-  if (lv >= runs_.back().lv) return static_cast<uint32_t>(runs_.size()) - 1;
-  if (lv < runs_[hint_].lv || lv >= run_end(hint_)) {
-    hint_ = floor_of(&runs_[0].lv, sizeof(Run), runs_.size(), lv);
+  if (kShortcuts) {
+    // What is typed now must not drive out the place where it is typed.
+    if (lv >= runs_.back().lv) return static_cast<uint32_t>(runs_.size()) - 1;
+    if (lv >= runs_[hint_].lv && lv < run_end(hint_)) return hint_;
   }
-  return hint_;
+  return hint_ = floor_of(&runs_[0].lv, sizeof(Run), runs_.size(), lv);
 }
 
 uint32_t Dots::find(uint32_t replica, uint64_t seq, uint32_t& left) const {
@@ -58,7 +58,9 @@ uint32_t Dots::find(uint32_t replica, uint64_t seq, uint32_t& left) const {
   if (at == kNone) return kNone;
   // Where something was found lately, something is likely to be named again.
   const Run& hint = runs_[hint_];
-  if (hint.replica == replica && seq - hint.seq < run_end(hint_) - hint.lv) at = hint_;
+  if (kShortcuts && hint.replica == replica && seq - hint.seq < run_end(hint_) - hint.lv) {
+    at = hint_;
+  }
   while (at != kNone && runs_[at].seq > seq) {
     uint32_t jump = runs_[at].jump;
     at = jump != at && runs_[jump].seq > seq ? jump : runs_[at].prev;
@@ -70,7 +72,7 @@ uint32_t Dots::find(uint32_t replica, uint64_t seq, uint32_t& left) const {
   if (offset >= length) return kNone;
   left = length - static_cast<uint32_t>(offset);
   // What is typed now must not drive out the place where it is typed.
-  if (at != replicas_[replica].last) hint_ = at;
+  if (kShortcuts && at != replicas_[replica].last) hint_ = at;
   return run.lv + static_cast<uint32_t>(offset);
 }
 

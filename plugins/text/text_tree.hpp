@@ -12,13 +12,6 @@
 
 namespace synckit::text {
 
-// What only saves time; left out where bytes count for more.
-#if defined(SYNCKIT_SMALL)
-inline constexpr bool kShortcuts = false;
-#else
-inline constexpr bool kShortcuts = true;
-#endif
-
 class Sequence {
  public:
   Sequence(CharLog& chars, Dots& dots);
