@@ -18,7 +18,7 @@ Status Counter::read(Bytes delta, Dots& dots, Reader& sums) {
 Status Counter::join(const Dots& dots, Reader sums, bool is_op, Writer& patch) {
   make_room(seen_, dots.size());
   make_room(sums_, dots.size());
-  if (kOutputsFail && !patch.make_room(kMaxVarintBytes)) return {};
+  if (kOutputsFail && !patch.make_room(kPartBytes)) return {};
   seen_.admit(dots);
   sums_.admit(dots);
   uint64_t before = value_;
@@ -32,7 +32,13 @@ Status Counter::join(const Dots& dots, Reader sums, bool is_op, Writer& patch) {
     known += sum;
     value_ += sum;
   }
-  if (value_ != before) patch.zigzag(static_cast<int64_t>(value_ - before));
+  return value_ != before ? contents(patch) : Status{};
+}
+
+// The one part that patches have, too.
+Status Counter::contents(Writer& parts) const {
+  parts.byte(sizeof value_);
+  parts.fixed64(value_);
   return {};
 }
 

@@ -26,6 +26,7 @@ class Counter : public Crdt<Counter> {
   Status merge(Bytes delta, Writer& patch);
   Status encode(const Version& since, Writer& delta) const;
   Status view(Writer& json) const;
+  Status contents(Writer& parts) const;
   static Status inspect(Bytes delta, Summary& summary, Deps&);
   Status sample(uint64_t random, Writer& intent) const;
 #if !defined(SYNCKIT_CLIENT_ONLY)
@@ -36,6 +37,8 @@ class Counter : public Crdt<Counter> {
   int64_t value() const { return static_cast<int64_t>(value_); }
 
  private:
+  static constexpr size_t kPartBytes = 1 + sizeof(uint64_t);
+
   static Status read(Bytes delta, Dots& dots, Reader& sums);
   SK_ONCE Status join(const Dots& dots, Reader sums, bool is_op, Writer& patch);
 

@@ -18,10 +18,9 @@ Status Lww::read_path(Reader& in, uint64_t count, Path& path) {
     if (name.len > kMaxKeyBytes) {
       return Status::limit(SK_TEXT("a path segment is longer than kMaxKeyBytes (1024)"));
     }
-    if (path.count == kMaxPathSegments) {
+    if (path.count++ == kMaxPathSegments) {
       return Status::limit(SK_TEXT("the path has more than kMaxPathSegments (64) segments"));
     }
-    path.names[path.count++] = name;
   } while (count ? path.count != count : !in.done());
   path.bytes = {from, static_cast<size_t>(in.at() - from)};
   return {};
@@ -160,26 +159,72 @@ void Lww::drop_older(const Node* parent, const Entry& edit) {
   }
 }
 
-// Applies one edit, unless something at its path or above beats it, and tells the patch: at the
-// shallowest path whose value changed its kind or came or went with it. The parent of that path is
-// an object before and after. (What beats it is met before a node is made: that has nothing below.)
+// Applies one edit, unless something at its path or above beats it, and tells the patch. (What
+// beats it is met before a node is made: that has nothing below.)
 void Lww::write(const Path& path, const Entry& edit, Writer& patch) {
   Node* node = tree_.root();
-  for (size_t i = 0; i < path.count; ++i) {
-    node = tree_.obtain(node, path.names[i]);
+  for (Reader names(path.bytes); !names.done();) {
+    node = tree_.obtain(node, names.sized());
     if (node->entry && beats(*node->entry, edit)) return;
   }
-  size_t depth = path.count;
-  bool tells = patch.wanted();
-  if (tells && !(edit.is_set() && depth == 1)) {
-    Place place = descend(path, depth);
-    // A delete of nothing changes nothing that is to be seen.
-    tells = edit.is_set() || (place.depth == depth && is_visible(place));
-    depth = place.depth;
-  }
+  uint32_t live = node->live;
+  bool hid = node->entry;
   put(node, &edit);
   drop_older(node, edit);
-  if (tells) tell(path, depth, patch);
+  if (patch.wanted()) tell(path, edit.is_set() || node->live != live, hid, patch);
+}
+
+// Tells what a write has changed: what is now written at its path, and below. With a delete objects
+// may go that were there for the sake of what it hides, and a value that they lay over comes back.
+// So it is told at the deepest place whose parent is an object all the same, and which has an
+// entry, or no value above that might say what it is; for a set, that is its path. `changed`: what
+// entries show. Else it matters only where the value of something above was to be seen: not when
+// an entry at the path `hid` it before.
+void Lww::tell(const Path& path, bool changed, bool hid, Writer& patch) const {
+  const Node *node = tree_.root(), *from = node;
+  size_t depth = 0, from_depth = 0;
+  bool has_value = false;  // something above
+  Bytes place = path.bytes;
+  for (Reader names(place); !names.done();) {
+    const Entry* entry = node->entry;
+    if (entry) has_value = entry->is_set();
+    bool is_object = !depth || below(node) || (entry && has_value && *entry->value.data == '{');
+    node = tree_.find(node, names.sized());
+    ++depth;
+    if (!is_object || (has_value && !node->entry)) continue;
+    from = node;
+    from_depth = depth;
+    place.len = static_cast<size_t>(names.at() - place.data);
+  }
+  if (!changed && (hid || !has_value)) return;
+  Buffer above;
+  Writer(above).raw(place);
+  if (!from->entry) return tell_entry(from_depth, above, {}, patch);  // nothing is visible below
+  tell_all(from, from_depth, above, patch);
+}
+
+void Lww::tell_entry(size_t depth, Bytes path, Bytes value, Writer& patch) {
+  patch.varint(1 + path.len + value.len);
+  patch.byte(static_cast<uint8_t>(depth));  // as a varint: it is below 128
+  patch.raw(path);
+  patch.raw(value);
+}
+
+// The entries at a node and below it, the upper ones first. Recursion is as deep as a path.
+void Lww::tell_all(const Node* node, size_t depth, Buffer& path, Writer& patch) const {
+  if (node->entry) tell_entry(depth, path, node->entry->value, patch);
+  for (const Node* each = tree_.child(node); each; each = tree_.next(each)) {
+    size_t above = path.len;
+    Writer(path).sized(tree_.name(each));
+    tell_all(each, depth + 1, path, patch);
+    path.len = above;
+  }
+}
+
+Status Lww::contents(Writer& parts) const {
+  Buffer path;
+  tell_all(tree_.root(), 0, path, parts);
+  return {};
 }
 
 Status Lww::merge(Bytes delta, Writer& patch) {
@@ -196,7 +241,7 @@ Status Lww::merge(Bytes delta, Writer& patch) {
 
 const Lww::Node* Lww::find(const Path& path) const {
   const Node* node = tree_.root();
-  for (size_t i = 0; i < path.count; ++i) node = tree_.find(node, path.names[i]);
+  for (Reader names(path.bytes); !names.done();) node = tree_.find(node, names.sized());
   return node;
 }
 
@@ -229,7 +274,9 @@ Status Lww::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patc
   Path path;
   Entry edit;
   SK_TRY(read_intent(stamp, intent, path, edit));
+#if !defined(SYNCKIT_CLIENT_ONLY)  // there sdk/js looks, which has the view
   if (!edit.is_set() && !is_there(path)) return {};
+#endif
   if (entries_ >= kMaxEntries && !find(path)->entry) {
     return Status::limit(SK_TEXT("the map already has kMaxEntries (1048576) entries"));
   }

@@ -47,6 +47,7 @@ class Lww : public Crdt<Lww> {
   Status merge(Bytes delta, Writer& patch);
   Status encode(const Version& since, Writer& delta) const;
   Status view(Writer& json) const;
+  Status contents(Writer& parts) const;
   static Status inspect(Bytes delta, Summary& summary, Deps&);
   Status restamp(const Stamp& stamp, Bytes delta, Writer& out);
   Status sample(uint64_t random, Writer& intent) const;
@@ -64,13 +65,10 @@ class Lww : public Crdt<Lww> {
   enum : uint8_t { kSet = 1, kDelete = 2 };
 
   // A path as it was read: `bytes` are its segments (each varint length, then bytes) without their
-  // number, and the names point into them.
+  // number.
   struct Path {
     Bytes bytes;
     size_t count;
-    sk_bytes names[kMaxPathSegments];
-
-    Bytes upto(size_t depth) const;  // the bytes of its first segments
   };
   // One write; without a value (which is never empty) a delete. What the map keeps is an
   // allocation that begins with an Entry and goes on with its value.
@@ -119,15 +117,20 @@ class Lww : public Crdt<Lww> {
   void settle(bool commit);
 
   static bool is_empty(const Node* node) { return !node->entry && !node->child; }
-  static size_t below(const Node* node);
+  // Set entries strictly below a node.
+  static size_t below(const Node* node) {
+    return node->live - (node->entry && node->entry->is_set());
+  }
   static bool is_object(const Place& place);
   static bool is_visible(const Place& place);
   Place top() const;
   void step(Place& place, Bytes name) const;
-  SK_ONCE Place descend(const Path& path, size_t depth) const;
+  Place descend(const Path& path) const;
   bool is_there(const Path& path) const;
-  SK_ONCE void emit(Writer& json, const Place& place) const;
-  SK_ONCE void tell(const Path& path, size_t depth, Writer& patch) const;
+  void emit(Writer& json, const Place& place) const;
+  void tell(const Path& path, bool changed, bool hid, Writer& patch) const;
+  static void tell_entry(size_t depth, Bytes path, Bytes value, Writer& patch);
+  void tell_all(const Node* node, size_t depth, Buffer& path, Writer& patch) const;
   void write_rows(const Node* parent, const Version& since, Buffer& path, RowsOut& rows) const;
   void count_authors(const Node* parent, const Version& since, Dots& authors) const;
 

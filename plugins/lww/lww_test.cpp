@@ -30,6 +30,11 @@ struct Replica {
   }
   Outcome merge(const std::string& delta) { return doc.merge(delta); }
   std::string view() const { return doc.view(); }
+  std::string contents() const {
+    Buffer parts;
+    EXPECT_EQ(type()->contents(doc.raw(), &parts, nullptr), SK_OK);
+    return parts.str();
+  }
   std::string get(const PathNames& path) const {
     Buffer json;
     Writer out(json);
@@ -38,9 +43,9 @@ struct Replica {
 };
 
 std::string patch_set(const PathNames& path, const std::string& json) {
-  return path_bytes(path) + "\1" + sized(json);
+  return sized(path_bytes(path) + json);
 }
-std::string patch_delete(const PathNames& path) { return path_bytes(path) + "\2"; }
+std::string patch_delete(const PathNames& path) { return patch_set(path, ""); }
 
 TEST(Lww, sets_reads_and_deletes) {
   Replica a{1};
@@ -134,15 +139,16 @@ TEST(Lww, newer_entries_overlay_the_object_above_them) {
 TEST(Lww, what_is_no_object_gives_way_to_one_and_comes_back) {
   Replica a{1};
   a.set(1, {"a"}, "5");
-  EXPECT_EQ(a.edit(2, map_set({"a", "b", "c"}, "1")).patch, patch_set({"a"}, "{\"b\":{\"c\":1}}"));
+  EXPECT_EQ(a.edit(2, map_set({"a", "b", "c"}, "1")).patch, patch_set({"a", "b", "c"}, "1"));
   EXPECT_EQ(a.view(), "{\"a\":{\"b\":{\"c\":1}}}");
-  EXPECT_EQ(a.edit(3, map_delete({"a", "b"})).patch, patch_set({"a"}, "5"));
+  EXPECT_EQ(a.edit(3, map_delete({"a", "b"})).patch,
+            patch_set({"a"}, "5") + patch_delete({"a", "b"}));
   EXPECT_EQ(a.view(), "{\"a\":5}");
 }
 
 TEST(Lww, implied_objects_come_and_go_with_what_is_below_them) {
   Replica a{1};
-  EXPECT_EQ(a.edit(1, map_set({"a", "b"}, "1")).patch, patch_set({"a"}, "{\"b\":1}"));
+  EXPECT_EQ(a.edit(1, map_set({"a", "b"}, "1")).patch, patch_set({"a", "b"}, "1"));
   EXPECT_EQ(a.edit(2, map_set({"a", "c"}, "2")).patch, patch_set({"a", "c"}, "2"));
   EXPECT_EQ(a.edit(3, map_delete({"a", "b"})).patch, patch_delete({"a", "b"}));
   EXPECT_EQ(a.edit(4, map_delete({"a", "c"})).patch, patch_delete({"a"}));
@@ -157,10 +163,39 @@ TEST(Lww, an_ancestor_that_comes_late_goes_below_what_is_newer) {
   Replica a{1}, b{2};
   std::string late = b.set(1, {"a"}, "{\"b\":0,\"c\":0}");
   a.set(2, {"a", "b"}, "1");
-  EXPECT_EQ(a.merge(late).patch, patch_set({"a"}, "{\"b\":1,\"c\":0}"));
+  EXPECT_EQ(a.merge(late).patch,
+            patch_set({"a"}, "{\"b\":0,\"c\":0}") + patch_set({"a", "b"}, "1"));
   std::string drop = b.drop(3, {"a"});
   a.set(4, {"a", "b"}, "2");
-  EXPECT_EQ(a.merge(drop).patch, patch_set({"a"}, "{\"b\":2}"));
+  EXPECT_EQ(a.merge(drop).patch, patch_delete({"a"}) + patch_set({"a", "b"}, "2"));
+}
+
+TEST(Lww, a_delete_is_told_no_higher_than_it_must_be) {
+  Replica a{1}, b{2};
+  a.set(1, {"t", "1", "x"}, "1"), a.set(2, {"t", "2", "x"}, "2");
+  // "t" is an object still, and nothing above says what "1" is without its entries.
+  EXPECT_EQ(a.edit(3, map_delete({"t", "1", "x"})).patch, patch_delete({"t", "1"}));
+  a.set(4, {"t"}, "{\"1\":{\"x\":1,\"y\":2},\"2\":0}");
+  a.set(5, {"t", "1", "z"}, "3");
+  EXPECT_EQ(a.edit(6, map_delete({"t", "1", "x"})).patch, patch_delete({"t", "1", "x"}));
+  // Now only the value of "t" knows what is left of "1".
+  EXPECT_EQ(a.edit(7, map_delete({"t", "1", "z"})).patch,
+            patch_set({"t"}, "{\"1\":{\"x\":1,\"y\":2},\"2\":0}") +
+                patch_delete({"t", "1", "x"}) + patch_delete({"t", "1", "z"}));
+  EXPECT_EQ(a.view(), "{\"t\":{\"1\":{\"y\":2},\"2\":0}}");
+  // Of two deletes the second changes nothing.
+  b.merge(a.doc.snapshot());
+  std::string first = a.drop(8, {"t", "2"}), second = b.drop(9, {"t", "2"});
+  EXPECT_EQ(a.merge(second).patch, "");
+  EXPECT_EQ(b.merge(first).patch, "");
+}
+
+TEST(Lww, contents_are_the_entries_the_upper_ones_first) {
+  Replica a{1};
+  EXPECT_EQ(a.contents(), "");
+  a.set(1, {"a"}, "{\"b\":1}");
+  a.drop(2, {"a", "b"});
+  EXPECT_EQ(a.contents(), patch_set({"a"}, "{\"b\":1}") + patch_delete({"a", "b"}));
 }
 
 TEST(Lww, members_keep_their_order_and_others_come_sorted_behind) {
@@ -173,7 +208,8 @@ TEST(Lww, members_keep_their_order_and_others_come_sorted_behind) {
   Replica b{2};
   b.set(1, {"v", "b", "x"}, "0");  // somebody else's write and delete of what is not there
   std::string gone = b.drop(2, {"v", "b", "x"});
-  EXPECT_EQ(a.merge(gone).patch, "");
+  std::string as_written = a.contents();
+  EXPECT_EQ(a.merge(gone).patch, as_written + patch_delete({"v", "b", "x"}));
   EXPECT_EQ(a.view(), shown);
   a.set(3, {"v", "a\n"}, "0"), a.set(3, {"v", "B"}, "2"), a.set(3, {"v", "A"}, "1");
   EXPECT_EQ(a.view(), "{\"v\":{\"b\":[ { \"d\":1 } , 1.50 ],\"\\u0061\\n\":0,"

@@ -31,7 +31,7 @@ Status Lww::capture(const Stamp& stamp, Bytes intent, Writer& token) const {
   SK_TRY(read_intent(stamp, intent, path, edit));
   bool there = is_there(path);
   if (!edit.is_set() && !there) return {};
-  Place place = descend(path, path.count);
+  Place place = descend(path);
   if (place.depth < path.count) place.base = {};
   token.byte((edit.is_set() ? kHasAfter : 0) | (place.base.len ? kHasBefore : 0));
   token.fixed64(stamp.replica);
@@ -50,8 +50,8 @@ Status Lww::capture(const Stamp& stamp, Bytes intent, Writer& token) const {
 bool Lww::stands(const Path& path, uint64_t replica, Bytes after) const {
   const Node* node = tree_.root();
   const Entry *entry = nullptr, *above = nullptr;
-  for (size_t i = 0; i < path.count; ++i) {
-    node = tree_.find(node, path.names[i]);
+  for (Reader names(path.bytes); !names.done();) {
+    node = tree_.find(node, names.sized());
     if (entry) above = entry;
     entry = node->entry;
   }

@@ -2,17 +2,9 @@
 // no object is shown as it came.
 #include "lww.hpp"
 
+#if !defined(SYNCKIT_CLIENT_ONLY)  // there JavaScript makes the view of the contents
+
 namespace synckit {
-
-Bytes Lww::Path::upto(size_t depth) const {
-  const sk_bytes& last = names[depth - 1];
-  return {bytes.data, static_cast<size_t>(last.data + last.len - bytes.data)};
-}
-
-// Set entries strictly below a node.
-size_t Lww::below(const Node* node) {
-  return node->live - (node->entry && node->entry->is_set());
-}
 
 bool Lww::is_object(const Place& place) {
   return below(place.node) || json_is_object(place.base);
@@ -37,16 +29,15 @@ void Lww::step(Place& place, Bytes name) const {
   }
 }
 
-// The place at the first `depth` segments of the path; where one of those before the last is no
-// visible object, the place there.
-Lww::Place Lww::descend(const Path& path, size_t depth) const {
+// The place at the path; where one of those before it is no visible object, the place there.
+Lww::Place Lww::descend(const Path& path) const {
   Place place = top();
-  while (place.depth < depth && is_object(place)) step(place, path.names[place.depth]);
+  for (Reader names(path.bytes); !names.done() && is_object(place);) step(place, names.sized());
   return place;
 }
 
 bool Lww::is_there(const Path& path) const {
-  Place place = descend(path, path.count);
+  Place place = descend(path);
   return place.depth == path.count && is_visible(place);
 }
 
@@ -55,9 +46,7 @@ bool Lww::is_there(const Path& path) const {
 // as a path and a value together: kMaxPathSegments + kMaxJsonDepth.
 void Lww::emit(Writer& json, const Place& place) const {
   if (!is_object(place)) return json.raw(place.base);
-#if !defined(SYNCKIT_LITE)  // whose views are read by JavaScript alone
   tree_.sort(place.node);
-#endif
   uint8_t separator = '{';
   JsonItems items(place.base);
   const Node* child = nullptr;
@@ -96,26 +85,12 @@ Status Lww::view(Writer& json) const {
   return {};
 }
 
-// Tells what is now at the first `depth` segments of the path, or above, where no object is left.
-void Lww::tell(const Path& path, size_t depth, Writer& patch) const {
-  Place place = descend(path, depth);
-  patch.varint(place.depth);
-  patch.raw(path.upto(place.depth));
-  bool visible = is_visible(place);
-  patch.byte(visible ? kSet : kDelete);
-  if (!visible) return;
-  Writer measure(nullptr);
-  emit(measure, place);
-  patch.varint(measure.length());
-  emit(patch, place);
-}
-
 bool Lww::get(Bytes encoded, Writer& json) const {
   Reader names(encoded);
   uint64_t count = names.varint();
   Path path;
   if (!read_path(names, count, path).ok() || !is_there(path)) return false;
-  emit(json, descend(path, path.count));
+  emit(json, descend(path));
   return true;
 }
 
@@ -142,3 +117,5 @@ Status Lww::sample(uint64_t random, Writer& intent) const {
 }
 
 }  // namespace synckit
+
+#endif

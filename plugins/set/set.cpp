@@ -69,6 +69,13 @@ Set::Element* Set::list(Bytes bytes) {
   return element;
 }
 
+// The parts of patches and of the contents.
+void Set::tell(const Element* element, uint8_t op, Writer& out) {
+  out.varint(1 + size_t{element->len});
+  out.byte(op);
+  out.raw(Tree<Element>::name(element));
+}
+
 // Keeps of the element's dots what was not seen or is listed, takes in what is listed and was not
 // here, and tells when it came or went by that.
 void Set::join(Element* element, const Dots& seen, Writer& patch) {
@@ -84,10 +91,7 @@ void Set::join(Element* element, const Dots& seen, Writer& patch) {
     if (!was_here(dot)) dots.raise(dot);
   }
   bool after = !dots.empty();
-  if (before != after) {
-    patch.byte(after ? kAdd : kRemove);
-    patch.sized(elements_.name(element));
-  }
+  if (before != after) tell(element, after ? kAdd : kRemove, patch);
   if (!after) elements_.remove(element);
 }
 
@@ -242,6 +246,13 @@ Status Set::view(Writer& json) const {
   }
   if (separator == '[') json.byte('[');
   json.byte(']');
+  return {};
+}
+
+Status Set::contents(Writer& parts) const {
+  for (const Element* element = first(); element; element = elements_.next(element)) {
+    tell(element, kAdd, parts);
+  }
   return {};
 }
 

@@ -45,6 +45,7 @@ class Set : public Crdt<Set> {
   Status merge(Bytes delta, Writer& patch);
   Status encode(const Version& since, Writer& delta) const;
   Status view(Writer& json) const;
+  Status contents(Writer& parts) const;
   static Status inspect(Bytes delta, Summary& summary, Deps& deps);
   Status sample(uint64_t random, Writer& intent) const;
 #if !defined(SYNCKIT_CLIENT_ONLY)
@@ -78,6 +79,7 @@ class Set : public Crdt<Set> {
   const Element* find(Bytes element) const { return elements_.find(elements_.root(), element); }
   Element* first() const { return elements_.child(elements_.root()); }
   Element* list(Bytes bytes);
+  static void tell(const Element* element, uint8_t op, Writer& out);
   void join(Element* element, const Dots& seen, Writer& patch);
   void join_others(const Dots& seen, Writer& patch);
   void join_op(const Op& op, const Dots& seen, Writer& patch);

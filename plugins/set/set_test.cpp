@@ -25,8 +25,8 @@ struct Replica {
   std::string view() const { return doc.view(); }
 };
 
-std::string added(const std::string& json) { return "\1" + sized(json); }
-std::string removed(const std::string& json) { return "\2" + sized(json); }
+std::string added(const std::string& json) { return sized("\1" + json); }
+std::string removed(const std::string& json) { return sized("\2" + json); }
 
 TEST(Set, adds_and_removes) {
   Replica a{1};

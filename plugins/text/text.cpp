@@ -192,16 +192,28 @@ void Text::write_op(Vec<uint32_t>& others, const Stamp& stamp, uint32_t me, cons
 
 // ---- reading ----------------------------------------------------------------------------------
 
-Status Text::view(Writer& json) const {
-  json.byte('"');
+void Text::write(Writer& out, bool json) const {
   for (const Leaf* leaf = tree_.first(); leaf; leaf = leaf->next) {
     for (uint32_t i = 0; i < leaf->count; ++i) {
       const Span& span = leaf->spans[i];
-      if (!span.dead()) chars_.write(json, span.lv, span.len(), true);
+      if (!span.dead()) chars_.write(out, span.lv, span.len(), json);
     }
   }
+}
+
+Status Text::view(Writer& json) const {
+  json.byte('"');
+  write(json, true);
   json.byte('"');
   return {};
+}
+
+Status Text::contents(Writer& parts) const {
+  Buffer text;
+  Writer out(text);
+  write(out, false);
+  parts.sized(text);
+  return out.status();
 }
 
 Status Text::inspect(Bytes bytes, Summary& summary, Deps& deps) {

@@ -78,6 +78,7 @@ class Text : public Crdt<Text> {
   Status merge(Bytes delta, Writer& patch);
   Status encode(const Version& since, Writer& delta) const;
   Status view(Writer& json) const;
+  Status contents(Writer& parts) const;
   static Status inspect(Bytes delta, Summary& summary, Deps& deps);
   Status sample(uint64_t random, Writer& intent);
 
@@ -120,6 +121,7 @@ class Text : public Crdt<Text> {
     Vec<uint32_t> others;  // that an op has named: indexes into Dots
     Buffer patch_text;
   };
+  void write(Writer& out, bool json) const;
   static Work& work();
   // Gives the memory back when what was read was large. Rare, so apart from the hot path.
   static void done(Work& work, Bytes delta) {

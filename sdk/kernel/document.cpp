@@ -47,6 +47,12 @@ void json_string(Writer& out, Bytes text) {
 
 const Bytes kSeparator(reinterpret_cast<const uint8_t*>(""), 1);  // the terminating zero
 
+// The visible value as the digest and the modules for browsers take it.
+Status read_contents(const DocumentField& field, Buffer& out) {
+  auto read = field.type->contents ? field.type->contents : field.type->view;
+  return of_code(read(field.instance, &out, nullptr));
+}
+
 uint64_t fnv(uint64_t hash, Bytes bytes) {
   for (size_t i = 0; i < bytes.len; ++i) hash = (hash ^ bytes.data[i]) * 0x100000001b3u;
   return hash;
@@ -488,7 +494,11 @@ Status Document::encode_snapshot(Buffer& out) const {
 Status Document::view(uint32_t index, Buffer& json) const {
   if (broken_) return {SK_INTERNAL, kBroken};
   const DocumentField& field = *fields_[index];
+#if defined(SYNCKIT_CLIENT_ONLY)
+  return read_contents(field, json);
+#else
   return of_code(field.type->view(field.instance, &json, nullptr));
+#endif
 }
 
 Status Document::view(Bytes name, Bytes type, Buffer& json) const {
@@ -525,16 +535,18 @@ Status Document::view_all(Buffer& json) const {
 
 Status Document::digest(uint64_t& out) const {
   out = 0;
-  Buffer view;
+  Buffer contents;
   for (const DocumentField* field : fields_) {
     if (!field->used) continue;
-    view.clear();
-    SK_TRY(of_code(field->type->view(field->instance, &view, nullptr)));
+    contents.clear();
+    SK_TRY(read_contents(*field, contents));
     uint64_t hash = 0xcbf29ce484222325u;
-    for (Bytes part : {field->name(), kSeparator, field->type_name(), kSeparator, view.bytes()}) {
+    for (Bytes part : {field->name(), kSeparator, field->type_name(), kSeparator}) {
       hash = fnv(hash, part);
     }
-    out += hash;
+    for (Reader in(contents); !in.done();) {
+      out += fnv(hash, field->type->contents ? in.sized() : in.rest());
+    }
   }
   return {};
 }

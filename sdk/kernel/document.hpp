@@ -115,11 +115,13 @@ class Document {
   Status each_field_state(Status (*each)(void* context, const wire::FieldState& field),
                           void* context) const;
 
+  // In modules for browsers: the type's contents (abi.h), where it has some.
   Status view(uint32_t field, Buffer& json) const;
   Status view(Bytes name, Bytes type, Buffer& json) const;  // absent field: the empty value
   // [{"field":"","type":"lww","value":...}, ...], ascending by (field, type).
   Status view_all(Buffer& json) const;
-  // Sum of each field's 64-bit FNV-1a over name, type and view: equal values, equal digests.
+  // Sum of the 64-bit FNV-1a over name, type and part, of each field's contents: equal states have
+  // equal digests, in whatever order the parts come.
   Status digest(uint64_t& out) const;
 
   Status compact(const VersionVector& stable);

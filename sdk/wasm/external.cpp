@@ -144,7 +144,8 @@ Status external_type(uint32_t index, Bytes name, uint32_t format, uint32_t min_f
   if (name.len) std::memcpy(text, name.data, name.len);
   text[name.len] = '\0';
   table = {sizeof table, 0,     format, min_format, text,    kCreates[index],  destroy,
-           mutate,       merge, encode, view,       kInspects[index], compact, restamp};
+           mutate,       merge, encode, view,       kInspects[index], compact, restamp,
+           nullptr};
   out = &table;
   return {};
 }

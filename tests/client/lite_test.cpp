@@ -4,6 +4,8 @@
 #include <client/lite/lite.hpp>
 #include <client/model.hpp>
 #include <gtest/gtest.h>
+#include <laws/json_tree.hpp>
+#include <laws/patches.hpp>
 #include <support/builtin_plugins.hpp>
 
 #include <cstdio>
@@ -105,9 +107,9 @@ struct Client {
     drain();
   }
   std::string view() const {
-    Buffer json;
-    EXPECT_TRUE(lite.view(doc, 1, json).ok());
-    return json.str();
+    Buffer contents;
+    EXPECT_TRUE(lite.view(doc, 1, contents).ok());
+    return laws::apply_map_patch("{}", contents.str());
   }
 
   Lite lite;
@@ -163,7 +165,7 @@ std::string truth(HostModel& host) {
   }
   Buffer json;
   EXPECT_TRUE(document.view("", "lww", json).ok());
-  return json.str();
+  return laws::write_tree(laws::parse_tree(json.str()));
 }
 
 TEST(Lite, edits_reach_the_host_and_the_others) {

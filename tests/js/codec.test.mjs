@@ -11,7 +11,6 @@ const {
   applyText,
   canonical,
   counterIntent,
-  elements,
   mapField,
   moveCaret,
   setField,
@@ -22,10 +21,11 @@ const {
 
 const code = (wanted) => (error) => error instanceof SyncKitError && error.code === wanted;
 const bytes = (writer) => writer.bytes().slice();
-/** A field that shows JSON text, in a document whose engine is `core`. */
-const shows = (make, text, core = {}) => {
+/** A field with these contents, in a document whose engine is `core`. */
+const shows = (make, contents = new Uint8Array(), core = {}) => {
   const kit = { core_: core, notify_: (call) => call(), touch_() {} };
-  return make({ view_: () => text, kit_: kit, core_: () => core }, 'f', 'type');
+  const document = { contents_: () => new Reader(contents), kit_: kit, core_: () => core };
+  return make(document, 'f', 'type');
 };
 const words = fc.fullUnicodeString({ maxLength: 30 });
 const json = fc.jsonValue({ maxDepth: 4 });
@@ -100,16 +100,32 @@ test('canonical JSON refuses what JSON cannot hold', () => {
   );
 });
 
+/** The parts of a map's contents, or of a patch. */
+const encodeMap = (entries) => {
+  const out = new Writer();
+  for (const [path, value] of entries) {
+    const part = new Writer().varint(path.length);
+    for (const key of path) part.lengthText(key);
+    if (value !== undefined) part.text(JSON.stringify(value));
+    out.lengthBytes(part.bytes());
+  }
+  return bytes(out);
+};
+
 /** The bytes of the intent that a map writes. */
 const intent = (path, value) => {
   const written = [];
   let length;
-  const map = shows(mapField, '', {
+  // What is to be deleted must be there.
+  const map = shows(mapField, encodeMap([[['a'], 0]]), {
     put_: (...parts) => written.push(...parts.flatMap((part) => [...part])),
     sk_mutate: (_document, _field, n) => void (length = n),
+    data_: () => new Uint8Array(),
     ok_: (status) => assert.equal(status, undefined),
     seq_: () => 1,
   });
+  map.delete('b'); // is not there
+  assert.equal(length, undefined);
   map.set(path, value);
   assert.equal(length, written.length);
   return written;
@@ -233,16 +249,6 @@ test('a caret keeps its neighbours through an edit', () =>
     }),
   ));
 
-const encodeMapPatch = (entries) => {
-  const out = new Writer();
-  for (const [path, value] of entries) {
-    out.varint(path.length);
-    for (const key of path) out.lengthText(key);
-    if (value === undefined) out.byte(2);
-    else out.byte(1).lengthText(JSON.stringify(value));
-  }
-  return bytes(out);
-};
 const key = fc.constantFrom('a', 'b', 'c', '__proto__', 'constructor', '0');
 
 test('map patches do what writes to a plain object do, and never change what was read', () =>
@@ -258,7 +264,7 @@ test('map patches do what writes to a plain object do, and never change what was
         },
       ),
       (entries) => {
-        const view = shows(mapField, '');
+        const view = shows(mapField);
         let model = new Map();
         const isMap = (v) => v instanceof Map;
         const fromJson = (v) =>
@@ -266,22 +272,35 @@ test('map patches do what writes to a plain object do, and never change what was
             ? new Map(Object.keys(v).map((k) => [k, fromJson(v[k])]))
             : v;
         const seen = [];
+        const told = [];
+        const changes = [];
+        view.subscribe((change) => told.push(...change.paths));
         for (const [path, value] of entries) {
           view.get();
-          view.patched_(() => encodeMapPatch([[path, value]]), false);
-          let node = model;
-          path.slice(0, -1).forEach((k) => {
-            if (!isMap(node.get(k))) node.set(k, new Map());
-            node = node.get(k);
-          });
-          const last = path.at(-1);
-          if (value === undefined) node.delete(last);
-          else node.set(last, fromJson(JSON.parse(JSON.stringify(value))));
+          view.patched_(() => encodeMap([[path, value]]), false);
+          const isThere = (k, i) => isMap(at(i)) && at(i).has(k);
+          const at = (i) => path.slice(0, i).reduce((node, k) => node.get(k), model);
+          if (value !== undefined || path.every(isThere)) changes.push(path);
+          // A delete of what is not there leaves all as it is.
+          if (value !== undefined || path.every(isThere)) {
+            let node = model;
+            path.slice(0, -1).forEach((k) => {
+              if (!isMap(node.get(k))) node.set(k, new Map());
+              node = node.get(k);
+            });
+            if (value === undefined) node.delete(path.at(-1));
+            else node.set(path.at(-1), fromJson(JSON.parse(JSON.stringify(value))));
+          }
           const now = view.get([]);
           assert.deepEqual(fromJson(now), model);
-          assert.deepEqual(fromJson(view.get(path)), isMap(node) ? node.get(last) : undefined);
+          assert.deepEqual(
+            fromJson(view.get(path)),
+            path.every(isThere) ? at(path.length) : undefined,
+          );
           seen.push([now, JSON.stringify(now)]);
         }
+        assert.deepEqual(told, changes);
+        assert.deepEqual(shows(mapField, encodeMap(entries)).get(), view.get());
         for (const [value, text] of seen) assert.equal(JSON.stringify(value), text);
         assert.equal({}.polluted, undefined);
       },
@@ -289,10 +308,10 @@ test('map patches do what writes to a plain object do, and never change what was
   ));
 
 test('reading a map that did not change gives the same objects; a change leaves siblings alone', () => {
-  const view = shows(mapField, '{"a":{"x":1},"b":{"y":2}}');
+  const view = shows(mapField, encodeMap([[['a'], { x: 1 }], [['b', 'y'], 2]]));
   const before = view.get([]);
   assert.equal(view.get([]), before);
-  view.patched_(() => encodeMapPatch([[['a', 'x'], 5]]), false);
+  view.patched_(() => encodeMap([[['a', 'x'], 5]]), false);
   const after = view.get([]);
   assert.notEqual(after, before);
   assert.equal(after.b, before.b);
@@ -300,22 +319,28 @@ test('reading a map that did not change gives the same objects; a change leaves 
   assert.equal(view.get(['toString']), undefined);
 });
 
+const encodeSet = (steps) => {
+  const out = new Writer();
+  for (const [op, text] of steps) {
+    out.lengthBytes(new Writer().byte(op).text(text).bytes());
+  }
+  return bytes(out);
+};
+
 test('set patches and views keep the elements apart by their bytes', () =>
   check(
     fc.property(fc.array(fc.tuple(fc.boolean(), json)), fc.array(json), (steps, start) => {
       const model = new Map(start.map((v) => [canonical(v), JSON.parse(canonical(v))]));
-      const text = `[${[...model.keys()]}]`;
-      const view = shows(setField, text);
-      view.values(); // read: what follows are patches of a view
-      assert.deepEqual(elements(text), [...model.keys()]);
-      const out = new Writer();
+      const view = shows(setField, encodeSet([...model.keys()].map((text) => [1, text])));
+      assert.equal(view.size, model.size); // read: what follows are patches of a view
+      const patch = [];
       for (const [add, value] of steps) {
         const text = canonical(value);
-        out.byte(add ? 1 : 2).lengthText(text);
+        patch.push([add ? 1 : 2, text]);
         if (add) model.set(text, JSON.parse(text));
         else model.delete(text);
       }
-      view.patched_(() => out.bytes(), false);
+      view.patched_(() => encodeSet(patch), false);
       assert.equal(view.size, model.size);
       assert.deepEqual(
         view.values(),
@@ -326,7 +351,9 @@ test('set patches and views keep the elements apart by their bytes', () =>
   ));
 
 test('a set view keeps the text of elements that other writers wrote differently', () => {
-  const text = '[1.0,{"b":"],[","a":[{}]},"\\"",[]]';
-  assert.deepEqual(shows(setField, text).size, 4);
-  assert.deepEqual(elements(text), ['1.0', '{"b":"],[","a":[{}]}', '"\\""', '[]']);
+  const view = shows(setField, encodeSet([[1, '1.0'], [1, '1'], [1, '{"b":2,"a":[]}']]));
+  assert.deepEqual(view.values(), [1, 1, { b: 2, a: [] }]);
+  assert.equal(view.has(1), true);
+  view.patched_(() => encodeSet([[2, '1.0']]), false);
+  assert.deepEqual(view.values(), [1, { b: 2, a: [] }]);
 });

@@ -76,11 +76,10 @@ TEST(Reader, a_length_beyond_the_input_is_refused_without_overflow) {
   EXPECT_FALSE(in.ok());
 }
 
-TEST(Writer, counts_without_a_target) {
+TEST(Writer, discards_without_a_target) {
   Writer none(nullptr);
   none.varint(300);
   none.sized("abc");
-  EXPECT_EQ(none.length(), 2u + 4u);
   EXPECT_FALSE(none.wanted());
   EXPECT_TRUE(none.status().ok());
 }

@@ -1,6 +1,6 @@
-// json.hpp as the modules for browsers have it, where values are not validated: whatever the
-// bytes are, they are read within their bounds (each lies alone on the heap, for ASan to see), and
-// how deep they nest is limited.
+// json.hpp as the modules for browsers have it, where values are not validated, and nobody looks
+// for members: whatever the bytes are, they are read within their bounds (each lies alone on the
+// heap, for ASan to see), and how deep they nest is limited.
 #define SYNCKIT_CLIENT_ONLY 1
 #include <gtest/gtest.h>
 
@@ -8,7 +8,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace synckit {
 namespace {
@@ -22,42 +21,27 @@ struct Exact {  // a copy without a byte to spare
   std::unique_ptr<uint8_t[]> data;
 };
 
-std::vector<std::string> members(const std::string& text) {
-  Exact exact(text);
-  std::vector<std::string> out;
-  for (JsonItems items(exact.bytes()); items.next();) {
-    const uint8_t* end = exact.data.get() + exact.size;
-    EXPECT_TRUE(items.value.data >= exact.data.get() && items.value.data + items.value.len <= end);
-    out.push_back(items.name.str() + "=" + items.value.str());
-  }
-  return out;
-}
-
 const char* const kObjects[] = {
     R"({"a":1,"b":"x\\","c":[1,{"d":"}"}],"e":{"f":"\"]"}})",
-    R"({"\u0061\n":null,"\ud83d\ude00":"\\\""})",
+    R"({"\u0061\n":null,"\u2603":"\\\""})",
     R"({})",
     R"({"a":{}})",
 };
 
-TEST(LiteJson, finds_the_members) {
-  EXPECT_EQ(members(kObjects[0]),
-            (std::vector<std::string>{"a=1", R"(b="x\\")", R"(c=[1,{"d":"}"}])",
-                                      R"(e={"f":"\"]"})"}));
-  EXPECT_EQ(members(kObjects[1]),
-            (std::vector<std::string>{"a\n=null", "\xf0\x9f\x98\x80=\"\\\\\\\"\""}));
-  EXPECT_TRUE(members("{}").empty());
-  EXPECT_TRUE(members("[1,2]").empty());
+TEST(LiteJson, values_pass) {
+  for (const char* text : kObjects) EXPECT_TRUE(json_check(text).ok()) << text;
 }
 
 TEST(LiteJson, reads_damaged_bytes_within_their_bounds) {
   for (std::string text : kObjects) {
-    for (size_t cut = 0; cut < text.size(); ++cut) members(text.substr(0, cut));
+    for (size_t cut = 0; cut < text.size(); ++cut) {
+      Exact exact(text.substr(0, cut));
+      (void)json_valid(exact.bytes());
+    }
     for (size_t at = 0; at < text.size(); ++at) {
       for (char c : {'"', '\\', '{', '}', ',', 'u', '\xf0'}) {
         std::string damaged = text;
         damaged[at] = c;
-        members(damaged);
         Exact exact(damaged);
         (void)json_valid(exact.bytes());
       }
@@ -72,8 +56,6 @@ TEST(LiteJson, halves_of_surrogate_pairs_are_refused) {
   for (const char* whole : {R"("\\ud83d")", R"("\u001f")", "\"\xf0\x9f\x98\x80ud8\"", R"("\\")"}) {
     EXPECT_TRUE(json_check(whole).ok()) << whole;
   }
-  EXPECT_EQ(members(R"({"a":"\ud83d\ude00","b":2})"),  // somebody else's
-            (std::vector<std::string>{R"(a="\ud83d\ude00")", "b=2"}));
 }
 
 TEST(LiteJson, nesting_is_limited) {

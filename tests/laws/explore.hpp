@@ -218,6 +218,15 @@ class Explorer {
     }
   }
 
+  // The view that contents stand for: those of a text are its bytes, those of others a patch.
+  std::string whole(const std::string& contents) const {
+    std::string type = subject_.type->type;
+    if (type == "text") return quoted(Reader(Bytes(contents)).sized().str());
+    // A counter's patch tells the value, and must not when it is the same.
+    std::string empty = type == "counter" ? "none" : check::Doc(subject_.type).view();
+    return contents.empty() ? empty : subject_.apply_patch(empty, contents);
+  }
+
   void delivered(const State& state) {
     ++explored_.deliveries;
     check::Doc doc(subject_.type);
@@ -230,6 +239,9 @@ class Explorer {
     }
     require(Model::shown(doc.view()) == want_, state, "the view is not the reference's");
     require(Model::shown(shown) == want_, state, "the patches lead elsewhere");
+    Buffer parts;
+    require(subject_.type->contents(doc.raw(), &parts, nullptr) == SK_OK, state, "no contents");
+    require(Model::shown(whole(parts.str())) == want_, state, "the contents are not the view");
     std::string snapshot = doc.snapshot();
     if (snapshot_.empty()) snapshot_ = snapshot, first_order_ = order_;
     require(snapshot == snapshot_, state, "another order gives another snapshot");

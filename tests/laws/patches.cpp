@@ -6,7 +6,6 @@
 #include <synckit/bytes.hpp>
 
 #include <algorithm>
-#include <charconv>
 
 namespace synckit::laws {
 
@@ -65,22 +64,28 @@ std::string apply_map_patch(const std::string& view, const std::string& patch) {
   Tree root = parse_tree(view);
   Reader reader{Bytes(patch)};
   while (!reader.done()) {
-    Tree* parent = &root;
-    uint64_t count = reader.varint();
-    if (count == 0) unfit("an empty path");
-    for (; count > 1; --count) {
-      auto found = parent->members.find(reader.sized().str());
-      if (found == parent->members.end() || !found->second.is_object()) unfit("no such parent");
-      parent = &found->second;
+    Reader part(reader.sized());
+    std::vector<std::string> path;
+    for (uint64_t count = part.varint(); count; --count) path.push_back(part.sized().str());
+    std::string value = part.rest().str();
+    if (!reader.ok() || !part.ok()) unfit("cut short");
+    if (path.empty()) unfit("an empty path");
+    Tree* node = &root;
+    for (size_t i = 0; i + 1 < path.size() && node; ++i) {
+      if (value.empty()) {  // of what is not there nothing is to be deleted
+        auto found = node->members.find(path[i]);
+        bool is_there = found != node->members.end() && found->second.is_object();
+        node = is_there ? &found->second : nullptr;
+      } else {
+        node = &node->members[path[i]];
+        if (!node->is_object()) *node = Tree::object();
+      }
     }
-    std::string name = reader.sized().str();
-    uint8_t kind = reader.byte();
-    if (kind == 1) {
-      parent->members[name] = parse_tree(reader.sized().str());
-    } else if (kind != 2 || parent->members.erase(name) != 1) {
-      unfit("deletes what is not there");
+    if (!value.empty()) {
+      node->members[path.back()] = parse_tree(value);
+    } else if (node) {
+      node->members.erase(path.back());
     }
-    if (!reader.ok()) unfit("cut short");
   }
   return write_tree(root);
 }
@@ -89,9 +94,10 @@ std::string apply_set_patch(const std::string& view, const std::string& patch) {
   std::vector<std::string> elements = split_array(view);
   Reader reader{Bytes(patch)};
   while (!reader.done()) {
-    uint8_t kind = reader.byte();
-    std::string element = reader.sized().str();
-    if (!reader.ok()) unfit("cut short");
+    Reader part(reader.sized());
+    uint8_t kind = part.byte();
+    std::string element = part.rest().str();
+    if (!reader.ok() || !part.ok()) unfit("cut short");
     auto found = std::find(elements.begin(), elements.end(), element);
     if (kind == 1 && found == elements.end()) {
       elements.push_back(element);
@@ -108,12 +114,11 @@ std::string apply_set_patch(const std::string& view, const std::string& patch) {
 }
 
 std::string apply_counter_patch(const std::string& view, const std::string& patch) {
-  int64_t value = 0;
-  std::from_chars(view.data(), view.data() + view.size(), value);
   Reader reader{Bytes(patch)};
-  uint64_t change = static_cast<uint64_t>(reader.zigzag());
-  if (!reader.good_end() || change == 0) unfit("not one change");
-  return std::to_string(static_cast<int64_t>(static_cast<uint64_t>(value) + change));
+  uint8_t size = reader.byte();
+  std::string value = std::to_string(static_cast<int64_t>(reader.fixed64()));
+  if (!reader.good_end() || size != 8 || value == view) unfit("not one change");
+  return value;
 }
 
 std::string apply_text_patch(const std::string& view, const std::string& patch) {

@@ -134,9 +134,9 @@ Status Lite::close(DocHandle handle, bool force, uint64_t) {
   return {};
 }
 
-Status Lite::view(DocHandle handle, FieldHandle, Buffer& json) const {
+Status Lite::view(DocHandle handle, FieldHandle, Buffer& out) const {
   Doc* doc = find(handle);
-  return doc ? of_type(map_type().view(doc->map, &json, nullptr)) : not_open();
+  return doc ? of_type(map_type().contents(doc->map, &out, nullptr)) : not_open();
 }
 
 uint32_t Lite::pending(DocHandle handle) const {

@@ -57,7 +57,7 @@ class Lite {
   Status begin(DocHandle doc);
   Status commit(DocHandle doc, uint64_t now_ms);
   void commit_all(uint64_t now_ms);
-  Status view(DocHandle doc, FieldHandle field, Buffer& json) const;
+  Status view(DocHandle doc, FieldHandle field, Buffer& out) const;  // the map's contents (abi.h)
   uint32_t pending(DocHandle doc) const;
   uint64_t last_seq(DocHandle doc) const;
   void online(bool wanted, uint64_t now_ms);

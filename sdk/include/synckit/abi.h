@@ -172,6 +172,13 @@ typedef struct sk_crdt_v1 {
    * re-stamps several deltas in their order (design: invariant 8, tla/Lww.tla). */
   sk_status (*restamp)(void* doc, const sk_stamp* stamp, const uint8_t* delta, size_t delta_len,
                        sk_buf* out, sk_error* error);
+
+  /* [doc] Optional, for the types that come with SyncKit (NULL in others: those may be hosted by
+   * JavaScript, which has no such call): the visible value in parts, each after its length as a
+   * varint (LEB128); equal states give the same parts, not always in the same order. This is what
+   * the SDK for browsers reads instead of the view, and what a document's digest is the sum of.
+   * Without it the view is the one part. */
+  sk_status (*contents)(void* doc, sk_buf* parts, sk_error* error);
 } sk_crdt_v1;
 
 /* ---- synckit.crdt.samples/1: lets the checker drive the type ----------------------------- */

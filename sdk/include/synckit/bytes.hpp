@@ -178,7 +178,7 @@ inline constexpr bool kOutputsFail = false;
 inline constexpr bool kOutputsFail = true;
 #endif
 
-// Appends to an sk_buf; a null target counts and discards (`length()` still advances).
+// Appends to an sk_buf; a null target discards.
 // A failed reserve makes it sticky-bad: check `status()` once at the end.
 class Writer {
  public:
@@ -186,7 +186,6 @@ class Writer {
   Writer(Buffer& target) : Writer(static_cast<sk_buf*>(&target)) {}  // NOLINT
 
   bool wanted() const { return buf_ != nullptr; }
-  size_t length() const { return length_; }
   bool ok() const { return !kOutputsFail || !bad_; }
   Status status() const { return ok() ? Status{} : Status{SK_NOMEM, "out of memory"}; }
 
@@ -223,7 +222,6 @@ class Writer {
 
  private:
   SK_NOW uint8_t* room(size_t len) {
-    length_ += len;
     if (!buf_ || !make_room(len)) return nullptr;
     uint8_t* at = buf_->data + buf_->len;
     buf_->len += len;
@@ -237,7 +235,6 @@ class Writer {
   }
 
   sk_buf* buf_;
-  size_t length_ = 0;
   bool bad_ = false;
 };
 

@@ -12,7 +12,8 @@
 //   SYNCKIT_CRDT_PLUGIN(Max, "com.example.max", "1.0.0")
 //
 // Optional members, found by name: `compact(const Version&)`, `restamp(const Stamp&, Bytes,
-// Writer&)`, `sample(uint64_t random, Writer& intent)`, and of the optional interfaces
+// Writer&)`, `sample(uint64_t random, Writer& intent)`, `contents(Writer& parts)` (only for the
+// types that come with SyncKit), and of the optional interfaces
 //   anchor/1  make_anchor(uint64_t position, uint32_t unit, uint32_t side, Writer& anchor) and
 //             resolve_anchor(Bytes anchor, uint32_t unit, uint64_t& position, bool& deleted)
 //   undo/1    capture(const Stamp&, Bytes intent, Writer& token) and
@@ -27,6 +28,13 @@
 #include <synckit/bytes.hpp>
 
 namespace synckit {
+
+// Whether deltas were inspected before they come, by those who have all checks (ADR 8).
+#if defined(SYNCKIT_CLIENT_ONLY)
+inline constexpr bool kVouchedFor = true;
+#else
+inline constexpr bool kVouchedFor = false;
+#endif
 
 using Stamp = sk_stamp;
 using Dot = sk_dot;
@@ -238,12 +246,23 @@ struct Crdt {
       };
     }
 #endif
-    t.view = [](void* doc, sk_buf* json, sk_error* error) {
-      return guarded(error, [&] {
-        Writer j(json);
-        return with_output(self(doc).view(j), j);
-      });
-    };
+    constexpr bool kHasContents = requires(T & x, Writer & w) { x.contents(w); };
+    if constexpr (kHasContents) {
+      t.contents = [](void* doc, sk_buf* parts, sk_error* error) {
+        return guarded(error, [&] {
+          Writer p(parts);
+          return with_output(self(doc).contents(p), p);
+        });
+      };
+    }
+    if constexpr (!kHasContents || !kVouchedFor) {
+      t.view = [](void* doc, sk_buf* json, sk_error* error) {
+        return guarded(error, [&] {
+          Writer j(json);
+          return with_output(self(doc).view(j), j);
+        });
+      };
+    }
 #if !defined(SYNCKIT_CLIENT_ONLY)  // what the host sends was inspected there
     t.inspect = [](const uint8_t* delta, size_t len, sk_summary* summary, sk_buf* deps,
                    sk_error* error) {

@@ -11,8 +11,9 @@
 // decoded name.
 //
 // In modules for browsers (SYNCKIT_CLIENT_ONLY) all JSON is JSON.stringify's, or was inspected by
-// the host: there json_check looks only for what JSON.stringify lets pass (ADR 8). Whatever the
-// bytes are, they are read within their bounds.
+// the host, and only JavaScript looks into it: there is nothing there but json_check, which looks
+// only for what JSON.stringify lets pass (ADR 8). Whatever the bytes are, they are read within
+// their bounds.
 //
 // Threads: pure functions and independent objects.
 #pragma once
@@ -54,6 +55,8 @@ inline bool utf8_valid([[maybe_unused]] Bytes text) {
 inline constexpr char kHexDigits[] = "0123456789abcdef";
 inline constexpr char kShortEscapes[] = "btnbfr";  // of the characters from 8 on; 11 has none
 
+#if !defined(SYNCKIT_CLIENT_ONLY)
+
 // Goes over untrusted bytes, token by token. What does not fit gives false, and the scanner is of
 // no further use.
 class JsonScanner {
@@ -80,33 +83,6 @@ class JsonScanner {
     return {from, static_cast<size_t>(at_ - from)};
   }
 
-#if defined(SYNCKIT_CLIENT_ONLY)
-  // To the end of what is known to be a value. How deep it nests is checked all the same: what
-  // reads it calls itself so often. So is, where nobody else has seen it, that there is no half of
-  // a surrogate pair: of those alone JSON.stringify writes escapes that begin with a "d".
-  bool value(unsigned depth, bool fresh = false) {
-    bool quoted = false;
-    for (; at_ != end_; ++at_) {
-      uint8_t c = *at_;
-      bool closes = (c | 0x20) == '}';
-      if (c == '"') {
-        quoted = !quoted;
-      } else if (quoted) {
-        if (c != '\\' || end_ - at_ < 3) continue;  // a string does not end there
-        if (*++at_ == 'u' && at_[1] == 'd' && fresh) return false;
-      } else if (depth == 0 && (closes || c == ',' || c == ':' || c <= ' ')) {
-        break;
-      } else if (closes) {
-        --depth;
-      } else if ((c | 0x20) == '{' && depth++ == kMaxJsonDepth) {
-        return false;
-      }
-    }
-    return true;
-  }
-
- private:
-#else
   bool value(unsigned depth) {
     uint8_t c = peek();
     if (c == '"') return string();
@@ -189,28 +165,39 @@ class JsonScanner {
     } while (token(','));
     return token(close);
   }
-#endif
 
   bool take(uint8_t c) { return at_ != end_ && *at_ == c && (++at_, true); }
 
   const uint8_t *at_, *end_;
 };
 
+#endif
+
 inline bool json_valid(Bytes text) {
-  JsonScanner scanner(text);
 #if defined(SYNCKIT_CLIENT_ONLY)
-  return scanner.value(0, true);
+  // What reads it calls itself as often as it nests. Of halves of surrogate pairs alone
+  // JSON.stringify writes escapes that begin with a "d".
+  unsigned depth = 0;
+  bool quoted = false;
+  for (const uint8_t *at = text.data, *end = at + text.len; at != end; ++at) {
+    uint8_t c = *at;
+    if (c == '"') {
+      quoted = !quoted;
+    } else if (quoted) {
+      if (c != '\\' || end - at < 3) continue;  // a string does not end there
+      if (*++at == 'u' && at[1] == 'd') return false;
+    } else if ((c | 0x20) == '}') {
+      --depth;
+    } else if ((c | 0x20) == '{' && depth++ == kMaxJsonDepth) {
+      return false;
+    }
+  }
+  return true;
 #else
+  JsonScanner scanner(text);
   return scanner.value(0) && scanner.peek() == 0 && scanner.at() == text.data + text.len;
 #endif
 }
-
-// Whether deltas were inspected before they come, by those who have all checks (ADR 8).
-#if defined(SYNCKIT_CLIENT_ONLY)
-inline constexpr bool kVouchedFor = true;
-#else
-inline constexpr bool kVouchedFor = false;
-#endif
 
 // Is `text` exactly one JSON value?
 inline Status json_check(Bytes text) {
@@ -218,6 +205,8 @@ inline Status json_check(Bytes text) {
                           : Status::malformed(SK_TEXT(
                                 "malformed JSON: not one value of RFC 8259, or nested too deep"));
 }
+
+#if !defined(SYNCKIT_CLIENT_ONLY)
 
 inline bool json_is_object(Bytes value) { return JsonScanner(value).peek() == '{'; }
 
@@ -294,5 +283,7 @@ inline void json_string(Writer& out, Bytes text) {
   }
   out.byte('"');
 }
+
+#endif
 
 }  // namespace synckit

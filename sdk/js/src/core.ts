@@ -78,8 +78,6 @@ export interface Core extends Exports {
   word_(i: number): number;
   /** Data of the result. */
   data_(): Uint8Array;
-  /** The same as text. */
-  text_(): string;
   /** The document's last own seq, after mutate or info. */
   seq_(): number;
 }
@@ -141,7 +139,6 @@ export const createCore = async (
   const result = core.sk_result();
   const word = (core.word_ = (i) => new Uint32Array(core.memory.buffer, result)[i]!);
   core.data_ = () => bytes(word(0), word(1));
-  core.text_ = () => decoder.decode(core.data_());
   core.seq_ = () => word(4) + word(5) * 2 ** 32;
   core.put_ = (first, second = []) => {
     const { length } = first;
@@ -152,7 +149,7 @@ export const createCore = async (
     return all;
   };
   core.ok_ = (status) => {
-    if (status) throw statusError(status, core.text_());
+    if (status) throw statusError(status, decoder.decode(core.data_()));
   };
   core.handle_ = (status) => (core.ok_(status), word(2));
   core.sk_init(BigInt(`0x${replica}`), random(), persistent, core.put_(utf8('synckit-js/0.1.0')));

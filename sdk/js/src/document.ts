@@ -1,6 +1,6 @@
 // A document: the map at its root, and how far its changes have come.
 
-import { decoder, utf8, type Json } from './codec.js';
+import { decoder, Reader, utf8, type Json } from './codec.js';
 import { now, type Core } from './core.js';
 import { fail, statusError, type SyncKitError } from './errors.js';
 import { emitter, type Emitter, type Unsubscribe } from './events.js';
@@ -113,8 +113,8 @@ export interface BaseDocument<T extends object = Record<string, Json>>
   open_(): void;
   /** The engine, for what needs a document that is open and read. @internal */
   core_(): Core;
-  /** JSON text of a field; '' before it can be read. @internal */
-  view_(field: number): string;
+  /** What the engine gives of a field; nothing before it can be read. Borrowed. @internal */
+  contents_(field: number): Reader;
   /** The field of that name and type, made once. @internal */
   field_<F extends Field>(make: MakeField<F>, name: string, type: string): F;
   /** Whether every own change up to a seq is durable. @internal */
@@ -194,11 +194,10 @@ export const createDocument = (
       if (!readable) fail('not-ready', 'await document.ready first');
       return core;
     },
-    view_(field: number) {
+    contents_(field: number) {
       open();
-      if (!readable) return '';
-      core.ok_(core.sk_view(handle, field));
-      return core.text_();
+      if (readable) core.ok_(core.sk_view(handle, field));
+      return new Reader(readable ? core.data_() : new Uint8Array());
     },
     field_<F extends Field>(make: MakeField<F>, name: string, type: string) {
       const key = `${type}\0${name}`;

@@ -50,17 +50,17 @@ export type MakeField<F> = (
   handle: number,
 ) => F;
 
-/** A field, what reads its view, what applies an intent (in up to two parts), its JSON text. */
+/** A field, what reads its view, what applies an intent (in up to two parts), its contents. */
 type Made<Change, View> = [
   field: Field<Change>,
   read: () => View,
   edit: (...intent: Parameters<Core['put_']>) => void,
-  json: () => string,
+  contents: () => Reader,
 ];
 
 /**
- * The part that all types share. `parse` gives the view that JSON text stands for ('' is that of
- * an empty field), `move` the view after a patch and what the patch changed; `difference` is
+ * The part that all types share. `parse` gives the view that the engine's bytes stand for (none:
+ * an empty field), `move` the view after a patch, and what the patch changed, as does `difference`:
  * undefined when there is none.
  * @internal
  */
@@ -69,8 +69,8 @@ export const createField = <Change, View>(
   name: string,
   type: string,
   handle: number,
-  parse: (json: string) => View,
-  move: (view: View, patch: Reader, json: () => string) => [View, Change],
+  parse: (contents: Reader) => View,
+  move: (view: View, patch: Reader) => [View, Change | undefined],
   difference: (from: View, to: View) => Change | undefined,
 ): Made<Change, View> => {
   let view: View | undefined;
@@ -78,10 +78,10 @@ export const createField = <Change, View>(
   const subscribers = new Set<(change: Change, origin: Origin) => void>();
   const { kit_: kit } = document;
   const { core_: core } = kit;
-  const json = (): string => document.view_(handle);
+  const contents = (): Reader => document.contents_(handle);
   const read = (): View => {
     unread = 0;
-    return (view ??= parse(json()));
+    return (view ??= parse(contents()));
   };
   const tell = (change: Change | undefined, local: boolean): void => {
     if (change && subscribers.size) {
@@ -94,7 +94,7 @@ export const createField = <Change, View>(
     else {
       const r = new Reader(patch());
       if (!r.left) return;
-      const [moved, change] = move(view, r, json);
+      const [moved, change] = move(view, r);
       view = moved;
       tell(change, local);
     }
@@ -120,7 +120,7 @@ export const createField = <Change, View>(
     patched(core.data_, true);
     kit.touch_();
   };
-  return [field, read, edit, json];
+  return [field, read, edit, contents];
 };
 
 /** What a map change tells: the paths that have another value now. */
@@ -139,6 +139,9 @@ const segments = (path: Path): readonly string[] => (typeof path == 'string' ? [
 type Node = Record<string, Json>;
 const member = (value: Json | undefined, key: string): Json | undefined =>
   isNode(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+/** What is at a path. */
+const look = (value: Json, path: readonly string[]): Json | undefined =>
+  path.reduce<Json | undefined>(member, value);
 
 /**
  * A map of JSON values; the last writer of a path wins.
@@ -174,27 +177,35 @@ export const mapField: MakeField<MapField> = (document, name, type, handle) => {
     owned.add(node);
     return node;
   };
+  /** The entries that the engine tells, the upper ones first (plugins/lww/FORMAT.md). */
+  const move = (view: Json, r: Reader): [Json, MapChange | undefined] => {
+    const paths: string[][] = [];
+    while (r.left) {
+      const end = r.varint() + r.at;
+      const path = Array.from({ length: r.varint() }, () => r.text());
+      const json = r.text(end - r.at);
+      if (json || look(view, path) !== undefined) {
+        view = put(view, path, json ? JSON.parse(json) : undefined);
+        paths.push(path);
+      }
+    }
+    return [view, paths[0] && { paths }];
+  };
   const [field, read, edit] = createField<MapChange, Json>(
     document,
     name,
     type,
     handle,
-    (json) => JSON.parse(json || '{}'),
-    (view, r) => {
-      const paths: string[][] = [];
-      while (r.left) {
-        const path = Array.from({ length: r.varint() }, () => r.text());
-        paths.push(path);
-        view = put(view, path, r.byte() == 1 ? JSON.parse(r.text()) : undefined);
-      }
-      return [view, { paths }];
-    },
+    (r) => move({}, r)[0],
+    move,
     () => ({ paths: [[]] }),
   );
   const set = (path: Path, value?: unknown): void => {
     // Before the intent begins: a toJSON of the application may edit.
     const json = value === undefined ? '' : toJson(value);
     const keys = segments(path);
+    document.core_();
+    if (!json && look(read(), keys) === undefined) return;
     const head = [json ? 1 : 2, ...varint(keys.length)];
     for (const key of keys) {
       const bytes = utf8(key);
@@ -205,8 +216,7 @@ export const mapField: MakeField<MapField> = (document, name, type, handle) => {
   return {
     ...field,
     get(path: Path = []) {
-      let value: Json | undefined = read();
-      for (const key of segments(path)) value = member(value, key);
+      const value = look(read(), segments(path));
       if (isNode(value)) owned = new WeakSet();
       return value;
     },

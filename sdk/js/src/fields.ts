@@ -1,11 +1,10 @@
 // The fields beside the map: text, set and counter.
 
-import { canonical, utf8, varint, type Json } from './codec.js';
+import { canonical, utf8, varint, type Json, type Reader } from './codec.js';
 import { fail } from './errors.js';
 import { createField, type Field, type MakeField } from './field.js';
 import {
   applyText,
-  elements,
   textDiff,
   textPatch,
   textSplice,
@@ -39,7 +38,7 @@ export const textField: MakeField<TextField> = (document, name, type, handle) =>
     name,
     type,
     handle,
-    (json) => json && JSON.parse(json),
+    (r) => (r.left ? r.text() : ''),
     (view, patch) => {
       const ops = textPatch(patch);
       return [applyText(view, ops), ops];
@@ -91,29 +90,28 @@ const without = (a: Items, b: Items): Json[] =>
 /** @internal */
 export const setField: MakeField<SetField<any>> = (document, name, type, handle) => {
   let sorted: Json[] | undefined;
+  const move = (view: Items, r: Reader): [Items, SetChange] => {
+    const added: Json[] = [];
+    const removed: Json[] = [];
+    sorted = undefined;
+    while (r.left) {
+      const length = r.varint();
+      const isThere = r.byte() == 1;
+      const key = r.text(length - 1);
+      const value = JSON.parse(key) as Json;
+      if (isThere) view.set(key, value);
+      else view.delete(key);
+      (isThere ? added : removed).push(value);
+    }
+    return [view, { added, removed }];
+  };
   const [field, read, edit] = createField<SetChange, Items>(
     document,
     name,
     type,
     handle,
-    (json) => {
-      sorted = undefined;
-      return new Map(elements(json).map((key) => [key, JSON.parse(key)]));
-    },
-    (view, r) => {
-      const added: Json[] = [];
-      const removed: Json[] = [];
-      sorted = undefined;
-      while (r.left) {
-        const isThere = r.byte() == 1;
-        const key = r.text();
-        const value = JSON.parse(key) as Json;
-        if (isThere) view.set(key, value);
-        else view.delete(key);
-        (isThere ? added : removed).push(value);
-      }
-      return [view, { added, removed }];
-    },
+    (r) => move(new Map(), r)[0],
+    move,
     (from, to) => {
       const added = without(to, from);
       const removed = without(from, to);
@@ -162,6 +160,10 @@ export const counterIntent = (amount: number | bigint): number[] => {
   return varint(twice < 0 ? ~twice : twice);
 };
 
+/** What a counter counts to: the one part of its patches and its contents. */
+const total = (r: Reader): bigint =>
+  r.left ? new BigInt64Array(r.raw().slice().buffer)[0]! : 0n;
+
 /** @internal */
 export const counterField: MakeField<CounterField> = (document, name, type, handle) => {
   const [field, read, edit] = createField<{ by: bigint }, bigint>(
@@ -169,11 +171,10 @@ export const counterField: MakeField<CounterField> = (document, name, type, hand
     name,
     type,
     handle,
-    BigInt, // of '': 0
-    // Reading it anew is shorter than decoding the patch; patches of one message become one change.
-    (from, _, json) => {
-      const to = BigInt(json());
-      return [to, difference(from, to)!];
+    total,
+    (from, r) => {
+      const to = total(r);
+      return [to, difference(from, to)];
     },
     difference,
   );

@@ -57,7 +57,7 @@ export interface CustomField extends Field<Uint8Array | undefined> {
 
 const customField: MakeField<CustomField> = (document, name, type, handle) => {
   // It has no view here: only the plugin knows how to move one.
-  const [field, , edit, json] = createField<Uint8Array | undefined, 0>(
+  const [field, , edit, contents] = createField<Uint8Array | undefined, 0>(
     document,
     name,
     type,
@@ -69,7 +69,10 @@ const customField: MakeField<CustomField> = (document, name, type, handle) => {
   return {
     ...field,
     mutate: (intent) => edit(intent),
-    view: () => utf8(json()),
+    view() {
+      const json = contents();
+      return json.raw(json.left).slice();
+    },
   };
 };
 

@@ -89,21 +89,3 @@ export interface SetChange {
   added: Json[];
   removed: Json[];
 }
-
-/**
- * The elements of a JSON array, each as the text it has there: elements are equal when their bytes
- * are, and parsing and writing again would turn another writer's `1.0` into `1`.
- */
-export const elements = (json: string): string[] => {
-  let depth = 0;
-  // Outside of strings; a comma between elements becomes what JSON text cannot contain.
-  const mark = (token: string): string => {
-    depth += +'[{'.includes(token) - +']}'.includes(token);
-    return token == ',' && !depth ? '\0' : token;
-  };
-  return json
-    .slice(1, -1)
-    .replace(/"(?:[^"\\]|\\.)*"|[[\]{},]/g, mark)
-    .split('\0')
-    .filter(Boolean);
-};
