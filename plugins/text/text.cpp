@@ -57,39 +57,42 @@ Status Text::read_intent(Bytes intent, Splice& splice) {
 
 #if !defined(SYNCKIT_SMALL)
 // By far the most edits: one more ASCII character, behind the one typed last. False, having changed
-// nothing, for any other edit. What follows here mutate() does as well, step by step.
-bool Text::type(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch) {
-  Reader in(intent);
-  uint8_t op = in.byte();
+// nothing, for any other edit. What follows here change() does as well, step by step.
+bool Text::type(const Stamp& stamp, Bytes intent) {
+  if (intent.len < 4) return false;
+  const uint8_t* last = intent.data + intent.len - 1;
+  if (*last >= 0x80 || last[-1] != 0 || *intent.data - 1u > 1) return false;
+  Reader in({intent.data + 1, intent.len - 3});  // without the op, and the count, which is 0
   uint64_t position = in.varint();
-  uint8_t count = in.byte(), letter = in.byte();
   uint32_t lv = dots_.count();
-  if (!in.good_end() || op - 1u > 1 || count != 0 || letter >= 0x80 || tree_.wide() ||
-      lv >= kMaxAtoms || !tree_.types(position, lv) || !dots_.types(stamp.replica, stamp.seq) ||
-      !chars_.append(lv, letter)) {
+  if (!in.good_end() || tree_.wide() || lv >= kMaxAtoms || !tree_.types(position, lv) ||
+      !dots_.types(stamp.replica, stamp.seq) || !chars_.append(lv, *last)) {
     return false;
   }
   dots_.type(stamp.seq);
-  Span fresh{lv, lv - 1, tree_.type(), 1};
+  tree_.type();
+  return true;
+}
+
+// The outputs of what was typed last.
+void Text::tell_typed(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch) {
   Bytes text(intent.data + intent.len - 1, 1);
   if (delta.wanted()) {
+    uint32_t lv = dots_.count() - 1;
     tree_.changed.clear();
-    write_op(work().others, stamp, dots_.runs().back().replica, fresh, text, delta);
+    write_op(work().others, stamp, dots_.runs().back().replica,
+             {lv, lv - 1, tree_.right_atom(), 1}, text, delta);
   }
   if (patch.wanted()) {
     Splice splice{};
-    splice.position = static_cast<uint32_t>(position), splice.chars = 1, splice.text = text;
+    splice.position = tree_.stands() - 1, splice.chars = 1, splice.text = text;
     tell_edit(splice, {splice.position, 0}, 0, patch);
   }
-  return true;
 }
 #endif
 
-Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,
+Status Text::change(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,
                     uint32_t& seqs) {
-#if !defined(SYNCKIT_SMALL)
-  if (type(stamp, intent, delta, patch)) return seqs = 1, Status();
-#endif
   Splice splice;
   seqs = 0;
   SK_TRY(read_intent(intent, splice));

@@ -74,7 +74,16 @@ class Text : public Crdt<Text> {
 
   Text() : tree_(chars_, dots_) {}
 
-  Status mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs);
+  Status mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch, uint32_t& seqs) {
+#if !defined(SYNCKIT_SMALL)
+    if (type(stamp, intent)) {
+      seqs = 1;
+      if (delta.wanted() || patch.wanted()) tell_typed(stamp, intent, delta, patch);
+      return {};
+    }
+#endif
+    return change(stamp, intent, delta, patch, seqs);
+  }
   Status merge(Bytes delta, Writer& patch);
   Status encode(const Version& since, Writer& delta) const;
   Status view(Writer& json) const;
@@ -132,8 +141,11 @@ class Text : public Crdt<Text> {
 
   // text.cpp: local edits
 #if !defined(SYNCKIT_SMALL)
-  bool type(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch);
+  bool type(const Stamp& stamp, Bytes intent);
+  SK_APART void tell_typed(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch);
 #endif
+  SK_APART Status change(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,
+                         uint32_t& seqs);
   Status read_intent(Bytes intent, Splice& splice);
   SK_APART void tell_edit(const Splice& splice, Extent before, uint32_t wide, Writer& patch);
   void write_op(Vec<uint32_t>& others, const Stamp& stamp, uint32_t me, const Span& fresh,

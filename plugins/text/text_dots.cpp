@@ -12,8 +12,7 @@ uint32_t floor_of(const uint32_t* keys, size_t stride, size_t count, uint32_t ke
   return static_cast<uint32_t>(lo);
 }
 
-uint32_t Dots::replica(uint64_t id, bool make) {
-  if (kShortcuts && last_ < replicas_.size() && replicas_[last_].id == id) return last_;
+uint32_t Dots::look_up(uint64_t id, bool make) {
   size_t at = dot_position(by_id_.data(), by_id_.size(), id);
   if (at < by_id_.size() && by_id_[at].replica == id) {
     return last_ = static_cast<uint32_t>(by_id_[at].seq);

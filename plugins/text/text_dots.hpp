@@ -113,7 +113,10 @@ class Dots {
   const Vec<Dot>& by_id() const { return by_id_; }
 
   // The index of a replica, which is made if need be or else may be kNone.
-  uint32_t replica(uint64_t id, bool make);
+  SK_NOW uint32_t replica(uint64_t id, bool make) {
+    if (kShortcuts && last_ < replicas_.size() && replicas_[last_].id == id) return last_;
+    return look_up(id, make);
+  }
   uint64_t seen(uint32_t index) const { return index == kNone ? 0 : replicas_[index].seen; }
   // The next `count` lvs are the dots seq, seq + 1 ... of a replica.
   void add(uint32_t replica, uint64_t seq, uint32_t count);
@@ -143,6 +146,8 @@ class Dots {
   bool before(uint32_t a, uint32_t b) const;
 
  private:
+  uint32_t look_up(uint64_t id, bool make);
+
   Vec<Run> runs_;
   Vec<Replica> replicas_;
   Vec<Dot> by_id_;

@@ -83,7 +83,7 @@ bool Sequence::step(uint32_t chars) {
   return true;
 }
 
-uint32_t Sequence::seek(uint32_t left, bool utf16) {
+uint32_t Sequence::walk(uint32_t left, bool utf16) {
   uint32_t chars = left;
   if (kShortcuts && !utf16 && counted_ && step(chars)) return chars;
   counted_ = true;
@@ -140,12 +140,6 @@ void Sequence::seek_atom(uint32_t atom) {
 uint32_t Sequence::enter(uint32_t atom) {
   place(find(atom));
   return leaf_->spans[slot_].meta - off_;
-}
-
-uint32_t Sequence::right_atom() const {
-  if (slot_ < leaf_->count && inside()) return leaf_->spans[slot_].lv + off_;
-  if (slot_ + 1 < leaf_->count) return leaf_->spans[slot_ + 1].lv;
-  return leaf_->next ? leaf_->next->spans[0].lv : kNone;
 }
 
 Extent Sequence::position() const {

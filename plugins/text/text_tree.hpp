@@ -25,30 +25,40 @@ class Sequence {
   // Puts the cursor right behind the first `left` visible code points, or with `utf16` UTF-16 units
   // (there must be so many). Returns how many code points these are; kNone when they end inside a
   // surrogate pair.
-  uint32_t seek(uint32_t left, bool utf16 = false);
+  uint32_t seek(uint32_t left, bool utf16 = false) {
+    if (kShortcuts && !utf16 && counted_ && left > at_ &&
+        left - at_ <= leaf_->spans[slot_].visible()) {
+      off_ = left - at_;
+      return left;
+    }
+    return walk(left, utf16);
+  }
   // Puts the cursor right behind an atom; kNone: at the start.
   void seek_atom(uint32_t atom);
   // Whether so many visible code points are before the cursor. (It may be that nobody knows.)
-  bool stands_at(uint32_t chars) const {
-    return counted_ && at_ + (leaf_->spans[slot_].dead() ? 0 : off_) == chars;
-  }
+  bool stands_at(uint32_t chars) const { return counted_ && stands() == chars; }
+  // How many, where they are known.
+  uint32_t stands() const { return at_ + (leaf_->spans[slot_].dead() ? 0 : off_); }
   // Whether the cursor stands there, and the atom lv inserted there would lengthen the span that
-  // ends there. If so, type() inserts it; its right origin is returned.
+  // ends there. If so, type() inserts it.
   bool types(uint64_t chars, uint32_t lv) const {
     const Span& span = leaf_->spans[slot_];
     return counted_ && off_ && off_ == span.meta && span.lv + off_ == lv &&
            at_ + off_ == chars && span.ro == right_atom();
   }
-  uint32_t type() {
+  void type() {
     Span& span = leaf_->spans[slot_];
     off_ = ++span.meta;
     leaves_.lengthened(span.lv + off_);
     leaves_.add(leaf_, {1, 0});
-    return span.ro;
   }
   // What stands left and right of the cursor, tombstones included; kNone at the ends.
   uint32_t left_atom() const { return off_ ? leaf_->spans[slot_].lv + off_ - 1 : kNone; }
-  uint32_t right_atom() const;
+  SK_NOW uint32_t right_atom() const {
+    if (slot_ < leaf_->count && inside()) return leaf_->spans[slot_].lv + off_;
+    if (slot_ + 1 < leaf_->count) return leaf_->spans[slot_ + 1].lv;
+    return leaf_->next ? leaf_->next->spans[0].lv : kNone;
+  }
   // What is visible before the cursor.
   Extent position() const;
   // Moves the cursor in front of an atom. Returns how many follow in its span, it included, and
@@ -74,6 +84,7 @@ class Sequence {
   };
 
   bool inside() const { return off_ < leaf_->spans[slot_].len(); }
+  uint32_t walk(uint32_t left, bool utf16);
   bool step(uint32_t chars);
   // The atoms [lv, lv + count), which are visible.
   Extent extent(uint32_t lv, uint32_t count) const {

@@ -11,6 +11,7 @@
 
 #include <synckit/abi.h>
 
+#include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -202,9 +203,8 @@ class Writer {
   }
   void raw(Bytes bytes) { raw(bytes.data, bytes.len); }
   SK_ONCE void varint(uint64_t value) {
-    size_t n = 1;
-    for (uint64_t rest = value; rest >= 0x80; rest >>= 7) ++n;
-    uint8_t* at = room(n);
+    // One byte for each 7 bits, as long as these are at most 64.
+    uint8_t* at = room((9 * static_cast<size_t>(std::bit_width(value | 1)) + 64) / 64);
     if (!at) return;
     for (; value >= 0x80; value >>= 7) *at++ = static_cast<uint8_t>(value | 0x80);
     *at = static_cast<uint8_t>(value);
