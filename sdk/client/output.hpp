@@ -66,7 +66,8 @@ inline void hand_over(Out, uint32_t, uint32_t, uint64_t, uint64_t, Bytes, Bytes)
 enum class StoreOp : uint8_t {
   put = 1,
   erase = 2,         // the value means nothing
-  erase_range = 3,   // up to the key that has the value in place of its last 16 bytes, inclusive
+  erase_range = 3,   // up to the key that has the value in place of its last 16 bytes, inclusive;
+                     // where operations are handed over, up to the key that the value is
   put_snapshot = 4,  // as put, but keep the stored value when its first 8 bytes are equal to the
                      // new one's and its next 8 bytes, compared as bytes, are not lower
 };

@@ -47,6 +47,10 @@ void Engine::put(StoreOp op, const Doc& doc, RecordKind kind, uint64_t number, u
   batch_.push_back(kind);
   add_big(batch_, own ? replica_ : number);
   add_big(batch_, own ? number : 0);
+  if (kHandsOver && op == StoreOp::erase_range) {  // the whole last key
+    add(batch_, bytes_of(doc.prefix));
+    batch_.push_back(kind);
+  }
   add_big(batch_, a);
   add_big(batch_, b);
   add(batch_, bytes);

@@ -105,35 +105,50 @@ export class Writer {
   }
 }
 
-/** Reads what the engine wrote; running past the end is a `malformed` error. */
-export class Reader {
+/** Reads what the engine wrote, which ends where it should. */
+export class PatchReader {
   at = 0;
-  constructor(private readonly buf_: Uint8Array) {}
+  constructor(readonly bytes_: Uint8Array) {}
 
   /** How many bytes are left. */
   get left(): number {
-    return this.buf_.length - this.at;
-  }
-  byte(): number {
-    return this.buf_[this.at++] ?? fail('malformed', 'bytes end too early');
+    return this.bytes_.length - this.at;
   }
   varint(): number {
     let value = 0;
     for (let scale = 1, b = 128; b > 127; scale *= 128) {
-      b = this.byte();
+      b = this.bytes_[this.at++]!;
       value += (b & 127) * scale;
     }
     return value;
   }
-  /** A view of the next n bytes; of as many as a varint says when n is not given. */
-  raw(n = this.varint()): Uint8Array {
-    // In this form a length that is no number fails too.
-    if (!(n <= this.left)) fail('malformed', 'bytes end too early');
-    return this.buf_.subarray(this.at, (this.at += n));
+  /** UTF-8 of n bytes; of as many as a varint says when n is not given. */
+  text(n = this.varint()): string {
+    return decoder.decode(this.bytes_.subarray(this.at, (this.at += n)));
   }
-  /** UTF-8; length as for `raw`. */
-  text(n?: number): string {
-    return decoder.decode(this.raw(n));
+}
+
+/** Reads what anybody may have written: running past the end is a `malformed` error. */
+export class Reader extends PatchReader {
+  private checked_(n: number): number {
+    // In this form a length that is no number fails too.
+    return n <= this.left ? n : fail('malformed', 'bytes end too early');
+  }
+  byte(): number {
+    this.checked_(1);
+    return this.bytes_[this.at++]!;
+  }
+  override varint(): number {
+    const value = super.varint();
+    this.checked_(0);
+    return value;
+  }
+  /** A view of the next n bytes. */
+  raw(n = this.varint()): Uint8Array {
+    return this.bytes_.subarray(this.at, (this.at += this.checked_(n)));
+  }
+  override text(n = this.varint()): string {
+    return super.text(this.checked_(n));
   }
 }
 

@@ -51,23 +51,15 @@ interface Exports {
   sk_drain(now: number): number;
 }
 
-/** An output record (EXPORTS.md): kind, document, then what it holds. */
-export type OutputRecord = [
-  kind: number,
-  doc: number,
-  number: number,
-  a: number,
-  b: number,
-  bytes: Uint8Array,
-  more: Uint8Array,
-];
+/** An output record (EXPORTS.md); its parts are what an Act takes. */
+export type OutputRecord = [kind: number, doc: number, ...parts: any[]];
 
 /** One engine: what the module exports, and how to use it. */
 export interface Core extends Exports {
   /** What the instance is made of, for another one. */
   module_: WebAssembly.Module;
   /** What the engine has put out and nobody has carried out. */
-  records_: OutputRecord[];
+  output_: OutputRecord[];
   /** Throws what the engine refused: a status that is not 0. */
   ok_(status: number): void;
   /** The same for a call that gives a handle. */
@@ -102,7 +94,7 @@ export const createCore = async (
   ext: Ext = () => 0, // not called without types
 ): Promise<Core> => {
   let core: Core;
-  const records: Core['records_'] = [];
+  const output: Core['output_'] = [];
   const bytes = (from: number, length?: number): Uint8Array =>
     new Uint8Array(core.memory.buffer, from, length);
   const out = (
@@ -112,7 +104,7 @@ export const createCore = async (
     moreLength: number,
     ...numbers: [kind: number, doc: number, number: number, a: number, b: number]
   ): unknown =>
-    records.push([...numbers, bytes(at, length).slice(), bytes(moreAt, moreLength).slice()]);
+    output.push([...numbers, bytes(at, length).slice(), bytes(moreAt, moreLength).slice()]);
   try {
     if (!(source instanceof WebAssembly.Module)) {
       if (!source.byteLength) {
@@ -131,9 +123,9 @@ export const createCore = async (
       source = await WebAssembly.compile(exports.memory.buffer.slice(0, exports.sk_unpack()));
       exports = await start();
     }
-    core = { ...exports, module_: source, records_: records };
+    core = { ...exports, module_: source, output_: output };
   } catch (error) {
-    throw wrap('unavailable', 'core.wasm cannot be loaded', error);
+    throw wrap('unavailable', 'core.wasm', error);
   }
   core._initialize();
   const result = core.sk_result();
@@ -143,7 +135,7 @@ export const createCore = async (
   core.put_ = (first, second = []) => {
     const { length } = first;
     const all = length + second.length;
-    const to = bytes(core.sk_scratch(all) || fail('nomem', 'core.wasm is out of memory'));
+    const to = bytes(core.sk_scratch(all) || fail('nomem', 'core.wasm'));
     to.set(first);
     to.set(second, length);
     return all;

@@ -1,6 +1,6 @@
 // A document: the map at its root, and how far its changes have come.
 
-import { decoder, Reader, utf8, type Json } from './codec.js';
+import { decoder, PatchReader, utf8, type Json } from './codec.js';
 import { now, type Core } from './core.js';
 import { fail, statusError, type SyncKitError } from './errors.js';
 import { emitter, type Emitter, type Unsubscribe } from './events.js';
@@ -114,7 +114,7 @@ export interface BaseDocument<T extends object = Record<string, Json>>
   /** The engine, for what needs a document that is open and read. @internal */
   core_(): Core;
   /** What the engine gives of a field; nothing before it can be read. Borrowed. @internal */
-  contents_(field: number): Reader;
+  contents_(field: number): PatchReader;
   /** The field of that name and type, made once. @internal */
   field_<F extends Field>(make: MakeField<F>, name: string, type: string): F;
   /** Whether every own change up to a seq is durable. @internal */
@@ -144,6 +144,8 @@ export const createDocument = (
   };
   /** The views are to be read again. */
   const changed = (): void => fields.forEach((field) => field.reset_());
+  /** Views are read anew only when no patch for them is left in what the engine has put out. */
+  const afterwards = (call: () => void): void => void core.output_.push([0, handle, call]);
   /** Tells the listeners of the document, then those of the kit. */
   const tell = <Name extends keyof (DocumentEvents & KitEvents)>(
     name: Name,
@@ -197,7 +199,7 @@ export const createDocument = (
     contents_(field: number) {
       open();
       if (readable) core.ok_(core.sk_view(handle, field));
-      return new Reader(readable ? core.data_() : new Uint8Array());
+      return new PatchReader(readable ? core.data_() : new Uint8Array());
     },
     field_<F extends Field>(make: MakeField<F>, name: string, type: string) {
       const key = `${type}\0${name}`;
@@ -215,6 +217,7 @@ export const createDocument = (
       return isClosed() || (readable && (!pending || (seq && durable >= seq)));
     },
     acts_: {
+      0: (call: any) => call(), // afterwards
       18(code) {
         const status = (document.status = statuses[code]!);
         kit.notify_(() => document.emit_('status', status));
@@ -223,12 +226,11 @@ export const createDocument = (
         fields[field]?.patched_(() => patch, false);
       },
       21() {
-        if (readable) kit.afterwards_(changed);
+        if (readable) afterwards(changed);
       },
       22(stage, seq) {
-        const state = states[stage - 1]!;
-        if (state == 'durable') durable = seq;
-        tell('change', { document: id, state, seq });
+        if (stage == 3) durable = seq;
+        tell('change', { document: id, state: states[stage - 1]!, seq });
       },
       23(code, seq, count, text) {
         tell('rejected', {
@@ -260,7 +262,7 @@ export const createDocument = (
       throw kit.report_(error, `document ${id}`);
     }
     // What loading put out comes first: it is in the views already.
-    kit.afterwards_(() => {
+    afterwards(() => {
       readable = true;
       core.sk_info(handle);
       document.seq = core.seq_();

@@ -9,7 +9,7 @@
 //
 // Invariant: while there are subscribers there is a view, to compare with after a reset.
 
-import { isNode, Reader, toJson, utf8, varint, type Json } from './codec.js';
+import { isNode, PatchReader, toJson, utf8, varint, type Json } from './codec.js';
 import { now, type Core } from './core.js';
 import type { BaseDocument } from './document.js';
 import { each, listen, type Unsubscribe } from './events.js';
@@ -55,7 +55,7 @@ type Made<Change, View> = [
   field: Field<Change>,
   read: () => View,
   edit: (...intent: Parameters<Core['put_']>) => void,
-  contents: () => Reader,
+  contents: () => PatchReader,
 ];
 
 /**
@@ -69,8 +69,8 @@ export const createField = <Change, View>(
   name: string,
   type: string,
   handle: number,
-  parse: (contents: Reader) => View,
-  move: (view: View, patch: Reader) => [View, Change | undefined],
+  parse: (contents: PatchReader) => View,
+  move: (view: View, patch: PatchReader) => [View, Change | undefined],
   difference: (from: View, to: View) => Change | undefined,
 ): Made<Change, View> => {
   let view: View | undefined;
@@ -78,7 +78,7 @@ export const createField = <Change, View>(
   const subscribers = new Set<(change: Change, origin: Origin) => void>();
   const { kit_: kit } = document;
   const { core_: core } = kit;
-  const contents = (): Reader => document.contents_(handle);
+  const contents = (): PatchReader => document.contents_(handle);
   const read = (): View => {
     unread = 0;
     return (view ??= parse(contents()));
@@ -92,7 +92,7 @@ export const createField = <Change, View>(
     if (view === undefined) return;
     if (!subscribers.size && ++unread > maxUnread) view = undefined;
     else {
-      const r = new Reader(patch());
+      const r = new PatchReader(patch());
       if (!r.left) return;
       const [moved, change] = move(view, r);
       view = moved;
@@ -134,7 +134,7 @@ export interface MapChange {
  */
 export type Path = string | readonly string[];
 
-const segments = (path: Path): readonly string[] => (typeof path == 'string' ? [path] : path);
+const segments = (path: Path): string[] => [path].flat();
 
 type Node = Record<string, Json>;
 const member = (value: Json | undefined, key: string): Json | undefined =>
@@ -178,7 +178,7 @@ export const mapField: MakeField<MapField> = (document, name, type, handle) => {
     return node;
   };
   /** The entries that the engine tells, the upper ones first (plugins/lww/FORMAT.md). */
-  const move = (view: Json, r: Reader): [Json, MapChange | undefined] => {
+  const move = (view: Json, r: PatchReader): [Json, MapChange | undefined] => {
     const paths: string[][] = [];
     while (r.left) {
       const end = r.varint() + r.at;

@@ -1,6 +1,6 @@
 // The fields beside the map: text, set and counter.
 
-import { canonical, utf8, varint, type Json, type Reader } from './codec.js';
+import { canonical, utf8, varint, type Json, type PatchReader } from './codec.js';
 import { fail } from './errors.js';
 import { createField, type Field, type MakeField } from './field.js';
 import {
@@ -90,13 +90,13 @@ const without = (a: Items, b: Items): Json[] =>
 /** @internal */
 export const setField: MakeField<SetField<any>> = (document, name, type, handle) => {
   let sorted: Json[] | undefined;
-  const move = (view: Items, r: Reader): [Items, SetChange] => {
+  const move = (view: Items, r: PatchReader): [Items, SetChange] => {
     const added: Json[] = [];
     const removed: Json[] = [];
     sorted = undefined;
     while (r.left) {
       const length = r.varint();
-      const isThere = r.byte() == 1;
+      const isThere = r.varint() == 1;
       const key = r.text(length - 1);
       const value = JSON.parse(key) as Json;
       if (isThere) view.set(key, value);
@@ -161,8 +161,8 @@ export const counterIntent = (amount: number | bigint): number[] => {
 };
 
 /** What a counter counts to: the one part of its patches and its contents. */
-const total = (r: Reader): bigint =>
-  r.left ? new BigInt64Array(r.raw().slice().buffer)[0]! : 0n;
+const total = (r: PatchReader): bigint =>
+  r.left ? new BigInt64Array(r.bytes_.slice(-8).buffer)[0]! : 0n;
 
 /** @internal */
 export const counterField: MakeField<CounterField> = (document, name, type, handle) => {

@@ -4,7 +4,6 @@
 // events to listeners. Edits of one tick become one transaction in a microtask.
 
 import { decoder, utf8 } from './codec.js';
-import { createConnection } from './connection.js';
 import { now, type Core, type WasmSource } from './core.js';
 import {
   statuses,
@@ -115,8 +114,6 @@ export interface BaseKit<D extends BaseDocument<any> = BaseDocument<any>>
   commit_(): void;
   /** Carries out all that the engine wants; listeners run at its end. @internal */
   drain_(): void;
-  /** Calls, in the next `drain_`, when no patch is left in the output. @internal */
-  afterwards_(call: () => void): void;
   /** Runs listeners one after the other, never inside each other. @internal */
   notify_(call: () => void): void;
   /** Resolves when `done` holds, asked whenever something has happened. @internal */
@@ -139,9 +136,8 @@ export const createKit = <D extends BaseDocument<any>>(
 ): BaseKit<D> => {
   /** By their handles. */
   const documents: D[] = [];
-  /** What waits to be called: listeners, readers of views, and who waits for something to happen. */
+  /** What waits to be called: listeners, and who waits for something to happen. */
   const notes: (() => void)[] = [];
-  const later: (() => void)[] = [];
   const waiters: (() => void)[] = [];
   let touched = false;
   let draining = false;
@@ -152,7 +148,7 @@ export const createKit = <D extends BaseDocument<any>>(
   const open = (): void => {
     if (kit.closed_) fail('closed', 'the kit');
   };
-  const report = (cause: unknown, what = ''): SyncKitError => {
+  const report = (cause: unknown, what = 'the kit'): SyncKitError => {
     const error = wrap('unavailable', what, cause);
     if (error.code != 'closed') {
       notify(() => kit.emit_('error', error) || console.error(error));
@@ -186,21 +182,16 @@ export const createKit = <D extends BaseDocument<any>>(
     if (!draining && !kit.closed_) {
       draining = true;
       let pause: number;
-      try {
-        while (((pause = core.sk_drain(now())), core.records_.length)) {
-          for (const [kind, doc, ...parts] of core.records_.splice(0)) {
-            try {
-              (documents[doc]?.acts_[kind] ?? kit.acts_[kind])?.(...parts);
-            } catch (error) {
-              report(error, `output record ${kind}`);
-            }
+      while (((pause = core.sk_drain(now())), core.output_.length)) {
+        for (const [kind, doc, ...parts] of core.output_.splice(0)) {
+          try {
+            (documents[doc]?.acts_[kind] ?? kit.acts_[kind])?.(...(parts as Parameters<Act>));
+          } catch (error) {
+            report(error);
           }
         }
-        // Views are read again only now, when no patch for them is left in the output.
-        each(later.splice(0));
-      } finally {
-        draining = false;
       }
+      draining = false;
       if (pause) timer = setTimeout(drain, pause);
     }
     each(waiters.splice(0));
@@ -221,7 +212,7 @@ export const createKit = <D extends BaseDocument<any>>(
     const end = timeout && setTimeout(late, timeout);
     try {
       while (!done()) {
-        if (isLate) fail('timeout', 'not done in time');
+        if (isLate) fail('timeout', 'flush');
         await new Promise<void>((resolve) => waiters.push(resolve));
       }
     } finally {
@@ -231,9 +222,43 @@ export const createKit = <D extends BaseDocument<any>>(
 
   // ---- the connection ----------------------------------------------------------------------
 
-  const [connect, gone, send] = createConnection(core, options, drain, report);
+  const { token, url, WebSocket = globalThis.WebSocket as never } = options;
+  let attempt: object | undefined;
+  let socket: Socket | undefined;
+  const gone = (): void => {
+    attempt = undefined;
+    socket?.close();
+    socket = undefined;
+    core.sk_disconnected(now());
+  };
+  const connect = async (): Promise<void> => {
+    const mine = (attempt = {});
+    /** Does something, unless there is another attempt by now. */
+    const live =
+      <E = void>(act: (event: E) => void) =>
+      (event: E): void => {
+        if (mine != attempt) return;
+        act(event);
+        drain();
+      };
+    try {
+      const credential = typeof token == 'function' ? await token() : token;
+      live(() => {
+        const { href } = new URL(url!, globalThis.location?.href);
+        socket = new WebSocket(href.replace(/^http/, 'ws'));
+        socket.binaryType = 'arraybuffer';
+        socket.onopen = live(() => core.sk_connected(core.put_(utf8(credential)), now()));
+        socket.onmessage = live(({ data }: { data: ArrayBuffer }) => {
+          core.sk_receive(core.put_(new Uint8Array(data)), now());
+        });
+        socket.onerror = socket.onclose = live(gone);
+      })();
+    } catch (error) {
+      report(error, 'connection');
+      live(gone)();
+    }
+  };
   const online = (wanted: boolean): void => {
-    if (kit.closed_) return;
     core.sk_online(+wanted, now());
     drain();
   };
@@ -263,9 +288,8 @@ export const createKit = <D extends BaseDocument<any>>(
       if (!touched) queueMicrotask(commit);
       touched = true;
     },
-    afterwards_: (call) => void later.push(call),
     acts_: {
-      1: (_number, _a, _b, frame) => send(frame),
+      1: (_number, _a, _b, frame) => socket?.send(frame),
       16: connect,
       17: gone,
       18(code) {
@@ -282,7 +306,7 @@ export const createKit = <D extends BaseDocument<any>>(
       return (documents[handle] ??= make(kit, id, handle));
     },
     goOnline() {
-      if (options.url) online((isWanted = true));
+      if (url) online((isWanted = true));
     },
     goOffline: () => online((isWanted = false)),
     async saved() {

@@ -11,7 +11,7 @@
 
 import { decoder, utf8 } from './codec.js';
 import { fail, SyncKitError, wrap } from './errors.js';
-import type { Core, Ext, WasmSource } from './core.js';
+import { createCore, type Core, type Ext, type WasmSource } from './core.js';
 import { fullWasm } from './full.js';
 import { createField, type Field, type MakeField } from './field.js';
 
@@ -38,8 +38,13 @@ export interface PluginType {
     b: number,
     bLength: number,
   ): number;
-  /** What serves all of these types in one engine, and what registers them there. @internal */
-  host_(types: readonly PluginType[]): [ext: Ext, register: (core: Core) => void];
+  /** Starts an engine that has all of these types. @internal */
+  start_(
+    wasm: WasmSource,
+    replica: string,
+    persistent: 0 | 1,
+    types: readonly PluginType[],
+  ): Promise<Core>;
   /** What makes a field of any such type. @internal */
   field_: MakeField<CustomField>;
 }
@@ -63,31 +68,25 @@ const customField: MakeField<CustomField> = (document, name, type, handle) => {
     type,
     handle,
     () => 0,
-    (view, patch) => [view, patch.raw(patch.left).slice()],
+    (view, patch) => [view, patch.bytes_.slice()],
     () => undefined,
   );
   return {
     ...field,
     mutate: (intent) => edit(intent),
-    view() {
-      const json = contents();
-      return json.raw(json.left).slice();
-    },
+    view: () => contents().bytes_.slice(),
   };
 };
 
 /** Here, and not with the engine, so that only those who load plugins ship it. */
-const host: PluginType['host_'] = (types) => {
-  let core: Core;
-  return [
-    (op, type, ...rest) => types[type]!.call(core, op, ...(rest as [any, any, any, any, any])),
-    (engine) => {
-      core = engine;
-      types.forEach(({ type, format, minFormat }, i) =>
-        core.ok_(core.sk_register!(i, core.put_(utf8(type)), format, minFormat)),
-      );
-    },
-  ];
+const start: PluginType['start_'] = async (wasm, replica, persistent, types) => {
+  const ext: Ext = (op, type, ...rest) =>
+    types[type]!.call(core, op, ...(rest as [any, any, any, any, any]));
+  const core = await createCore(wasm, replica, persistent, ext);
+  types.forEach(({ type, format, minFormat }, i) =>
+    core.ok_(core.sk_register!(i, core.put_(utf8(type)), format, minFormat)),
+  );
+  return core;
 };
 
 const magic = 0x31504b53; // "SKP1"
@@ -346,7 +345,7 @@ export const loadPlugin = async (source: WasmSource): Promise<PluginType> => {
     type: plugin.string(plugin.u32(table + 16)),
     format: plugin.u32(table + 8),
     minFormat: plugin.u32(table + 12),
-    host_: host,
+    start_: start,
     field_: customField,
     wasm_: fullWasm,
     call(core, op, self, a, aLength, b, bLength) {

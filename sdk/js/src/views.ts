@@ -3,13 +3,13 @@
 //
 // A view is never the truth: it can be dropped and read again from the engine at any time.
 
-import type { Json, Reader } from './codec.js';
+import type { Json, PatchReader } from './codec.js';
 
 /** One step of a text patch; positions and counts are UTF-16 units, as in JS strings. */
 export type TextOp = { retain: number } | { insert: string } | { delete: number };
 
 /** Decodes a text patch (plugins/text/FORMAT.md, "patch"). */
-export const textPatch = (r: Reader): TextOp[] => {
+export const textPatch = (r: PatchReader): TextOp[] => {
   const ops: TextOp[] = [];
   while (r.left) {
     const head = r.varint();
