@@ -35,6 +35,8 @@ export interface ReplicaOptions {
 export type Applied = 'merged' | 'known' | 'waiting';
 const outcomes: readonly Applied[] = ['merged', 'known', 'waiting'];
 
+const kTimedBatches = 64;
+
 const randomReplica = (): bigint => {
   const [id] = crypto.getRandomValues(new BigUint64Array(1));
   return id || 1n;
@@ -42,14 +44,16 @@ const randomReplica = (): bigint => {
 
 /** A document without a session. Made by `Replica.create` and `Replica.load`. */
 export class BaseReplica {
-  /** Whether the time was looked at for the open batch. @internal */
-  open_ = false;
+  /** Whether the next edit needs no `begin_`. @internal */
+  ready_ = false;
   /** Counts the calls of `apply`: values read before may have changed. @internal */
   applies_ = 0;
   /** Counts what ends a batch: from there on nothing is overwritten by later edits. @internal */
   batch_ = 0;
   /** The fields that hold edits of this batch back. @internal */
   readonly holders_: ReplicaField[] = [];
+  private due_ = 0; // the batch that needs a `begin_` again
+  private forgets_ = false; // whether the end of the task sees to it that the next one does
   private at_: number;
   private undo_: ReplicaUndo | undefined;
   private readonly fields_ = new Map<string, ReplicaField>();
@@ -189,6 +193,8 @@ export class BaseReplica {
     if (depth >>> 0 !== depth || !depth) {
       fail('malformed', `depth must be a whole number from 1 to 2^32 - 1, not ${depth}`);
     }
+    this.ready_ = false;
+    this.due_ = 0;
     return (this.undo_ = new ReplicaUndo(this, depth, groupMs));
   }
 
@@ -211,7 +217,8 @@ export class BaseReplica {
     if (!this.at_) return;
     this.runtime_.free_(this.at_);
     this.at_ = 0;
-    this.open_ = false;
+    this.ready_ = false;
+    this.due_ = 0;
     this.batch_++;
     this.holders_.length = 0;
   }
@@ -228,18 +235,30 @@ export class BaseReplica {
   private close_(): void {
     if (this.holders_.length) this.flush_();
     else this.batch_++;
-    this.open_ = false;
+    this.ready_ = this.batch_ < this.due_;
   }
-  /** Before the first edit of a batch. @internal */
+  /**
+   * Before an edit that may be the first of its batch. The time is read once a task and at least
+   * for every 64th batch: that costs as much as an edit, and a replica's clock rises by itself.
+   * With undo it is read for each. @internal
+   */
   begin_(): void {
     this.handle_();
-    this.runtime_.time_();
-    this.open_ = true;
-    this.undo_?.begin_(Date.now());
+    const now = Date.now();
+    this.runtime_.time_(now);
+    this.ready_ = true;
+    if (this.undo_) return this.undo_.begin_(now);
+    this.due_ = this.batch_ + kTimedBatches;
+    if (this.forgets_) return;
+    this.forgets_ = true;
+    void Promise.resolve().then(() => {
+      this.forgets_ = this.ready_ = false;
+      this.due_ = 0;
+    });
   }
   /** After an edit that took no dots: it failed, or had nothing to do. @internal */
   settle_(count: number): void {
-    this.open_ = false;
+    this.ready_ = false;
     if (count < 0) this.runtime_.fail_(count);
   }
 }

@@ -88,7 +88,7 @@ abstract class KeyedField extends ReplicaField {
   /** Carries out the intent that was composed in scratch; how many dots it took. @internal */
   protected edit_(length: number): number {
     const { replica_ } = this;
-    if (!replica_.open_) replica_.begin_();
+    if (!replica_.ready_) replica_.begin_();
     const count = replica_.runtime_.edit_(this.at_, length);
     this.seen_ = -1;
     if (count <= 0) replica_.settle_(count);
@@ -97,7 +97,7 @@ abstract class KeyedField extends ReplicaField {
   /** The same for a known key, with what comes after it in scratch. @internal */
   protected put_(known: Known, op: number, length: number, whole: number): number {
     const { replica_ } = this;
-    if (!replica_.open_) replica_.begin_();
+    if (!replica_.ready_) replica_.begin_();
     const count = replica_.runtime_.editKnown_(this.at_, known.at, op, length, whole);
     this.seen_ = -1;
     if (count <= 0) replica_.settle_(count);
@@ -154,7 +154,7 @@ abstract class KeyedField extends ReplicaField {
       }
     }
     if (count) {
-      if (!replica_.open_) replica_.begin_();
+      if (!replica_.ready_) replica_.begin_();
       const result = runtime_.editHeld_(this.at_, count, this.op_, this.op_ == 1 ? -1 : 0);
       this.seen_ = -1;
       if (result <= 0) replica_.settle_(result);
@@ -187,7 +187,7 @@ export class ReplicaText extends ReplicaField {
     if (position >>> 0 !== position) whole(position, 'position');
     if (remove >>> 0 !== remove) whole(remove, 'count');
     const { replica_ } = this;
-    if (!replica_.open_) replica_.begin_();
+    if (!replica_.ready_) replica_.begin_();
     const runtime = replica_.runtime_;
     let unit = -1;
     let length = 0;
@@ -412,6 +412,7 @@ export class ReplicaSet<T = Json> extends KeyedField {
 export class ReplicaCounter extends ReplicaField {
   private batch_ = -1; // in which steps are held back
   private held_ = 0; // their sum
+  private stepped_ = -1; // the batch of the last step in WASM
   private room_ = 0; // how far it may go either way
 
   /**
@@ -445,13 +446,14 @@ export class ReplicaCounter extends ReplicaField {
       high = Number(by >> 32n);
     }
     this.flush_();
-    const isLater = replica_.open_ || this.batch_ == replica_.batch_;
+    const isLater = this.stepped_ == replica_.batch_ || this.batch_ == replica_.batch_;
     this.step_(low, high);
     if (isLater) this.begin_();
   }
   private step_(low: number, high: number): void {
     const { replica_ } = this;
-    if (!replica_.open_) replica_.begin_();
+    if (!replica_.ready_) replica_.begin_();
+    this.stepped_ = replica_.batch_;
     const count = replica_.runtime_.add_(this.at_, low, high);
     this.seen_ = -1;
     if (count <= 0) replica_.settle_(count);

@@ -18,7 +18,6 @@ const kFirstSlabWords = 1024;
 const kSmallUpdate = 1024;
 /** kKeptScratch of replica.cpp: after a larger input the scratch area is given back. */
 const kScratchBytes = 65536;
-const kUntimed = 63;
 /** Up to this length a string is written unit by unit, which beats the encoder. */
 export const kShortText = 48;
 
@@ -53,13 +52,11 @@ export class Runtime {
   private slabWords_ = kFirstSlabWords; // of the next one
   private slabBuffer_ = this.slab_.buffer; // `slab_.buffer` is a call
   private slabAt_ = 0; // words
-  private untimed_ = 0; // batches for which the time is still good
-  private forgets_ = false; // whether the end of the task sets that to 0
   // Fields, not the exports object: a call through it costs as much again as the call.
   readonly new_: Call;
   readonly free_: Call;
   readonly field_: Call;
-  private readonly clock_: Call;
+  readonly time_: Call;
   readonly edit_: Call;
   readonly know_: Call;
   readonly editKnown_: Call;
@@ -93,7 +90,7 @@ export class Runtime {
     this.new_ = sk['sk_replica_new']!;
     this.free_ = sk['sk_replica_free']!;
     this.field_ = sk['sk_replica_field']!;
-    this.clock_ = sk['sk_time']!;
+    this.time_ = sk['sk_time']!;
     this.edit_ = sk['sk_edit']!;
     this.know_ = sk['sk_know']!;
     this.editKnown_ = sk['sk_edit_known']!;
@@ -123,23 +120,6 @@ export class Runtime {
   private look_(): void {
     this.bytes_ = new Uint8Array(this.memory_.buffer);
     this.words_ = new Uint32Array(this.memory_.buffer);
-  }
-  /**
-   * Before a batch. The time is read once a task and at least for every 64th: that costs as much as
-   * an edit, and a replica's clock rises by itself.
-   */
-  time_(): void {
-    if (--this.untimed_ < 0) this.readTime_();
-  }
-  private readTime_(): void {
-    this.untimed_ = kUntimed;
-    this.clock_(Date.now());
-    if (this.forgets_) return;
-    this.forgets_ = true;
-    void Promise.resolve().then(() => {
-      this.untimed_ = 0;
-      this.forgets_ = false;
-    });
   }
 
   /** Makes scratch hold `n` bytes, and the views fit. */

@@ -51,7 +51,7 @@ export class ReplicaUndo implements UndoManager {
     const { replica_ } = this;
     const at = replica_.handle_();
     replica_.flush_();
-    if (!replica_.open_) replica_.begin_();
+    if (!replica_.ready_) replica_.begin_();
     const count = replica_.runtime_.undo_(at, redo);
     this.last_ = Date.now();
     replica_.applies_++;
