@@ -62,7 +62,8 @@ class Lww::RowsIn {
     if (!rows_.next(false)) return malformed_delta();
     uint64_t ms = ms_.read(in), logical = in.varint();
     edit = {ms << 16 | logical, rows_.dot, rows_.flag ? Bytes{} : in.sized()};
-    if (!in.ok() || (ms >> 48 | logical >> 16) || rows_.flag == edit.is_set()) {
+    if (!in.ok()) return malformed_delta();
+    if (!kVouchedFor && ((ms >> 48 | logical >> 16) || rows_.flag == edit.is_set())) {
       return malformed_delta();
     }
     Reader names(rows_.bytes());
@@ -116,7 +117,8 @@ void Lww::replace(Node* node, Entry* entry) {
   node->entry = entry;
   entries_ += size_t{entry != nullptr} - size_t{old != nullptr};
   uint32_t step = uint32_t{entry && entry->is_set()} - uint32_t{old && old->is_set()};
-  for (; step && node; node = tree_.parent(node)) node->live += step;
+  if (!step) return;
+  while ((node = tree_.parent(node))) node->below += step;
 }
 
 // Gives the node a copy of the entry, or none; the journal keeps the one that it had before.
@@ -179,28 +181,26 @@ void Lww::write(const Path& path, const Entry& edit, Writer& patch) {
     node = tree_.obtain(node, names.sized());
     if (node->entry && beats(*node->entry, edit)) return;
   }
-  uint32_t live = node->live;
-  bool hid = node->entry;
   put(node, &edit);
   drop_older(node, edit);
-  if (patch.wanted()) tell(path, edit.is_set() || node->live != live, hid, patch);
+  if (patch.wanted()) tell(path, patch);
 }
 
 // Tells what a write has changed: what is now written at its path, and below. With a delete objects
 // may go that were there for the sake of what it hides, and a value that they lay over comes back.
 // So it is told at the deepest place whose parent is an object all the same, and which has an
-// entry, or no value above that might say what it is; for a set, that is its path. `changed`: what
-// entries show. Else it matters only where the value of something above was to be seen: not when
-// an entry at the path `hid` it before.
-void Lww::tell(const Path& path, bool changed, bool hid, Writer& patch) const {
+// entry, or no value above that might say what it is; for a set, that is its path.
+void Lww::tell(const Path& path, Writer& patch) const {
   const Node *node = tree_.root(), *from = node;
   size_t depth = 0, from_depth = 0;
   bool has_value = false;  // something above
   Bytes place = path.bytes;
   for (Reader names(place); !names.done();) {
-    const Entry* entry = node->entry;
-    if (entry) has_value = entry->is_set();
-    bool is_object = !depth || below(node) || (entry && has_value && *entry->value.data == '{');
+    bool is_object = !depth || node->below;
+    if (const Entry* entry = node->entry) {
+      has_value = entry->is_set();
+      if (has_value && *entry->value.data == '{') is_object = true;
+    }
     node = tree_.find(node, names.sized());
     ++depth;
     if (!is_object || (has_value && !node->entry)) continue;
@@ -208,7 +208,6 @@ void Lww::tell(const Path& path, bool changed, bool hid, Writer& patch) const {
     from_depth = depth;
     place.len = static_cast<size_t>(names.at() - place.data);
   }
-  if (!changed && (hid || !has_value)) return;
   Buffer above;
   Writer(above).raw(place);
   if (!from->entry) return tell_entry(from_depth, above, {}, patch);  // nothing is visible below
@@ -277,7 +276,7 @@ Status Lww::read_intent(const Stamp& stamp, Bytes intent, Path& path, Entry& edi
   if (count == 0) in.fail();
   SK_TRY(read_path(in, count, path));
   edit = {stamp.hlc, {stamp.replica, stamp.seq}, in.rest()};
-  if (op != (edit.is_set() ? kSet : kDelete)) return malformed_intent();
+  if (!kVouchedFor && op != (edit.is_set() ? kSet : kDelete)) return malformed_intent();
   return edit.is_set() ? check_value(edit.value) : Status{};
 }
 
@@ -309,9 +308,11 @@ Status Lww::restamp(const Stamp& stamp, Bytes delta, Writer& out) {
     return Status::malformed(SK_TEXT("only one write of this replica can be re-stamped"));
   }
   rows.edit.hlc = stamp.hlc;
-  auto* node = const_cast<Node*>(find(rows.path));
   Change change(*this);
+#if !defined(SYNCKIT_LITE)  // which re-stamps into a map that has not seen the old one
+  auto* node = const_cast<Node*>(find(rows.path));
   if (node->entry && node->entry->dot == rows.edit.dot) put(node, nullptr);
+#endif
   Writer silent(nullptr);
   publish(rows.path, rows.edit, out, silent);
   change.commit = out.ok();

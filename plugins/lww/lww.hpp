@@ -15,8 +15,7 @@
 // index. A write or read of a flat key is a few probes.
 //
 // Invariants, outside a call: clocks rise strictly from an entry to any entry below it; every
-// node but the root has an entry or a child; `live` counts the set entries in a subtree, its
-// root included; the journal is empty.
+// node but the root has an entry or a child; the journal is empty.
 //
 // One way in: mutate, restamp and merge all end in `write`, so that an author does what everybody
 // else will do.
@@ -81,7 +80,7 @@ class Lww : public Crdt<Lww> {
   };
   struct Node : TreeNode {
     Entry* entry;
-    uint32_t live;
+    uint32_t below;  // set entries strictly below it
     bool journaled;
     mutable bool told;  // scratch of emit: the object above has a member of this name
 
@@ -117,10 +116,6 @@ class Lww : public Crdt<Lww> {
   void settle(bool commit);
 
   static bool is_empty(const Node* node) { return !node->entry && !node->child; }
-  // Set entries strictly below a node.
-  static size_t below(const Node* node) {
-    return node->live - (node->entry && node->entry->is_set());
-  }
   static bool is_object(const Place& place);
   static bool is_visible(const Place& place);
   Place top() const;
@@ -128,7 +123,7 @@ class Lww : public Crdt<Lww> {
   Place descend(const Path& path) const;
   bool is_there(const Path& path) const;
   void emit(Writer& json, const Place& place) const;
-  void tell(const Path& path, bool changed, bool hid, Writer& patch) const;
+  void tell(const Path& path, Writer& patch) const;
   static void tell_entry(size_t depth, Bytes path, Bytes value, Writer& patch);
   void tell_all(const Node* node, size_t depth, Buffer& path, Writer& patch) const;
   void write_rows(const Node* parent, const Version& since, Buffer& path, RowsOut& rows) const;

@@ -183,10 +183,10 @@ TEST(Lww, a_delete_is_told_no_higher_than_it_must_be) {
             patch_set({"t"}, "{\"1\":{\"x\":1,\"y\":2},\"2\":0}") +
                 patch_delete({"t", "1", "x"}) + patch_delete({"t", "1", "z"}));
   EXPECT_EQ(a.view(), "{\"t\":{\"1\":{\"y\":2},\"2\":0}}");
-  // Of two deletes the second changes nothing.
+  // The second of two deletes is told again, unless it lost.
   b.merge(a.doc.snapshot());
   std::string first = a.drop(8, {"t", "2"}), second = b.drop(9, {"t", "2"});
-  EXPECT_EQ(a.merge(second).patch, "");
+  EXPECT_EQ(a.merge(second).patch, patch_delete({"t", "2"}));
   EXPECT_EQ(b.merge(first).patch, "");
 }
 

@@ -7,10 +7,10 @@
 namespace synckit {
 
 bool Lww::is_object(const Place& place) {
-  return below(place.node) || json_is_object(place.base);
+  return place.node->below || json_is_object(place.base);
 }
 
-bool Lww::is_visible(const Place& place) { return below(place.node) || place.base.len; }
+bool Lww::is_visible(const Place& place) { return place.node->below || place.base.len; }
 
 Lww::Place Lww::top() const { return {tree_.root(), "{}", 0}; }
 

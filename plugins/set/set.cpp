@@ -18,8 +18,9 @@ Status Set::read_op(RowReader& delta, Op& op) {
   op.element = delta.in.rest();
   if (!delta.in.ok() || author >= delta.dots.size()) return malformed_delta();
   op.own = delta.dots[static_cast<size_t>(author)];
+  if (kVouchedFor) return {};
   if (op.kind == kClear) return op.element.len ? malformed_delta() : Status{};
-  return kVouchedFor ? Status{} : check_element(op.element);
+  return check_element(op.element);
 }
 
 // Checks the rows of a state.
@@ -56,9 +57,11 @@ Status Set::inspect(Bytes delta, Summary& summary, Deps& deps) {
 // ---- changing --------------------------------------------------------------------------------
 
 bool Set::was_here(Dot dot) const {
+#if !defined(SYNCKIT_CLIENT_ONLY)
   for (const Dot& gone : early_) {
     if (gone == dot) return true;
   }
+#endif
   return context_.has(dot);
 }
 
@@ -113,9 +116,11 @@ void Set::see(const Dots& seen, uint64_t author) {
   for (const Dot& dot : seen) {
     if (!author || dot.replica == author) {
       context_.raise(dot);
+#if !defined(SYNCKIT_CLIENT_ONLY)
     } else if (!context_.has(dot)) {
       if (early_.size() >= kMaxEarly) early_.erase(0, kMaxEarly / 2);
       early_.push_back(dot);
+#endif
     }
   }
 }
@@ -190,9 +195,9 @@ Status Set::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patc
   Reader in(intent);
   Op op{in.byte(), {stamp.replica, stamp.seq}, in.rest()};
   bool all = op.kind == kClear;
-  if (op.kind - 1u > 2 || (all && op.element.len)) return malformed_intent();
+  if (!kVouchedFor && (op.kind - 1u > 2 || (all && op.element.len))) return malformed_intent();
   if (!all) SK_TRY(check_element(op.element));
-  if (context_.has(op.own)) return used_seq();
+  if (!kVouchedFor && context_.has(op.own)) return used_seq();
   Dots seen;
   const Element* each = all ? first() : find(op.element);
   for (; each; each = all ? elements_.next(each) : nullptr) {

@@ -89,7 +89,9 @@ class Set : public Crdt<Set> {
 
   Tree<Element> elements_;
   Dots context_;
+#if !defined(SYNCKIT_CLIENT_ONLY)  // what the host sends is in causal order
   Vec<Dot> early_;  // empty when deliveries are causal and authors honest
+#endif
   Dots listed_;     // what a delta lists of the element at hand
   uint32_t round_ = 0;
 };

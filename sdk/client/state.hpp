@@ -17,12 +17,6 @@ inline uint8_t* copy_bytes(Bytes from) {
   return to;
 }
 
-inline uint64_t hash_bytes(Bytes bytes) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (size_t i = 0; i < bytes.len; ++i) hash = (hash ^ bytes.data[i]) * 0x100000001b3u;
-  return hash;
-}
-
 // A committed transaction that is not acknowledged.
 struct Engine::Pending {
   uint64_t seq;

@@ -226,7 +226,7 @@ Status Engine::load_queue(Doc& doc, const Record& record) {
     // Without what it builds on it has no effect here, which it may have at the host.
     if (doc.document->voided() != voided) doc.rebuild_wanted = true;
     if (transaction.hlc > doc.foreign_hlc) doc.foreign_hlc = transaction.hlc;
-    doc.foreign.push_back({replica, transaction.last_seq(), hash_bytes(record.bytes)});
+    doc.foreign.push_back({replica, transaction.last_seq(), fnv(record.bytes)});
     return {};
   }
   if (doc.acked < doc.confirmed[replica_]) doc.acked = doc.confirmed[replica_];

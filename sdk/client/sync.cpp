@@ -95,7 +95,7 @@ void Engine::confirm_foreign(Doc& doc, Bytes encoded) {
   for (size_t i = 0; kHasStore && i < doc.foreign.size(); ++i) {
     const Foreign& foreign = doc.foreign[i];
     if (foreign.last_seq > doc.confirmed[foreign.replica]) continue;
-    if (foreign.hash != hash_bytes(encoded)) doc.rebuild_wanted = true;
+    if (foreign.hash != fnv(encoded)) doc.rebuild_wanted = true;
     doc.foreign.erase(i--);
   }
 }

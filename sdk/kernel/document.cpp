@@ -45,17 +45,10 @@ void json_string(Writer& out, Bytes text) {
   out.byte('"');
 }
 
-const Bytes kSeparator(reinterpret_cast<const uint8_t*>(""), 1);  // the terminating zero
-
 // The visible value as the digest and the modules for browsers take it.
 Status read_contents(const DocumentField& field, Buffer& out) {
   auto read = field.type->contents ? field.type->contents : field.type->view;
   return of_code(read(field.instance, &out, nullptr));
-}
-
-uint64_t fnv(uint64_t hash, Bytes bytes) {
-  for (size_t i = 0; i < bytes.len; ++i) hash = (hash ^ bytes.data[i]) * 0x100000001b3u;
-  return hash;
 }
 
 // Dependencies of one delta, as raw dots in a Buffer, into a version vector.
@@ -540,12 +533,9 @@ Status Document::digest(uint64_t& out) const {
     if (!field->used) continue;
     contents.clear();
     SK_TRY(read_contents(*field, contents));
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (Bytes part : {field->name(), kSeparator, field->type_name(), kSeparator}) {
-      hash = fnv(hash, part);
-    }
+    uint64_t hash = fnv({field->bytes, field->name_len + field->type_len}, field->name_len);
     for (Reader in(contents); !in.done();) {
-      out += fnv(hash, field->type->contents ? in.sized() : in.rest());
+      out += fnv(field->type->contents ? in.sized() : in.rest(), hash);
     }
   }
   return {};

@@ -120,8 +120,8 @@ class Document {
   Status view(Bytes name, Bytes type, Buffer& json) const;  // absent field: the empty value
   // [{"field":"","type":"lww","value":...}, ...], ascending by (field, type).
   Status view_all(Buffer& json) const;
-  // Sum of the 64-bit FNV-1a over name, type and part, of each field's contents: equal states have
-  // equal digests, in whatever order the parts come.
+  // Sum of the 64-bit FNV-1a over the name (which begins with its length), the type and a part, for
+  // each part of each field's contents: equal states have equal digests, in whatever order it is.
   Status digest(uint64_t& out) const;
 
   Status compact(const VersionVector& stable);

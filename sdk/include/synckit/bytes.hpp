@@ -131,6 +131,12 @@ struct Bytes {
   friend bool operator<(Bytes a, Bytes b) { return a.text() < b.text(); }
 };
 
+// 64-bit FNV-1a, going on from `hash`.
+SK_ONCE inline uint64_t fnv(Bytes bytes, uint64_t hash = 0xcbf29ce484222325u) {
+  for (size_t i = 0; i < bytes.len; ++i) hash = (hash ^ bytes.data[i]) * 0x100000001b3u;
+  return hash;
+}
+
 // An owning, growable sk_buf. Moves, never copies silently.
 class Buffer : public sk_buf {
  public:
@@ -203,11 +209,16 @@ class Writer {
   }
   void raw(Bytes bytes) { raw(bytes.data, bytes.len); }
   SK_ONCE void varint(uint64_t value) {
+#if defined(SYNCKIT_SMALL)
+    for (; value >= 0x80; value >>= 7) byte(static_cast<uint8_t>(value | 0x80));
+    byte(static_cast<uint8_t>(value));
+#else
     // One byte for each 7 bits, as long as these are at most 64.
     uint8_t* at = room((9 * static_cast<size_t>(std::bit_width(value | 1)) + 64) / 64);
     if (!at) return;
     for (; value >= 0x80; value >>= 7) *at++ = static_cast<uint8_t>(value | 0x80);
     *at = static_cast<uint8_t>(value);
+#endif
   }
   void zigzag(int64_t value) {
     varint((static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63));
@@ -249,7 +260,7 @@ class Reader {
   bool good_end() const { return ok() && done(); }
   size_t left() const { return static_cast<size_t>(end_ - at_); }
   const uint8_t* at() const { return at_; }
-  void fail() { at_ = end_ = &kFailed; }
+  SK_ONCE void fail() { at_ = end_ = &kFailed; }
 
   uint8_t byte() {
     if (at_ == end_) return fail(), uint8_t{0};
@@ -260,6 +271,11 @@ class Reader {
     for (unsigned shift = 0;; shift += 7) {  // the tenth byte ends it, one way or the other
       if (at_ == end_) return fail(), 0;
       uint8_t b = *at_++;
+#if defined(SYNCKIT_CLIENT_ONLY)  // what the host sends is in the shortest form
+      value |= static_cast<uint64_t>(b & 0x7f) << (shift & 63);
+      if (b < 0x80) return value;
+    }
+#else
       if (shift == 63 && b > 1) break;
       value |= static_cast<uint64_t>(b & 0x7f) << shift;
       if (b < 0x80) {
@@ -268,6 +284,7 @@ class Reader {
       }
     }
     return fail(), 0;
+#endif
   }
   int64_t zigzag() {
     uint64_t n = varint();

@@ -24,7 +24,7 @@ inline Status malformed_intent() { return Status::malformed(SK_TEXT("malformed i
 // What a merge answers to a delta that no mutate writes: malformed, also where an intent would
 // have met a limit.
 inline Status refused_delta(Status status) {
-  return status.code() == SK_LIMIT ? malformed_delta() : status;
+  return !kVouchedFor && status.code() == SK_LIMIT ? malformed_delta() : status;
 }
 
 inline Status check_stamp([[maybe_unused]] const Stamp& stamp) {
@@ -71,7 +71,8 @@ inline Status read_head(Reader& in, uint8_t last_kind, Dots& dots) {
   for (uint64_t left = in.varint(); left; --left) {
     Dot dot{in.fixed64(), 0};
     dot.seq = in.varint();
-    if (dot.replica <= previous || dot.seq == 0) return malformed_delta();  // also at the end
+    if (dot.seq == 0) return malformed_delta();  // also at the end
+    if (!kVouchedFor && dot.replica <= previous) return malformed_delta();
     previous = dot.replica;
     dots.push_back(dot);
   }
@@ -124,14 +125,16 @@ class RowReader {
     flag = head & kRowFlag;
     if (!(head & kRowSameAuthor)) author_ = in.varint();
     dot.seq = seq_.read(in);
-    if (author_ >= dots.size() || dot.seq - 1 >= dots[static_cast<size_t>(author_)].seq) {
-      return false;
-    }
-    dot.replica = dots[static_cast<size_t>(author_)].replica;
-    if (flag && flag_repeats) return !shared;
+    if (author_ >= dots.size()) return false;
+    const Dot& last = dots[static_cast<size_t>(author_)];
+    dot.replica = last.replica;
+    if (!kVouchedFor && dot.seq - 1 >= last.seq) return false;
+    if (flag && flag_repeats) return kVouchedFor || !shared;
     Bytes fresh = in.sized();
     if (shared > bytes_.size()) return false;
-    ascends = Bytes(bytes_.data() + shared, bytes_.size() - shared) < fresh;
+    if (!kVouchedFor) {
+      ascends = Bytes(bytes_.data() + shared, bytes_.size() - shared) < fresh;
+    }
     bytes_.truncate(shared);
     bytes_.append(fresh.data, fresh.len);
     return true;

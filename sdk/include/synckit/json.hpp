@@ -181,16 +181,11 @@ inline bool json_valid(Bytes text) {
   bool quoted = false;
   for (const uint8_t *at = text.data, *end = at + text.len; at != end; ++at) {
     uint8_t c = *at;
-    if (c == '"') {
-      quoted = !quoted;
-    } else if (quoted) {
-      if (c != '\\' || end - at < 3) continue;  // a string does not end there
-      if (*++at == 'u' && at[1] == 'd') return false;
-    } else if ((c | 0x20) == '}') {
-      --depth;
-    } else if ((c | 0x20) == '{' && depth++ == kMaxJsonDepth) {
-      return false;
-    }
+    if (c == '"') quoted = !quoted;
+    if (c == '\\' && end - at > 2 && *++at == 'u' && at[1] == 'd') return false;
+    if (quoted) continue;
+    if ((c | 0x20) == '}') --depth;
+    if ((c | 0x20) == '{' && depth++ == kMaxJsonDepth) return false;
   }
   return true;
 #else

@@ -7,9 +7,11 @@
 
 namespace synckit {
 
-// Room for `count` more items, so that the appending or inserting that follows cannot fail.
+// Room for `count` more items, so that the appending or inserting that follows cannot fail. (A
+// module for browsers stops where memory runs out, wherever that is.)
 template <class T>
 void make_room(Vec<T>& items, size_t count = 1) {
+  if (!kOutputsFail) return;
   size_t size = items.size();
   items.extend(count, sizeof(T));
   items.truncate(size);
@@ -21,6 +23,9 @@ class Dots : public Vec<Dot> {
   // Index of the first dot whose replica is not below. Replicas come in runs: the last answer is
   // tried first.
   size_t position(uint64_t replica) const {
+#if defined(SYNCKIT_SMALL)
+    return dot_position(data(), size(), replica);
+#endif
     if (last_ >= size() || (*this)[last_].replica != replica) {
       last_ = dot_position(data(), size(), replica);
     }
@@ -45,8 +50,10 @@ class Dots : public Vec<Dot> {
   }
 
   // Gives all replicas of `more` that are new their places at once, with seq 0. O(n + m log n),
-  // where one raise() after the other is O(n m).
-  SK_ONCE void admit(const Dots& more) {
+  // where one raise() after the other is O(n m). In modules for browsers it does nothing: there
+  // nearly all that are new come with the first state, in order, each behind the others.
+  SK_ONCE void admit([[maybe_unused]] const Dots& more) {
+#if !defined(SYNCKIT_CLIENT_ONLY)
     if (more.size() < 2) return;
     Dots all;
     size_t at = 0;
@@ -58,6 +65,7 @@ class Dots : public Vec<Dot> {
     }
     all.append(data() + at, size() - at);
     swap(all);
+#endif
   }
 
  private:
