@@ -147,6 +147,7 @@ class Text : public Crdt<Text> {
   SK_APART Status change(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,
                          uint32_t& seqs);
   Status read_intent(Bytes intent, Splice& splice);
+  Status check_stamp(const Stamp& stamp, uint32_t dots);
   SK_APART void tell_edit(const Splice& splice, Extent before, uint32_t wide, Writer& patch);
   void write_op(Vec<uint32_t>& others, const Stamp& stamp, uint32_t me, const Span& fresh,
                 Bytes text, Writer& out);

@@ -17,13 +17,14 @@ void predict(Vec<Piece>& pieces, uint32_t index) {
 }
 
 void Delta::fail(const char* why) {
-  if (wrong_.ok()) wrong_ = Status::malformed(why);
+  if (!kVouchedFor && wrong_.ok()) wrong_ = Status::malformed(why);
   in_.fail();
 }
 
 void Delta::too_many() {
-  wrong_ = Status::limit(SK_TEXT("text delta: more than kMaxAtoms code points, or kMaxReplicas"));
   in_.fail();
+  if (kVouchedFor) return;
+  wrong_ = Status::limit(SK_TEXT("text delta: more than kMaxAtoms code points, or kMaxReplicas"));
 }
 
 // Reads a number below that; gives 0 for others.
@@ -58,6 +59,7 @@ Status Delta::decode(Bytes bytes, Dots* dots) {
     fail(SK_TEXT("text delta: unknown kind in its first byte"));
   }
   if (!in_.good_end()) fail(SK_TEXT("text delta: cut short, too long, or a varint that is so"));
+  if (kVouchedFor) return in_.ok() ? Status() : Status::malformed(SK_TEXT("text delta: damaged"));
   if (!kVouchedFor && missing_ && wrong_.ok()) {
     return {SK_MISSING_DEPS, SK_TEXT("text delta: builds on edits that are not here yet")};
   }
@@ -104,7 +106,7 @@ void Delta::add_author(uint64_t id, uint64_t base, uint64_t max) {
   uint32_t local = here ? dots_->replica(id, false) : kNone;
   uint64_t seen = here ? dots_->seen(local) : base;
   if (seen < base) missing_ = true;
-  if (local == kNone && ++replicas_ > kMaxReplicas) too_many();
+  if (!kVouchedFor && local == kNone && ++replicas_ > kMaxReplicas) too_many();
   authors.add() = {id, base, max, base, seen, base, local};
 }
 

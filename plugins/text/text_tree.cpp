@@ -14,9 +14,8 @@ Sequence::Sequence(CharLog& chars, Dots& dots)
 void Sequence::room() {
   Leaf* leaf = leaf_;
   if (leaf->count + 2u <= Leaf::kSpans) return;
-  // At the end of the text a full leaf stays full: text that is appended or loaded packs densely.
-  bool end = !leaf->next && slot_ + 1 >= leaf->count && !inside();
-  uint32_t keep = end ? leaf->count - 1 : leaf->count / 2;
+  // Half of it, or what is behind the cursor: text that is appended, loaded or typed packs densely.
+  uint32_t half = leaf->count / 2u, keep = slot_ > half ? slot_ : half;
   Leaf* fresh = leaves_.fresh();
   fresh->count = static_cast<uint16_t>(leaf->count - keep);
   leaf->count = static_cast<uint16_t>(keep);
