@@ -26,7 +26,8 @@ uint64_t ms(double now);
 Bytes input(uint32_t at, uint32_t len);  // of the scratch area
 Buffer& cleared_output();                // for data that `give` gives
 void give(Bytes bytes);
-uint32_t word(Status status);  // a status as JavaScript reads it: the code, and gives the sentence
+// What a call answers: `good`, or the code below 0, and gives the sentence.
+int32_t answer(Status status, uint32_t good = 0);
 void number(size_t i, uint64_t value);  // i: 0 or 1
 void count(uint32_t dots);
 

@@ -42,9 +42,10 @@ void give(Bytes bytes) { result.data() = bytes; }
 CoreEngine* const engine = &instance;
 Buffer& cleared_output() { return output.clear(), output; }
 void count(uint32_t dots) { result.count = dots; }
-uint32_t word(Status status) {
-  if (!status.ok()) give(status.text());
-  return static_cast<uint32_t>(status.code());
+int32_t answer(Status status, uint32_t good) {
+  if (status.ok()) return static_cast<int32_t>(good);
+  give(status.text());
+  return -static_cast<int32_t>(status.code());
 }
 
 }  // namespace core
@@ -77,68 +78,72 @@ SK_WASM(sk_init)
 
 #if defined(SYNCKIT_FULL)
 SK_WASM(sk_register)
-(uint32_t index, uint32_t type_len, uint32_t format, uint32_t min_format)->uint32_t {
+(uint32_t index, uint32_t type_len, uint32_t format, uint32_t min_format)->int32_t {
   const sk_crdt_v1* table = nullptr;
   Status status = external_type(index, input(0, type_len), format, min_format, table);
   if (status.ok()) status = registry.add(table);
-  return word(status);
+  return answer(status);
 }
 #endif
 
 // ---- documents --------------------------------------------------------------------------------
 
-SK_WASM(sk_open)(uint32_t id_len)->uint32_t {
-  return word(engine->open(input(0, id_len), result.count));
+SK_WASM(sk_open)(uint32_t id_len)->int32_t {
+  DocHandle doc = 0;
+  Status status = engine->open(input(0, id_len), doc);
+  return answer(status, doc);
 }
 #if !defined(SYNCKIT_LITE)
-SK_WASM(sk_load)(uint32_t doc, uint32_t key_len, uint32_t value_len)->uint32_t {
-  return word(engine->load(doc, input(0, key_len), input(key_len, value_len), 0));
+SK_WASM(sk_load)(uint32_t doc, uint32_t key_len, uint32_t value_len)->int32_t {
+  return answer(engine->load(doc, input(0, key_len), input(key_len, value_len), 0));
 }
 #endif
-SK_WASM(sk_loaded)(uint32_t doc, double now)->uint32_t {
-  return word(engine->loaded(doc, ms(now)));
+SK_WASM(sk_loaded)(uint32_t doc, double now)->int32_t {
+  return answer(engine->loaded(doc, ms(now)));
 }
-SK_WASM(sk_close)(uint32_t doc)->uint32_t {
+SK_WASM(sk_close)(uint32_t doc)->int32_t {
   Status status = engine->close(doc, false, 0);
 #if defined(SYNCKIT_FULL)
   if (status.ok()) forget_history(doc);
 #endif
-  return word(status);
+  return answer(status);
 }
 
 // ---- edits ------------------------------------------------------------------------------------
 
 #if defined(SYNCKIT_LITE)  // each document is one field
-SK_WASM(sk_field)(uint32_t, uint32_t)->uint32_t { return result.count = 1, 0; }
+SK_WASM(sk_field)(uint32_t, uint32_t)->int32_t { return 1; }
 #else
-SK_WASM(sk_field)(uint32_t doc, uint32_t len)->uint32_t {
+SK_WASM(sk_field)(uint32_t doc, uint32_t len)->int32_t {
   uint32_t zero = 0;
   while (zero < len && scratch.data[zero]) ++zero;
   Bytes type = input(0, zero), name = input(zero + 1, len - zero - 1);
-  return word(engine->field(doc, name, type, result.count));
+  FieldHandle field = 0;
+  Status status = engine->field(doc, name, type, field);
+  return answer(status, field);
 }
 #endif
-SK_WASM(sk_mutate)(uint32_t doc, uint32_t field, uint32_t intent_len, double now)->uint32_t {
-  return word(engine->mutate(doc, field, input(0, intent_len), ms(now), result));
+SK_WASM(sk_mutate)(uint32_t doc, uint32_t field, uint32_t intent_len, double now)->int32_t {
+  return answer(engine->mutate(doc, field, input(0, intent_len), ms(now), result));
 }
-SK_WASM(sk_begin)(uint32_t doc)->uint32_t { return word(engine->begin(doc)); }
-SK_WASM(sk_commit)(uint32_t doc)->uint32_t { return word(engine->commit(doc, 0)); }
+SK_WASM(sk_begin)(uint32_t doc)->int32_t { return answer(engine->begin(doc)); }
+SK_WASM(sk_commit)(uint32_t doc)->int32_t { return answer(engine->commit(doc, 0)); }
 SK_WASM(sk_commit_all)()->void { engine->commit_all(0); }
 
 // ---- reading ----------------------------------------------------------------------------------
 
-SK_WASM(sk_view)(uint32_t doc, uint32_t field)->uint32_t {
+SK_WASM(sk_view)(uint32_t doc, uint32_t field)->int32_t {
   output.clear();
   Status status = engine->view(doc, field, output);
   give(output);
-  return word(status);
+  return answer(status);
 }
 #if !defined(SYNCKIT_LITE)
-SK_WASM(sk_version)(uint32_t doc)->uint32_t {
+SK_WASM(sk_version)(uint32_t doc)->int32_t {
   struct sk_version version {};
   Status status = engine->version(doc, version);
   give({reinterpret_cast<const uint8_t*>(version.dots), version.len * sizeof(Dot)});
-  return word(status);
+  return answer(status);
 }
 SK_WASM(sk_digest)(uint32_t doc)->uint64_t {
   uint64_t digest = 0;
@@ -146,9 +151,9 @@ SK_WASM(sk_digest)(uint32_t doc)->uint64_t {
   return digest;
 }
 #endif
-SK_WASM(sk_info)(uint32_t doc)->void {
+SK_WASM(sk_info)(uint32_t doc)->uint32_t {
   number(0, engine->last_seq(doc));
-  result.count = engine->pending(doc);
+  return engine->pending(doc);
 }
 
 // ---- persistence, presence --------------------------------------------------------------------
@@ -158,8 +163,8 @@ SK_WASM(sk_stored)(uint32_t batch)->void { engine->stored(batch, 0); }
 SK_WASM(sk_discard)(uint32_t doc, double seq)->void {
   (void)engine->discard(doc, static_cast<uint64_t>(seq), 0);
 }
-SK_WASM(sk_presence)(uint32_t doc, uint32_t len)->uint32_t {
-  return word(engine->presence(doc, input(0, len)));
+SK_WASM(sk_presence)(uint32_t doc, uint32_t len)->int32_t {
+  return answer(engine->presence(doc, input(0, len)));
 }
 #endif
 

@@ -118,17 +118,17 @@ Status anchor_status(sk_status code) {
 
 void forget_history(DocHandle doc) { tracker.forget(doc); }
 
-SK_WASM(sk_anchor)(uint32_t doc, uint32_t field, uint32_t position, uint32_t side)->uint32_t {
+SK_WASM(sk_anchor)(uint32_t doc, uint32_t field, uint32_t position, uint32_t side)->int32_t {
   Buffer& made = core::cleared_output();
   void* instance = nullptr;
   const sk_crdt_anchor_v1* type = anchors(doc, field, instance);
   sk_status code = !type ? SK_UNSUPPORTED
                          : type->make(instance, position, SK_UNIT_UTF16, side, &made, nullptr);
   core::give(made);
-  return core::word(anchor_status(code));
+  return core::answer(anchor_status(code));
 }
 
-SK_WASM(sk_position)(uint32_t doc, uint32_t field, uint32_t anchor_len)->uint32_t {
+SK_WASM(sk_position)(uint32_t doc, uint32_t field, uint32_t anchor_len)->int32_t {
   Bytes anchor = core::input(0, anchor_len);
   uint64_t position = 0;
   uint32_t deleted = 0;
@@ -139,7 +139,7 @@ SK_WASM(sk_position)(uint32_t doc, uint32_t field, uint32_t anchor_len)->uint32_
                                          &position, &deleted, nullptr);
   core::number(0, position);
   core::number(1, deleted);
-  return core::word(anchor_status(code));
+  return core::answer(anchor_status(code));
 }
 
 SK_WASM(sk_history)(uint32_t doc, uint32_t depth, uint32_t group_ms)->void {
@@ -157,7 +157,7 @@ SK_WASM(sk_history_steps)(uint32_t doc, uint32_t redo)->uint32_t {
   return one ? static_cast<uint32_t>(one->history->steps(redo != 0)) : 0;
 }
 
-SK_WASM(sk_undo)(uint32_t doc, uint32_t redo, double now)->uint32_t {
+SK_WASM(sk_undo)(uint32_t doc, uint32_t redo, double now)->int32_t {
   Undone undone;
   if (Tracked* one = tracker.find(doc)) {
     one->history->take_back(redo != 0, [&](uint32_t field, Bytes token) {
@@ -166,7 +166,7 @@ SK_WASM(sk_undo)(uint32_t doc, uint32_t redo, double now)->uint32_t {
   }
   core::count(undone.dots);
   core::number(0, undone.last_seq);
-  return core::word(undone.status);
+  return core::answer(undone.status);
 }
 
 }  // namespace synckit

@@ -34,7 +34,7 @@ interface Exports {
   sk_view(doc: number, field: number): number;
   sk_digest?(doc: number): bigint;
   sk_version?(doc: number): number;
-  sk_info(doc: number): void;
+  sk_info(doc: number): number;
   sk_discard?(doc: number, seq: number): void;
   sk_presence?(doc: number, length: number): number;
   sk_stored?(batch: number): void;
@@ -60,10 +60,8 @@ export interface Core extends Exports {
   module_: WebAssembly.Module;
   /** What the engine has put out and nobody has carried out. */
   output_: OutputRecord[];
-  /** Throws what the engine refused: a status that is not 0. */
-  ok_(status: number): void;
-  /** The same for a call that gives a handle. */
-  handle_(status: number): number;
+  /** Throws what the engine refused: an answer below 0. Gives any other. */
+  ok_(answer: number): number;
   /** Writes an input: its parts, one behind the other. Gives its length. */
   put_(first: ArrayLike<number>, second?: ArrayLike<number>): number;
   /** Word `i` of the result. */
@@ -140,10 +138,10 @@ export const createCore = async (
     to.set(second, length);
     return all;
   };
-  core.ok_ = (status) => {
-    if (status) throw statusError(status, decoder.decode(core.data_()));
+  core.ok_ = (answer) => {
+    if (answer < 0) throw statusError(-answer, decoder.decode(core.data_()));
+    return answer;
   };
-  core.handle_ = (status) => (core.ok_(status), word(2));
   core.sk_init(BigInt(`0x${replica}`), random(), persistent, core.put_(utf8('synckit-js/0.1.0')));
   return core;
 };

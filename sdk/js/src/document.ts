@@ -179,9 +179,7 @@ export const createDocument = (
     },
     onChange: (fn: (event: ChangeEvent) => void) => document.on('change', fn),
     get pending() {
-      if (isClosed()) return 0;
-      core.sk_info(handle);
-      return core.word_(2);
+      return isClosed() ? 0 : core.sk_info(handle);
     },
     async close() {
       if (isClosed()) return;
@@ -204,7 +202,7 @@ export const createDocument = (
     field_<F extends Field>(make: MakeField<F>, name: string, type: string) {
       const key = `${type}\0${name}`;
       const create = (): Field => {
-        const at = core.handle_(core.sk_field(handle, core.put_(utf8(key))));
+        const at = core.ok_(core.sk_field(handle, core.put_(utf8(key))));
         return (fields[at] = make(document, name, type, at));
       };
       return (named[key] ??= create()) as F;

@@ -154,7 +154,7 @@ export const counterIntent = (amount: number | bigint): number[] => {
       ? !Number.isSafeInteger(amount)
       : BigInt.asIntN(64, amount) != amount
   ) {
-    fail('malformed', 'not a whole number within 2^53, nor a bigint of 64 bits');
+    fail('malformed', 'not a safe integer, nor a bigint of 64 bits');
   }
   const twice = BigInt(amount) << 1n;
   return varint(twice < 0 ? ~twice : twice);

@@ -19,7 +19,7 @@ const coreOf = (document: BaseDocument<any>): Core => {
 };
 const textOf = (document: BaseDocument<any>, name: string): [Core, field: number] => {
   const core = coreOf(document);
-  return [core, core.handle_(core.sk_field(document.handle_, core.put_(utf8(`text\0${name}`))))];
+  return [core, core.ok_(core.sk_field(document.handle_, core.put_(utf8(`text\0${name}`))))];
 };
 const whole = (value: number, what: string): void => {
   if (value >>> 0 !== value) fail('malformed', `${what} is not a whole number below 2^32`);

@@ -302,7 +302,7 @@ export const createKit = <D extends BaseDocument<any>>(
     },
     document(id) {
       open();
-      const handle = core.handle_(core.sk_open(core.put_(utf8(id))));
+      const handle = core.ok_(core.sk_open(core.put_(utf8(id))));
       return (documents[handle] ??= make(kit, id, handle));
     },
     goOnline() {
@@ -315,7 +315,7 @@ export const createKit = <D extends BaseDocument<any>>(
     },
     flush({ timeout = 0 } = {}) {
       commit();
-      const all = Object.values(documents).map((document) => [document, document.seq] as const);
+      const all = documents.map((document) => [document, document.seq] as const);
       const isDone = (): boolean => {
         open();
         return all.every(([document, seq]) => document.flushed_(seq));

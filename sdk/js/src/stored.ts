@@ -68,7 +68,7 @@ const createStored = async <D extends BaseDocument<any>>(
         await storage.write(ops);
       } catch (error) {
         pause = storeError ? Math.min(pause * 2, lastRetryMs) : firstRetryMs;
-        storeError = kit.report_(error, 'changes are not stored');
+        storeError = kit.report_(error, 'storage');
         await new Promise<void>((resolve) => {
           wake = resolve;
           setTimeout(resolve, pause);
@@ -104,7 +104,7 @@ const createStored = async <D extends BaseDocument<any>>(
         }
       }
     } catch (error) {
-      kit.report_(error, 'a queue that was left behind');
+      kit.report_(error, 'storage');
     }
     adopting = false;
   };
@@ -180,6 +180,6 @@ export const openStored = async <D extends BaseDocument<any>>(
     return await createStored(wasm, replica, make, options, storage, release);
   } catch (error) {
     await release();
-    throw wrap('unavailable', 'the kit cannot be opened', error);
+    throw wrap('unavailable', 'open', error);
   }
 };
