@@ -37,10 +37,9 @@ export const seqsOf = (version: Uint8Array): Record<string, number> => {
 
 /** A varint of up to 64 bits. */
 export const varint = (value: number | bigint): number[] => {
-  const bytes: number[] = [];
-  let rest = BigInt(value);
-  for (; rest > 127; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
-  return [...bytes, Number(rest)];
+  const rest = BigInt(value);
+  const low = Number(rest & 127n);
+  return rest > 127 ? [low | 128, ...varint(rest >> 7n)] : [low];
 };
 
 /** A growing byte buffer. `bytes()` is a view that the next write may invalidate. */

@@ -64,8 +64,6 @@ export interface Core extends Exports {
   ok_(answer: number): number;
   /** Writes an input: its parts, one behind the other. Gives its length. */
   put_(first: ArrayLike<number>, second?: ArrayLike<number>): number;
-  /** Word `i` of the result. */
-  word_(i: number): number;
   /** Data of the result. */
   data_(): Uint8Array;
   /** The document's last own seq, after mutate or info. */
@@ -127,9 +125,11 @@ export const createCore = async (
   }
   core._initialize();
   const result = core.sk_result();
-  const word = (core.word_ = (i) => new Uint32Array(core.memory.buffer, result)[i]!);
-  core.data_ = () => bytes(word(0), word(1));
-  core.seq_ = () => word(4) + word(5) * 2 ** 32;
+  core.data_ = () => {
+    const [at, length] = new Uint32Array(core.memory.buffer, result);
+    return bytes(at!, length);
+  };
+  core.seq_ = () => Number(new BigUint64Array(core.memory.buffer, result)[2]!);
   core.put_ = (first, second = []) => {
     const { length } = first;
     const all = length + second.length;

@@ -16,10 +16,17 @@ export type ErrorCode =
   | 'closed'
   | 'timeout';
 
-const codes =
-  'ok malformed missing-deps limit conflict unavailable denied unsupported nomem internal'.split(
-    ' ',
-  );
+/** By their status codes, from 1 on. */
+const codes: ErrorCode[] = [
+  'malformed',
+  'missing-deps',
+  'limit',
+  'conflict',
+  'unavailable',
+  'denied',
+  'unsupported',
+  'nomem',
+];
 
 /** Every error that the SDK throws, rejects with, or emits as an `error` event. */
 export class SyncKitError extends Error {
@@ -35,7 +42,7 @@ export class SyncKitError extends Error {
 
 /** The error that a status code of abi.h stands for; an unknown one is `internal`. @internal */
 export const statusError = (status: number, message: string): SyncKitError =>
-  new SyncKitError((codes[status] ?? 'internal') as ErrorCode, message);
+  new SyncKitError(codes[status - 1] ?? 'internal', message);
 
 /** @internal */
 export const fail = (code: ErrorCode, message: string): never => {

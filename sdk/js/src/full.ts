@@ -17,6 +17,9 @@ const coreOf = (document: BaseDocument<any>): Core => {
   if (!core.sk_undo) fail('unsupported', 'open the kit with { wasm: fullWasm } of synckit/full');
   return core;
 };
+/** Word `i` of the result. */
+const word = (core: Core, i: number): number =>
+  new Uint32Array(core.memory.buffer, core.sk_result())[i]!;
 const textOf = (document: BaseDocument<any>, name: string): [Core, field: number] => {
   const core = coreOf(document);
   return [core, core.ok_(core.sk_field(document.handle_, core.put_(utf8(`text\0${name}`))))];
@@ -59,7 +62,7 @@ export const resolveAnchor = (
 ): AnchorPosition => {
   const [core, field] = textOf(document, name);
   core.ok_(core.sk_position!(document.handle_, field, core.put_(anchor)));
-  return { position: core.word_(4), deleted: core.word_(6) == 1 };
+  return { position: word(core, 4), deleted: word(core, 6) == 1 };
 };
 
 /**
@@ -87,7 +90,7 @@ export const undoManager = (
     try {
       document.transact(() => {
         const status = core.sk_undo!(handle, redo, now());
-        dots = core.word_(2);
+        dots = word(core, 2);
         if (dots) document.seq = core.seq_();
         core.ok_(status);
       });
