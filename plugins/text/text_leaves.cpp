@@ -3,20 +3,6 @@
 
 namespace synckit::text {
 
-#if defined(SYNCKIT_SMALL)
-
-Leaf* Leaves::find(uint32_t lv) {
-  if (index_.empty()) {
-    for (Leaf* leaf = first_; leaf; leaf = leaf->next) {
-      for (uint32_t i = 0; i < leaf->count; ++i) index_.push_back({leaf->spans[i].lv, leaf});
-    }
-    sort(index_);
-  }
-  return index_[floor_of(&index_[0].lv, sizeof(Place), index_.size(), lv)].leaf;
-}
-
-#else
-
 // Asks for all lines of a block at once; what comes in after another is waited for each time.
 // A large text lies in memory and not in caches.
 inline void prefetch([[maybe_unused]] const void* block, [[maybe_unused]] size_t size) {
@@ -188,7 +174,5 @@ bool Leaves::precedes(const Leaf* a, const Leaf* b) {
   while (p->parent != q->parent) p = p->parent, q = q->parent;
   return p->place < q->place;
 }
-
-#endif
 
 }  // namespace synckit::text

@@ -1,13 +1,10 @@
-// The leaves of a text: spans (runs of atoms) in document order, 32 or 64 in each, how much of a
+// The leaves of a text: spans (runs of atoms) in document order, 32 in each, how much of a
 // leaf is visible, and which leaf an atom stands in.
 //
-// What stands above the leaves comes in two forms with one interface. By default a B+tree counts
-// visible code points and those above U+FFFF, so that a position finds its leaf in O(log n); a node
-// holds the counts of its kids, so that a descent reads one or two cache lines a level and not each
-// kid. An index from atoms to leaves, as sorted ranges, is built when the first remote edit asks
-// for it. Where bytes count for more than speed (SYNCKIT_SMALL) the leaves are a list that is
-// walked, some 200 for 10,000 spans, and the index is made anew after a leaf was halved: the cost
-// of an edit grows with the text there, if slowly.
+// Above the leaves stands a B+tree that counts visible code points and those above U+FFFF, so that
+// a position finds its leaf in O(log n); a node holds the counts of its kids, so that a descent
+// reads one or two cache lines a level and not each kid. An index from atoms to leaves, as sorted
+// ranges, is built when the first remote edit asks for it.
 //
 // Invariants
 //   - A span's first atom has origins (lo, ro); each further one has the atom before it as left
@@ -63,90 +60,6 @@ inline void* blank(size_t size) {
   if (!block) out_of_memory();
   return block;
 }
-
-#if defined(SYNCKIT_SMALL)
-
-struct Leaf {
-  static constexpr uint32_t kSpans = 64;
-  Leaf* next;
-  Extent size;  // visible here
-  uint32_t count;
-  Span spans[kSpans];
-};
-
-class Leaves {
- public:
-  Leaves() : first_(fresh()) {}
-  Leaves(const Leaves&) = delete;
-  Leaves& operator=(const Leaves&) = delete;
-  ~Leaves() {
-    for (Leaf* leaf; (leaf = first_);) first_ = leaf->next, std::free(leaf);
-  }
-  void swap(Leaves& other) {
-    std::swap(first_, other.first_);
-    std::swap(total_, other.total_);
-    index_.swap(other.index_);
-  }
-
-  Leaf* first() const { return first_; }
-  Extent total() const { return total_; }
-  Leaf* fresh() { return static_cast<Leaf*>(blank(sizeof(Leaf))); }
-  // Counts what has come to stand in a leaf.
-  void add(Leaf* leaf, Extent size) {
-    leaf->size += size;
-    total_ += size;
-  }
-  // Puts a fresh leaf behind another. Its spans come from there; so much of them is visible.
-  void hang(Leaf* after, Leaf* fresh, Extent size) {
-    fresh->next = after->next;
-    after->next = fresh;
-    fresh->size = size;
-    after->size -= size;
-    index_.clear();
-  }
-  // The leaf with the end of the first `left` visible units. `left` gets how many of these are
-  // there, `at` the code points before it.
-  Leaf* seek(uint32_t& left, bool utf16, uint32_t& at) const {
-    Leaf* leaf = first_;
-    at = 0;
-    for (uint32_t size; left > (size = leaf->size.units(utf16)); leaf = leaf->next) {
-      left -= size;
-      at += leaf->size.chars();
-    }
-    return leaf;
-  }
-  // What is visible in front of a leaf.
-  Extent before(const Leaf* leaf) const {
-    Extent sum;
-    for (const Leaf* at = first_; at != leaf; at = at->next) sum += at->size;
-    return sum;
-  }
-  // Whether a leaf stands before another one.
-  static bool precedes(const Leaf* a, const Leaf* b) {
-    while (a && a != b) a = a->next;
-    return a;
-  }
-
-  // The leaf in which an atom stands.
-  Leaf* find(uint32_t lv);
-  // The latest atoms have come to stand in a leaf.
-  void assign(const Span& span, Leaf* leaf) {
-    if (!index_.empty() && index_.back().leaf != leaf) index_.push_back({span.lv, leaf});
-  }
-  // A span was lengthened by the latest atoms, which end there.
-  void lengthened(uint32_t) {}
-
- private:
-  Leaf* first_;
-  Extent total_;
-  struct Place {
-    uint32_t lv;
-    Leaf* leaf;
-  };
-  Vec<Place> index_;  // where ranges of atoms begin, ascending; empty: not made yet
-};
-
-#else
 
 struct Node;
 
@@ -214,7 +127,7 @@ class LeafIndex {
   Vec<Slot> chunks_;
 };
 
-// As above. All blocks come from one arena; a branch knows its place in its parent.
+// All blocks come from one arena; a branch knows its place in its parent.
 class Leaves {
  public:
   Leaves();
@@ -223,11 +136,13 @@ class Leaves {
   Leaf* first() const { return first_; }
   Extent total() const { return total_; }
   Leaf* fresh() { return static_cast<Leaf*>(arena_.take(sizeof(Leaf))); }
+  // Counts what has come to stand in a leaf.
   void add(Leaf* leaf, Extent size) {
     total_ += size;
     const Branch* at = leaf;
     for (Node* node; (node = at->parent); at = node) node->sizes[at->place] += size;
   }
+  // Puts a fresh leaf behind another. Its spans come from there; so much of them is visible.
   void hang(Leaf* after, Leaf* fresh, Extent size) {
     fresh->next = after->next;
     after->next = fresh;
@@ -235,16 +150,23 @@ class Leaves {
     if (!index_.ready()) return;
     for (uint32_t i = 0; i < fresh->count; ++i) assign(fresh->spans[i], fresh);
   }
+  // The leaf with the end of the first `left` visible units. `left` gets how many of these are
+  // there, `at` the code points before it.
   Leaf* seek(uint32_t& left, bool utf16, uint32_t& at) const;
+  // What is visible in front of a leaf.
   Extent before(const Leaf* leaf) const;
+  // Whether a leaf stands before another one.
   static bool precedes(const Leaf* a, const Leaf* b);
 
+  // The leaf in which an atom stands.
   Leaf* find(uint32_t lv);
+  // The latest atoms have come to stand in a leaf.
   void assign(const Span& span, Leaf* leaf) {
     uint32_t end = span.lv + span.len();
     lengthened(end);
     if (index_.ready()) index_.assign(span.lv, end, leaf, known_);
   }
+  // A span was lengthened by the latest atoms, which end there.
   void lengthened(uint32_t end) {
     if (known_ < end) known_ = end;
   }
@@ -261,7 +183,5 @@ class Leaves {
   uint32_t height_ = 1;  // levels of nodes above the leaves
   uint32_t known_ = 0;   // all inserted atoms are below
 };
-
-#endif
 
 }  // namespace synckit::text
