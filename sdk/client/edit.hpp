@@ -7,7 +7,8 @@
 
 namespace synckit {
 
-// Names an open document; not used again for another one. 0 is none.
+// Names an open document; not used again for another one (in browsers, while it is open: there it
+// is its address). 0 is none.
 using DocHandle = uint32_t;
 // Names a (field, type) of one document. 0 is none.
 using FieldHandle = uint32_t;

@@ -28,15 +28,26 @@ Engine::~Engine() {
 
 // ---- documents ----------------------------------------------------------------------------------
 
+#if defined(SYNCKIT_CLIENT_ONLY)
+
+// core.ts names no document that is not open, none before it was loaded, and no field that the
+// document has not.
+Engine::Doc* Engine::find(DocHandle handle) const {
+  if (handle == 0) __builtin_unreachable();
+  return reinterpret_cast<Doc*>(handle);
+}
+Engine::Doc* Engine::ready(DocHandle handle) const { return find(handle); }
+Engine::Doc* Engine::with_field(DocHandle handle, FieldHandle) const { return find(handle); }
+
+DocHandle Engine::DocState::handle() const { return reinterpret_cast<DocHandle>(this); }
+
+#else
+
+DocHandle Engine::DocState::handle() const { return number; }
+
 Engine::Doc* Engine::find(DocHandle handle) const {
   Doc* doc = docs_;
-  while (doc && doc->handle != handle) doc = doc->next;
-  return doc;
-}
-
-Engine::Doc* Engine::find_id(Bytes id) const {
-  Doc* doc = docs_;
-  while (doc && !(doc->id() == id)) doc = doc->next;
+  while (doc && doc->handle() != handle) doc = doc->next;
   return doc;
 }
 
@@ -52,6 +63,14 @@ Engine::Doc* Engine::with_field(DocHandle handle, FieldHandle field) const {
   return doc && field - 1 < doc->document->declared() ? doc : nullptr;
 }
 
+#endif
+
+Engine::Doc* Engine::find_id(Bytes id) const {
+  Doc* doc = docs_;
+  while (doc && !(doc->id() == id)) doc = doc->next;
+  return doc;
+}
+
 Status Engine::not_ready(DocHandle handle) const {
   Doc* doc = find(handle);
   if (!doc) return not_open();
@@ -64,16 +83,18 @@ Status Engine::open(Bytes document, DocHandle& out) {
   if (document.empty() || document.len > wire::kMaxDocumentIdBytes) {
     return Status::limit("a document id has 1 to 512 bytes");
   }
-  if (Doc* known = find_id(document)) return out = known->handle, Status{};
+  if (Doc* known = find_id(document)) return out = known->handle(), Status{};
   uint32_t open = 0;
   Doc** at = &docs_;
   for (; *at; at = &(*at)->next) ++open;
   if (open >= limits_.max_documents) return Status::limit("max_documents are open");
   Doc* doc = *at = new Doc(registry_, limits_);
-  doc->prefix.push_back(static_cast<uint8_t>(document.len >> 8));
-  doc->prefix.push_back(static_cast<uint8_t>(document.len));
-  add(doc->prefix, document);
-  doc->handle = out = ++last_handle_;
+  Writer prefix(doc->prefix);
+  prefix.byte(static_cast<uint8_t>(document.len >> 8));
+  prefix.byte(static_cast<uint8_t>(document.len));
+  prefix.raw(document);
+  doc->number = ++last_handle_;
+  out = doc->handle();
   return {};
 }
 
@@ -86,10 +107,7 @@ Status Engine::close(DocHandle handle, bool force, uint64_t) {
   }
   seal_batch();
   if (session_ == Session::open) {
-    wire::Unsubscribe& message = messages_.unsubscribe;
-    message.documents.clear();
-    message.documents.push_back(doc->id());
-    send(message);
+    FrameOut(*this, wire::Kind::unsubscribe).item(1, doc->id());
   }
   Doc** at = &docs_;
   while (*at != doc) at = &(*at)->next;
@@ -109,22 +127,21 @@ Status Engine::field(DocHandle handle, Bytes name, Bytes type, FieldHandle& out)
 
 // ---- edits --------------------------------------------------------------------------------------
 
-// Above everything that this document has seen, at the host's time as far as it is known.
-uint64_t Engine::next_hlc(const Doc& doc, uint64_t now_ms) const {
-  uint64_t hlc = Hlc::pack(now_ms + static_cast<uint64_t>(offset_ms_));
+// The clock of an own transaction: `hlc`, or above what the host confirmed and our own before it.
+uint64_t Engine::above(const Doc& doc, uint64_t hlc, uint64_t own) {
   if (hlc <= doc.seen_hlc) hlc = doc.seen_hlc + 1;
-  if (hlc <= doc.own_hlc) hlc = doc.own_hlc + 1;
-  return hlc;
+  return hlc <= own ? own + 1 : hlc;
 }
 
 Status Engine::room_for(const Doc& doc, size_t bytes) const {
-  if (doc.size() >= limits_.max_pending_transactions) {
+  // Where limits are not to be chosen, that of bytes will do.
+  if (!kFixedLimits && doc.size() >= limits_.max_pending_transactions) {
     return Status::limit("the queue is full: max_pending_transactions");
   }
-  if (doc.queue_bytes + doc.deltas.len + bytes > limits_.max_pending_bytes) {
+  if (doc.queue_bytes + doc.changes.len + bytes > limits_.max_pending_bytes) {
     return Status::limit("the queue is full: max_pending_bytes");
   }
-  if (kHasStore && doc.dead >= limits_.max_dead_letters) {
+  if (doc.dead >= limits_.max_dead_letters) {
     return Status::limit("max_dead_letters refused changes are kept: read and discard some first");
   }
   if (full()) return Status::limit("max_output_bytes: take output first");
@@ -141,34 +158,28 @@ Status Engine::mutate(DocHandle handle, FieldHandle field, Bytes intent, uint64_
   }
   SK_TRY(room_for(*doc, intent.len));
   constexpr size_t kOverhead = 1024;  // names, dots, headers
-  if (intent.len + kOverhead > max_transaction_bytes_) {
-    return Status::limit("larger than max_transaction_bytes");
-  }
-  size_t open = doc->deltas.len + doc->changes.size() * 32;
-  if (open + intent.len + kOverhead > max_transaction_bytes_) {
-    if (doc->depth) return Status::limit("larger than max_transaction_bytes");
+  size_t size = intent.len + kOverhead;
+  if (doc->changes.len + size > max_transaction_bytes_) {
+    if (doc->depth || size > max_transaction_bytes_) {
+      return Status::limit("larger than max_transaction_bytes");
+    }
     commit_open(*doc);
   }
-  uint64_t hlc = doc->open_hlc;
-  if (doc->changes.empty()) {
-    hlc = next_hlc(*doc, now_ms);
-    if (hlc <= doc->foreign_hlc) hlc = doc->foreign_hlc + 1;
-  } else if (hlc <= doc->seen_hlc) {
-    hlc = doc->seen_hlc + 1;  // a change arrived since: stay above it
-  }
+  bool first = doc->changes.empty();
+  uint64_t hlc = first ? Hlc::pack(host_time(now_ms)) : doc->open_hlc;
+  uint64_t own = doc->own_hlc();
+  if (own < doc->foreign_hlc) own = doc->foreign_hlc;
+  hlc = above(*doc, hlc, own);
   patch_.clear();
-  size_t start = doc->deltas.len;
+  scratch_.clear();
   Stamp stamp{replica_, doc->next_seq(), hlc};
-  if (kWatchesEdits && watch_) {
-    watch_->before(handle, field, stamp, intent, doc->changes.empty(), now_ms);
-  }
-  SK_TRY(doc->document->mutate(field - 1, stamp, intent, doc->deltas, out.count, &patch_));
+  if (kWatchesEdits && watch_) watch_->before(handle, field, stamp, intent, first, now_ms);
+  SK_TRY(doc->document->mutate(field - 1, stamp, intent, scratch_, out.count, &patch_));
   if (out.count) {
     doc->open_hlc = hlc;
-    const DocumentField& at = doc->document->field(field - 1);
-    doc->changes.push_back(
-        {at.name(), at.type_name(), out.count, Bytes(nullptr, doc->deltas.len - start)});
     doc->open_count += out.count;
+    const DocumentField& at = doc->document->field(field - 1);
+    wire::encode(wire::Change{at.name(), at.type_name(), out.count, scratch_}, doc->changes);
     out.patch = patch_;
     if (kWatchesEdits && watch_) watch_->after(handle, field);
   }
@@ -200,15 +211,10 @@ void Engine::commit_all(uint64_t) {
 
 void Engine::commit_open(Doc& doc) {
   if (doc.changes.empty()) return;
-  wire::Transaction& made = messages_.made;
-  made.changes.swap(doc.changes);
-  wire::lay_out(made.changes, doc.deltas.data);
-  encode_own(doc.last_seq + 1, doc.open_count, doc.open_hlc);
+  auto made = encode_own(doc.last_seq + 1, doc.open_count, doc.open_hlc, doc.changes);
   doc.document->commit_local(replica_, made.last_seq(), made.hlc);
-  queue_up(doc, pending_of(made, scratch_));
-  put_pending(doc, doc.queue.back());
-  made.changes.clear();
-  doc.deltas.clear();
+  put_pending(doc, queue_up(doc, pending_of(made, false, scratch_)));
+  doc.changes.clear();
   doc.open_count = 0;
   report_saved(doc);
   pump(doc);
@@ -216,43 +222,41 @@ void Engine::commit_open(Doc& doc) {
 
 // ---- the queue ----------------------------------------------------------------------------------
 
-// An own transaction, into messages_.made and scratch_: with the changes that are in made, which
-// are none but in commit_open. Without changes it is void.
-void Engine::encode_own(uint64_t seq, uint32_t count, uint64_t hlc) {
-  wire::Transaction& made = messages_.made;
-  made.replica = replica_;
-  made.seq = seq;
-  made.count = count;
-  made.hlc = hlc;
+// An own transaction, into scratch_. Without changes it is void.
+wire::TransactionHead Engine::encode_own(uint64_t seq, uint32_t count, uint64_t hlc,
+                                         Bytes changes) {
+  wire::TransactionHead made{replica_, seq, count, hlc};
   scratch_.clear();
   wire::encode(made, scratch_);
+  add(scratch_, changes);
+  return made;
 }
 
-Engine::Pending Engine::pending_of(const wire::Transaction& transaction, Bytes encoded) {
-  return {.seq = transaction.seq,
-          .hlc = transaction.hlc,
-          .bytes = copy_bytes(encoded),
+Engine::Pending Engine::pending_of(const wire::TransactionHead& head, bool empty, Bytes encoded) {
+  return {.seq = head.seq,
+          .hlc = head.hlc,
+          .bytes = copy_of(encoded),
           .len = static_cast<uint32_t>(encoded.len),
-          .count = transaction.count,
+          .count = head.count,
           .batch = 0,
           .maybe_at_host = false,
           .told = false,
-          .empty = transaction.changes.empty()};
+          .empty = empty};
 }
 
 // Takes the bytes of `pending`.
-void Engine::queue_up(Doc& doc, const Pending& pending) {
+Engine::Pending& Engine::queue_up(Doc& doc, const Pending& pending) {
   doc.queue.push_back(pending);
   doc.queue_bytes += pending.len;
   doc.last_seq = pending.last_seq();
-  if (pending.hlc > doc.own_hlc) doc.own_hlc = pending.hlc;
+  return doc.queue.back();
 }
 
 // Gives a queued transaction the bytes in scratch_ (a new clock, or void), here and in the store.
 void Engine::rewrite(Doc& doc, Pending& pending, uint64_t hlc) {
   doc.queue_bytes += scratch_.len - pending.len;
   std::free(pending.bytes);
-  pending.bytes = copy_bytes(scratch_);
+  pending.bytes = copy_of(scratch_);
   pending.len = static_cast<uint32_t>(scratch_.len);
   pending.hlc = hlc;
   pending.maybe_at_host = false;
@@ -261,34 +265,29 @@ void Engine::rewrite(Doc& doc, Pending& pending, uint64_t hlc) {
 
 // Invariant 8: what a fast clock stamped, and the host cannot hold, gets the host's time.
 void Engine::restamp(Doc& doc, uint64_t now_ms) {
-  uint64_t host_ms = now_ms + static_cast<uint64_t>(offset_ms_), before = 0;
+  uint64_t host_ms = host_time(now_ms), before = 0;
   bool behind = false;  // what follows a re-stamped one is re-stamped too
   for (size_t i = 0; i < doc.size(); ++i) {
     Pending& pending = doc.at(i);
     uint64_t ahead = doc.refused_seq == pending.seq ? 0 : skew_ms_;
     if (pending.maybe_at_host) ahead += kClockSlackMs;
-    if (!behind && Hlc::ms(pending.hlc) <= host_ms + ahead) {
-      before = pending.hlc;
-      continue;
+    if (behind || Hlc::ms(pending.hlc) > host_ms + ahead) {
+      behind = true;
+      uint64_t hlc = above(doc, Hlc::pack(host_ms), before);
+      scratch_.clear();
+      Status status = wire::decode(pending.view(), read_);
+      if (status.ok()) status = doc.document->restamp(read_, hlc, scratch_);
+      if (!status.ok()) {  // the host will refuse it if it must
+        emit_status(doc.handle(), status);
+        if (doc.document->broken()) doc.rebuild_wanted = true;
+        return;
+      }
+      rewrite(doc, pending, hlc);
+      // What lost against the old clock is gone from the document; what lost to another replica's
+      // queue may have to come back. Start from the host's state.
+      if (hlc <= doc.foreign_hlc) doc.rebuild_wanted = true;
     }
-    if (!behind) doc.own_hlc = before;
-    behind = true;
-    uint64_t hlc = next_hlc(doc, now_ms);
-    wire::Transaction& transaction = messages_.read;
-    scratch_.clear();
-    Status status = wire::decode(pending.view(), transaction);
-    if (status.ok()) status = doc.document->restamp(transaction, hlc, scratch_);
-    if (!status.ok()) {  // the host will refuse it if it must
-      emit_status(doc.handle, status);
-      if (doc.document->broken()) doc.rebuild_wanted = true;
-      if (doc.queue.back().hlc > doc.own_hlc) doc.own_hlc = doc.queue.back().hlc;
-      return;
-    }
-    doc.own_hlc = hlc;
-    rewrite(doc, pending, hlc);
-    // What lost against the old clock is gone from the document; what lost to another replica's
-    // queue may have to come back. Start from the host's state.
-    if (kHasStore && hlc <= doc.foreign_hlc) doc.rebuild_wanted = true;
+    before = pending.hlc;
   }
 }
 
@@ -301,8 +300,7 @@ void Engine::acknowledge(Doc& doc, uint64_t through) {
     const Pending& pending = doc.at(0);
     erase(doc, kQueueRecord, pending.seq);
     if (pending.hlc > doc.seen_hlc) doc.seen_hlc = pending.hlc;
-    doc.queue_bytes -= pending.len;
-    if (doc.sent) --doc.sent, doc.sent_bytes -= pending.len;
+    if (doc.sent) --doc.sent;
     keep_front(doc);
   }
   if (doc.last_seq < through) doc.last_seq = through;
@@ -314,8 +312,10 @@ void Engine::acknowledge(Doc& doc, uint64_t through) {
 
 // The queue's front is acknowledged; as far as there is room its bytes are kept.
 void Engine::keep_front(Doc& doc) {
-  doc.history_bytes += doc.at(0).len;
+  uint32_t len = doc.at(0).len;
+  doc.queue_bytes -= len;
   ++doc.head;
+  doc.history_bytes += len;
   if (doc.history_bytes <= limits_.history_bytes) return;
   size_t drop = 0;
   while (doc.history_bytes > limits_.history_bytes / 2) {
@@ -327,10 +327,9 @@ void Engine::keep_front(Doc& doc) {
 }
 
 void Engine::report_saved(Doc& doc) {
-  for (size_t i = doc.size(); i; --i) {
-    const Pending& pending = doc.at(i - 1);
-    if (pending.batch <= stored_) return progress(doc, Stage::saved, pending.last_seq());
-  }
+  size_t i = doc.size();
+  while (i && doc.at(i - 1).batch > stored_) --i;
+  if (i) progress(doc, Stage::saved, doc.at(i - 1).last_seq());
 }
 
 void Engine::stored(uint32_t batch, uint64_t) {

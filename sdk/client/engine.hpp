@@ -27,15 +27,6 @@
 
 namespace synckit {
 
-// What this build of the engine has. core-lite.wasm is for a map that only syncs.
-#if defined(SYNCKIT_LITE)
-inline constexpr bool kHasStore = false;     // batches, records, queues of other replicas
-inline constexpr bool kHasPresence = false;
-#else
-inline constexpr bool kHasStore = true;
-inline constexpr bool kHasPresence = true;
-#endif
-
 // Whether anybody looks at the event field, at what the event welcome says, and at why a connection
 // is dropped: sdk/js does not.
 #if defined(SYNCKIT_CLIENT_ONLY)
@@ -77,6 +68,13 @@ struct EngineLimits {
   DocumentLimits document;
 };
 
+// Browsers get the limits as they are above: constants are smaller than what could be others.
+#if defined(SYNCKIT_CLIENT_ONLY)
+inline constexpr bool kFixedLimits = true;
+#else
+inline constexpr bool kFixedLimits = false;
+#endif
+
 struct EngineConfig {
   uint64_t replica = 0;    // this writer; random, never 0
   uint64_t seed = 0;       // of the backoff's jitter
@@ -113,9 +111,12 @@ class Engine {
   // In two steps, for an engine that lies in static memory: all that is constant needs no code.
   constexpr explicit Engine(const Registry& registry, const EngineLimits& limits = {})
       : registry_(registry),
+#if !defined(SYNCKIT_CLIENT_ONLY)
         limits_(limits),
+#endif
         max_transaction_bytes_(limits.max_transaction_bytes),
-        max_presence_bytes_(limits.max_presence_bytes) {}
+        max_presence_bytes_(limits.max_presence_bytes) {
+  }
   void start(const EngineConfig& config);  // once, before all else; not its limits
   ~Engine();
   Engine(const Engine&) = delete;
@@ -203,6 +204,7 @@ class Engine {
   struct DocState;
   struct Doc;
   class Patches;
+  class FrameOut;
 
   Doc* find(DocHandle handle) const;
   Doc* find_id(Bytes id) const;
@@ -212,12 +214,13 @@ class Engine {
   Doc* with_field(DocHandle handle, FieldHandle field) const;  // nullptr: see not_ready
 
   // engine.cpp: edits and the queue
-  uint64_t next_hlc(const Doc& doc, uint64_t now_ms) const;
+  static uint64_t above(const Doc& doc, uint64_t hlc, uint64_t own);
+  uint64_t host_time(uint64_t now_ms) const { return now_ms + static_cast<uint64_t>(offset_ms_); }
   Status room_for(const Doc& doc, size_t bytes) const;
   void commit_open(Doc& doc);
-  void encode_own(uint64_t seq, uint32_t count, uint64_t hlc);
-  static Pending pending_of(const wire::Transaction& transaction, Bytes encoded);
-  void queue_up(Doc& doc, const Pending& pending);
+  wire::TransactionHead encode_own(uint64_t seq, uint32_t count, uint64_t hlc, Bytes changes);
+  static Pending pending_of(const wire::TransactionHead& head, bool empty, Bytes encoded);
+  Pending& queue_up(Doc& doc, const Pending& pending);
   void rewrite(Doc& doc, Pending& pending, uint64_t hlc);
   void restamp(Doc& doc, uint64_t now_ms);
   void acknowledge(Doc& doc, uint64_t through);
@@ -244,41 +247,42 @@ class Engine {
 
   // session.cpp: connections and frames
   uint64_t backoff(uint32_t attempt);
-  void schedule_connect(uint64_t now_ms);
   void drop(Bytes why);
   void give_up(Bytes why);
   void send_hello(Bytes credential);
-  void subscribe(Doc* only);
   void request_sync(Doc& doc, uint64_t now_ms, bool refresh = false);
   void retry_later(Doc& doc, uint64_t now_ms);
+  void stop(Doc& doc);
   void leave(Doc& doc);
   void leave_all();
   void pump(Doc& doc);
-  void tick_doc(Doc& doc, uint64_t now_ms);
   void send_presence(Doc& doc);
+  void forget_peers(Doc& doc, uint32_t heartbeats);
   void update_status();
   DocStatus status_of(const Doc* doc) const;  // nullptr: of the session
   Status dispatch(const wire::Frame& frame, uint64_t now_ms);
-  Status on_welcome(Bytes body, uint64_t now_ms);
-  Status on_presence(Bytes body, uint64_t now_ms);
-  Status on_error(Bytes body, uint64_t now_ms);
+  Status on_welcome(const wire::Fields& in, uint64_t now_ms);
+  void on_presence(Doc& doc, const wire::Fields& in);
+  void on_error(const wire::Fields& in, uint64_t now_ms);
 
   // sync.cpp: what the host says about documents
-  Status on_response(Bytes body, uint64_t now_ms);
-  Status on_notification(Bytes body, uint64_t now_ms);
-  Status on_ack(Bytes body, uint64_t now_ms);
-  Status on_denied(Bytes body, uint64_t now_ms);
+  Status on_response(Doc& doc, const wire::Fields& in, uint64_t now_ms);
+  Status on_notification(Doc& doc, const wire::Fields& in, uint64_t now_ms);
+  Status on_ack(Doc& doc, const wire::Fields& in, uint64_t now_ms);
+  void on_denied(Doc& doc, const wire::Fields& in, uint64_t now_ms);
   Status place(Doc& doc, const wire::SyncResponse& page);
+  Status confirm_all(Doc& doc, uint64_t first);
   Status confirm(Doc& doc, uint64_t position, Bytes encoded);
   Status merge_confirmed(Doc& doc, const wire::Transaction& transaction);
-  void confirm_foreign(Doc& doc, Bytes encoded);
+  void confirm_foreign(Doc& doc, uint64_t replica, uint64_t through, Bytes encoded);
+  Status failed(Doc& doc, Status status);
   void forget_confirmed(Doc& doc);
   void refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint64_t now_ms);
   void make_void(Doc& doc, Pending& pending, uint32_t code, Bytes message);
   void finish_sync(Doc& doc, uint64_t now_ms);
   void finish_rebuild(Doc& doc);
   void settle(Doc& doc, uint64_t now_ms);
-  void send_history_again(Doc& doc, uint64_t at_host);
+  void send_history_again(Doc& doc);
 
   // output.cpp: events
   void emit(Out kind, DocHandle doc, uint32_t number, uint64_t a, uint64_t b = 0,
@@ -287,53 +291,38 @@ class Engine {
   void progress(Doc& doc, Stage stage, uint64_t seq);
   void emit_status(DocHandle doc, Status status);
   void emit_presence(const Doc& doc, uint64_t replica, Bytes principal, Bytes data);
-  bool persistent() const { return kHasStore && persistent_; }
-  bool full() const {
-    return !kHandsOver && out_.size() + batch_.size() > limits_.max_output_bytes;
-  }
-  template <class Message>
-  void send(const Message& message);
-  void post();
+  bool persistent() const { return persistent_; }
+  bool full() const { return !kHandsOver && out_.len + batch_.len > limits_.max_output_bytes; }
 
   const Registry& registry_;
+#if defined(SYNCKIT_CLIENT_ONLY)
+  static constexpr EngineLimits limits_{};
+#else
   EngineLimits limits_;
+#endif
   EditWatch* watch_ = nullptr;
   uint64_t replica_ = 0, random_ = 0;
   bool persistent_ = true;
-  ByteVec client_;
+  Buffer client_;
 
   Doc* docs_ = nullptr;  // a list
   DocHandle last_handle_ = 0;
 
-  ByteVec out_, drained_, batch_;
+  Buffer out_, drained_, batch_;
   Buffer scratch_, patch_, frame_;
-  // Messages being read or written: kept, so that a frame costs no allocation. A handler is done
-  // with one before another needs it.
-  struct Messages {
-    wire::Hello hello;
-    wire::Welcome welcome;
-    wire::Error error;
-    wire::Subscribe subscribe;
-    wire::Unsubscribe unsubscribe;
-    wire::SyncRequest request;
-    wire::SyncResponse page;
-    wire::Snapshot snapshot;
-    wire::Update update;
-    wire::Notification notification;
-    wire::Ack ack;
-    wire::Denied denied;
-    wire::Presence presence;
-    wire::Transaction read, made;
-  } messages_;
+  // What is being read: kept for its memory. Each is done with before another needs it.
+  Vec<Bytes> transactions_;  // of a SyncResponse or a Notification
+  wire::Transaction read_;
+  wire::Snapshot snapshot_;
   uint32_t batch_id_ = 1, stored_ = 0;  // of the batch being filled; of the last one stored
 
-  enum class Session : uint8_t { off, waiting, opening, hello, open, dropping };
-  Session session_ = Session::off;
+  enum class Session : uint8_t { idle, dropping, opening, hello, open };
+  Session session_ = Session::idle;
   bool wanted_ = false;
   DocStatus overall_ = DocStatus::offline;
   uint32_t attempt_ = 0;
   uint64_t ping_at_ = kNever;
-  uint64_t due_ = kNever;  // when to connect (waiting), or when the host has been silent too long
+  uint64_t due_ = kNever;  // when to connect (idle), or when the host has been silent too long
   int64_t offset_ms_ = 0;  // host time - own time
   uint32_t heartbeat_ms_ = 30'000, skew_ms_ = 5'000;
   size_t max_transaction_bytes_, max_presence_bytes_;

@@ -22,7 +22,7 @@ void Engine::progress(Doc& doc, Stage stage, uint64_t seq) {
   uint64_t& told = doc.told[static_cast<size_t>(stage)];
   if (seq <= told) return;
   told = seq;
-  emit(Out::progress, doc.handle, static_cast<uint32_t>(stage), seq);
+  emit(Out::progress, doc.handle(), static_cast<uint32_t>(stage), seq);
 }
 
 void Engine::emit_status(DocHandle doc, Status status) {
@@ -30,7 +30,7 @@ void Engine::emit_status(DocHandle doc, Status status) {
 }
 
 void Engine::emit_presence(const Doc& doc, uint64_t replica, Bytes principal, Bytes data) {
-  emit(Out::presence, doc.handle, static_cast<uint32_t>(replica), replica >> 32, principal.len,
+  emit(Out::presence, doc.handle(), static_cast<uint32_t>(replica), replica >> 32, principal.len,
        principal, data);
 }
 
@@ -54,7 +54,7 @@ void Engine::update_status() {
     if (status == DocStatus::syncing) overall = DocStatus::syncing;
     if (status == doc->status) continue;
     doc->status = status;
-    tell(Out::status, doc->handle, static_cast<uint32_t>(status));
+    tell(Out::status, doc->handle(), static_cast<uint32_t>(status));
   }
   if (overall == overall_) return;
   overall_ = overall;
@@ -63,16 +63,16 @@ void Engine::update_status() {
 
 Bytes Engine::take_output(uint64_t) {
   for (Doc* doc = docs_; doc; doc = doc->next) {
-    if (kHasPresence && doc->presence_dirty) send_presence(*doc);
+    if (doc->presence_dirty) send_presence(*doc);
   }
   update_status();
   seal_batch();
   if (kHandsOver) return {};
   drained_.swap(out_);
   constexpr size_t kKeptBytes = 256 * 1024;  // of the spare buffer, after a burst
-  if (out_.size() > kKeptBytes) out_ = ByteVec();
+  if (out_.cap > kKeptBytes) out_ = Buffer();
   out_.clear();
-  return bytes_of(drained_);
+  return drained_;
 }
 
 }  // namespace synckit

@@ -128,9 +128,7 @@ class OutputReader {
   Reader r_;
 };
 
-using ByteVec = Vec<uint8_t>;
-inline Bytes bytes_of(const ByteVec& vec) { return {vec.data(), vec.size()}; }
-inline void add(ByteVec& to, Bytes bytes) { to.append(bytes.data, bytes.len); }
+inline void add(Buffer& to, Bytes bytes) { Writer(to).raw(bytes); }
 
 // True when `value` must not replace `stored` (both values of StoreOp::put_snapshot).
 inline bool snapshot_is_stale(Bytes stored, Bytes value) {

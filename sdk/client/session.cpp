@@ -1,8 +1,8 @@
 // The session: connecting with backoff, Hello and Welcome, heartbeats, subscriptions, sending the
 // queue, presence. What the host says about documents is in sync.cpp.
 //
-//   off -> waiting (backoff) -> opening (the caller's transport) -> hello -> open -> waiting ...
-//                                              any of them -> dropping -> waiting or off
+//   idle (until due: off, or a backoff) -> opening (the caller's transport) -> hello -> open
+//                                              any of these -> dropping -> idle
 #include "engine.hpp"
 #include "state.hpp"
 
@@ -11,59 +11,36 @@ namespace {
 
 constexpr uint64_t kBackoffMs = 1'000, kMaxBackoffMs = 30'000;
 constexpr uint64_t kOpenTimeoutMs = 20'000, kHelloTimeoutMs = 10'000;
-constexpr size_t kSubscriptionsPerFrame = 256;
 constexpr size_t kFrameOverhead = 1024;  // document id, tags and lengths beside a transaction
+constexpr uint32_t kPeerHeartbeats = 4;  // after three without a word, presence is over
+constexpr uint32_t kSlowAttempt = 5;     // from here on the backoff is the longest
 
 }  // namespace
-
-template <class Message>
-void Engine::send(const Message& message) {
-  wire::frame(message, frame_);
-  post();
-}
-template void Engine::send(const wire::Unsubscribe&);
-
-void Engine::post() {
-  tell(Out::frame, 0, 0, frame_);
-  frame_.clear();
-}
 
 // Full jitter (Brooker, 2015): uniform in 0 .. base * 2^attempt, so that clients of one host that
 // went away do not return together.
 uint64_t Engine::backoff(uint32_t attempt) {
   random_ = random_ * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX; high bits good
-  uint64_t most = attempt < 5 ? kBackoffMs << attempt : kMaxBackoffMs;
+  uint64_t most = attempt < kSlowAttempt ? kBackoffMs << attempt : kMaxBackoffMs;
   return (random_ >> 32) * (most + 1) >> 32;
 }
 
 // ---- the connection -----------------------------------------------------------------------------
 
-void Engine::schedule_connect(uint64_t now_ms) {
-  session_ = Session::waiting;
-  due_ = now_ms + backoff(attempt_);
-  if (attempt_ < 16) ++attempt_;
-}
-
 void Engine::online(bool wanted, uint64_t now_ms) {
   if (wanted == wanted_) return;
   wanted_ = wanted;
-  if (wanted && session_ == Session::off) {
-    attempt_ = 0;
-    session_ = Session::waiting;
-    due_ = now_ms;
-    tick(now_ms);
-  } else if (!wanted && session_ == Session::waiting) {
-    session_ = Session::off;
-    due_ = kNever;
-  } else if (!wanted && session_ != Session::off) {
-    drop("going offline");
+  if (session_ != Session::idle) {
+    if (!wanted) drop("going offline");
+    return;
   }
+  attempt_ = 0;
+  due_ = wanted ? now_ms : kNever;
+  tick(now_ms);
 }
 
 void Engine::drop(Bytes why) {
-  if (session_ == Session::off || session_ == Session::waiting || session_ == Session::dropping) {
-    return;
-  }
+  if (session_ <= Session::dropping) return;
   session_ = Session::dropping;
   leave_all();
   tell(Out::drop, 0, 0, kTellsAll ? why : Bytes{});
@@ -87,22 +64,20 @@ void Engine::renew(Bytes credential) {
 }
 
 void Engine::send_hello(Bytes credential) {
-  wire::Hello& hello = messages_.hello;
+  wire::Hello hello;
   hello.protocol = wire::kProtocol;
   hello.replica = replica_;
   hello.credential = credential;
-  hello.client = bytes_of(client_);
-  send(hello);
+  hello.client = client_;
+  FrameOut frame(*this, wire::Kind::hello);
+  wire::write(hello, frame);
 }
 
 void Engine::disconnected(uint64_t now_ms) {
-  if (session_ == Session::off || session_ == Session::waiting) return;
+  if (session_ == Session::idle) return;
   leave_all();
-  if (wanted_) {
-    schedule_connect(now_ms);
-  } else {
-    session_ = Session::off;
-  }
+  session_ = Session::idle;
+  if (wanted_) due_ = now_ms + backoff(attempt_++);
 }
 
 // The connection is over.
@@ -113,65 +88,55 @@ void Engine::leave_all() {
 
 // What a document forgets with its connection.
 void Engine::leave(Doc& doc) {
-  delete doc.fresh;
-  doc.fresh = nullptr;
-  doc.sync = Doc::Sync::idle;
-  doc.rebuilding = false;
-  doc.sent = doc.sent_bytes = 0;
+  stop(doc);
   doc.announced = 0;
   doc.permission = 0;
   doc.due = kNever;
-  if (!kHasPresence) return;
-  for (const Peer& peer : doc.peers) emit_presence(doc, peer.replica, {}, {});
-  doc.peers.clear();
+  forget_peers(doc, 0);
+}
+
+// No longer in step with the host.
+void Engine::stop(Doc& doc) {
+  delete doc.fresh;
+  doc.fresh = nullptr;
+  doc.sync = Doc::Sync::idle;
+  doc.sent = 0;
 }
 
 // ---- time ---------------------------------------------------------------------------------------
 
 void Engine::tick(uint64_t now_ms) {
   if (now_ms >= due_) {
-    if (session_ != Session::waiting) return drop("the host has not answered in time");
+    if (session_ != Session::idle) return drop("the host has not answered in time");
     session_ = Session::opening;
     due_ = now_ms + kOpenTimeoutMs;
     tell(Out::connect, 0);
   }
   bool ping = now_ms >= ping_at_;
   if (ping) {
-    wire::frame_ping({now_ms}, frame_);
-    post();
+    FrameOut frame(*this, wire::Kind::ping);
+    wire::write(wire::Ping{now_ms}, frame);
     ping_at_ = now_ms + heartbeat_ms_;
   }
   for (Doc* doc = docs_; doc; doc = doc->next) {
-    // Keeps own presence from timing out at the others.
-    if (kHasPresence && ping && !doc->presence.empty()) doc->presence_dirty = true;
-    tick_doc(*doc, now_ms);
-  }
-}
-
-void Engine::tick_doc(Doc& doc, uint64_t now_ms) {
-  if (now_ms >= doc.due) {
-    if (doc.awaits()) return drop("the host has not answered in time");
-    request_sync(doc, now_ms);
-  }
-  pump(doc);  // what a full output had stopped
-  for (size_t i = 0; kHasPresence && i < doc.peers.size();) {
-    if (now_ms < doc.peers[i].expires_ms) {
-      ++i;
-      continue;
+    if (ping) {
+      // Keeps own presence from timing out at the others.
+      if (!doc->presence.empty()) doc->presence_dirty = true;
+      for (Peer& peer : doc->peers) ++peer.heartbeats;
+      forget_peers(*doc, kPeerHeartbeats);
     }
-    emit_presence(doc, doc.peers[i].replica, {}, {});
-    doc.peers.erase(i);
+    if (now_ms >= doc->due) {
+      if (doc->awaits()) return drop("the host has not answered in time");
+      request_sync(*doc, now_ms);
+    }
+    pump(*doc);  // what a full output had stopped
   }
 }
 
 uint64_t Engine::next_timer_ms() const {
-  uint64_t at = due_;
-  auto sooner = [&at](uint64_t other) { at = other < at ? other : at; };
-  sooner(ping_at_);
+  uint64_t at = due_ < ping_at_ ? due_ : ping_at_;
   for (const Doc* doc = docs_; doc; doc = doc->next) {
-    sooner(doc->due);
-    if (!kHasPresence) continue;
-    for (const Peer& peer : doc->peers) sooner(peer.expires_ms);
+    if (doc->due < at) at = doc->due;
   }
   return at;
 }
@@ -179,165 +144,138 @@ uint64_t Engine::next_timer_ms() const {
 // ---- frames in ----------------------------------------------------------------------------------
 
 Status Engine::receive(Bytes frame, uint64_t now_ms) {
-  if (session_ != Session::hello && session_ != Session::open) return {};
+  if (session_ < Session::hello) return {};
   if (full()) return Status::limit("max_output_bytes: take output first");
-  if (session_ == Session::open) due_ = now_ms + heartbeat_ms_ * 5 / 2;
   wire::Frame envelope;
   Status status = wire::decode(frame, envelope);
   if (status.ok()) status = dispatch(envelope, now_ms);
   if (!status.ok()) {
     emit_status(0, status);
     drop(status.text());
-    attempt_ = 5;  // a host that breaks the protocol will do so again: come back slowly
+    attempt_ = kSlowAttempt;  // a host that breaks the protocol will do so again
   }
+  if (session_ == Session::open) due_ = now_ms + uint64_t{heartbeat_ms_} * 5 / 2;
   return status;
 }
 
 Status Engine::dispatch(const wire::Frame& frame, uint64_t now_ms) {
-  if (frame.kind == wire::Kind::welcome) return on_welcome(frame.body, now_ms);
-  if (frame.kind == wire::Kind::error) return on_error(frame.body, now_ms);
-  if (session_ != Session::open) return {};
+  using wire::Kind;
+  wire::Fields in(frame.body);
+  SK_TRY(in.all(frame.kind == Kind::notification ? 3 : 4, transactions_));
+  if (frame.kind == Kind::welcome) return on_welcome(in, now_ms);
+  if (frame.kind == Kind::error) return on_error(in, now_ms), Status{};
+  Doc* doc = find_id(in.bytes(1));
+  if (!doc || session_ != Session::open) return {};
   switch (frame.kind) {
-    case wire::Kind::sync_response: return on_response(frame.body, now_ms);
-    case wire::Kind::notification: return on_notification(frame.body, now_ms);
-    case wire::Kind::ack: return on_ack(frame.body, now_ms);
-    case wire::Kind::denied: return on_denied(frame.body, now_ms);
-    case wire::Kind::presence: return kHasPresence ? on_presence(frame.body, now_ms) : Status{};
+    case Kind::sync_response: return on_response(*doc, in, now_ms);
+    case Kind::notification: return on_notification(*doc, in, now_ms);
+    case Kind::ack: return on_ack(*doc, in, now_ms);
+    case Kind::denied: return on_denied(*doc, in, now_ms), Status{};
+    case Kind::presence: return on_presence(*doc, in), Status{};
     default: return {};  // Pong, and what later versions may add
   }
 }
 
-Status Engine::on_welcome(Bytes body, uint64_t now_ms) {
-  wire::Welcome& welcome = messages_.welcome;
-  SK_TRY(wire::decode(body, welcome));
+Status Engine::on_welcome(const wire::Fields& in, uint64_t now_ms) {
+  wire::Welcome welcome;
+  wire::read(in, welcome);
+  SK_TRY(wire::decode(in.bytes(4), welcome.limits));
   if (welcome.protocol != wire::kProtocol) {
     give_up("the host speaks another protocol version");
     return {};
   }
-  bool renewed = session_ == Session::open;
   session_ = Session::open;
   attempt_ = 0;
   offset_ms_ = welcome.host_time_ms - static_cast<int64_t>(now_ms);
   const wire::Limits& host = welcome.limits;
   if (host.heartbeat_ms) heartbeat_ms_ = host.heartbeat_ms;
   if (host.max_clock_skew_ms) skew_ms_ = host.max_clock_skew_ms;
-  max_transaction_bytes_ = limits_.max_transaction_bytes;
-  auto lower = [this](size_t limit) {
-    if (limit && limit < max_transaction_bytes_) max_transaction_bytes_ = limit;
-  };
-  lower(host.max_transaction_bytes);
-  if (host.max_frame_bytes > 2 * kFrameOverhead) lower(host.max_frame_bytes - kFrameOverhead);
-  max_presence_bytes_ = limits_.max_presence_bytes;
-  if (host.max_presence_bytes && host.max_presence_bytes < max_presence_bytes_) {
-    max_presence_bytes_ = host.max_presence_bytes;
+  auto lower = [](size_t ours, size_t theirs) { return theirs - 1 < ours - 1 ? theirs : ours; };
+  max_transaction_bytes_ = lower(limits_.max_transaction_bytes, host.max_transaction_bytes);
+  // Our host does not let the one limit be larger than the other (host/config).
+  if (!kFixedLimits && host.max_frame_bytes > 2 * kFrameOverhead) {
+    max_transaction_bytes_ = lower(max_transaction_bytes_, host.max_frame_bytes - kFrameOverhead);
   }
+  max_presence_bytes_ = lower(limits_.max_presence_bytes, host.max_presence_bytes);
   ping_at_ = now_ms + heartbeat_ms_;
-  due_ = now_ms + heartbeat_ms_ * 5 / 2;
 
-  if (kHasStore) {  // then it is time to send what other replicas left behind
-    Bytes session = welcome.session, principal = welcome.principal;
-    if (kTellsAll) {
-      emit(Out::welcome, 0, 0, static_cast<uint64_t>(offset_ms_), session.len, session, principal);
-    } else {
-      tell(Out::welcome, 0);
-    }
+  // Now it is time to send what other replicas left behind.
+  Bytes session = welcome.session, principal = welcome.principal;
+  if (kTellsAll) {
+    emit(Out::welcome, 0, 0, static_cast<uint64_t>(offset_ms_), session.len, session, principal);
+  } else {
+    tell(Out::welcome, 0);
   }
-
-  if (!renewed) subscribe(nullptr);
   for (Doc* doc = docs_; doc; doc = doc->next) {
-    if (!doc->ready) continue;
-    if (renewed && doc->sync != Doc::Sync::denied) continue;
-    if (kHasPresence && !doc->presence.empty()) doc->presence_dirty = true;
+    // After a renewed credential, only what was denied or is to be tried again.
+    if (!doc->ready || doc->sync > Doc::Sync::denied) continue;
+    if (!doc->presence.empty()) doc->presence_dirty = true;
     request_sync(*doc, now_ms);
   }
   return {};
 }
 
-Status Engine::on_error(Bytes body, uint64_t now_ms) {
-  wire::Error& error = messages_.error;
-  SK_TRY(wire::decode(body, error));
+void Engine::on_error(const wire::Fields& in, uint64_t now_ms) {
+  wire::Error error;
+  wire::read(in, error);
   if (error.fatal) {
     // Trying again at once cannot help: another protocol, or another connection of this replica.
     bool final = error.code == SK_UNSUPPORTED || error.code == SK_CONFLICT;
     if (final) wanted_ = false;
     emit(Out::error, 0, error.code, final, 0, error.message);
-    drop(error.message);
-    return {};
+    return drop(error.message);
   }
-  Doc* doc = error.document.empty() ? nullptr : find_id(error.document);
-  if (!doc) {
-    tell(Out::error, 0, error.code, error.message);
-    return {};
-  }
-  if (error.seq) {
-    refused(*doc, error.seq, error.code, error.message, now_ms);
-    return {};
-  }
-  tell(Out::error, doc->handle, error.code, error.message);
-  if (doc->awaits()) retry_later(*doc, now_ms);
-  return {};
+  Doc* doc = find_id(error.document);
+  if (doc && error.seq) return refused(*doc, error.seq, error.code, error.message, now_ms);
+  tell(Out::error, doc ? doc->handle() : 0, error.code, error.message);
+  if (doc && doc->awaits()) retry_later(*doc, now_ms);
 }
 
 // ---- documents ----------------------------------------------------------------------------------
 
-void Engine::subscribe(Doc* only) {
-  wire::Subscribe& message = messages_.subscribe;
-  message.documents.clear();
-  for (Doc* doc = docs_; doc; doc = doc->next) {
-    if (only ? doc != only : !doc->ready) continue;  // `loaded` will
-    message.documents.push_back(doc->id());
-    if (message.documents.size() == kSubscriptionsPerFrame) {
-      send(message);
-      message.documents.clear();
-    }
-  }
-  if (!message.documents.empty()) send(message);
-}
-
 // One request at a time per document, so that answers need no correlation.
 void Engine::request_sync(Doc& doc, uint64_t now_ms, bool refresh) {
-  if (session_ != Session::open || !doc.ready || doc.awaits()) return;
-  doc.rebuilding = doc.rebuild_wanted;
+  if (doc.sync <= Doc::Sync::denied) {
+    // The first in this session, or the host may have forgotten it: again does no harm.
+    FrameOut(*this, wire::Kind::subscribe).item(1, doc.id());
+  }
   doc.refreshing = refresh;
-  bool whole = doc.rebuilding || refresh;
-  wire::SyncRequest& request = messages_.request;
+  wire::SyncRequest request;
   request.document = doc.id();
-  request.version.clear();
-  if (!whole) request.version = doc.confirmed;
-  request.position = whole ? 0 : doc.position;
-  request.epoch = whole ? 0 : doc.epoch;
-  send(request);
+  if (doc.rebuild_wanted) {
+    doc.fresh = new Document(registry_, limits_.document);
+  } else if (!refresh) {
+    request.position = doc.position;
+    request.epoch = doc.epoch;
+  }
+  FrameOut frame(*this, wire::Kind::sync_request);
+  wire::write(request, frame);
   doc.sync = Doc::Sync::asked;
   doc.due = now_ms + kAnswerTimeoutMs;
 }
 
 void Engine::retry_later(Doc& doc, uint64_t now_ms) {
-  if (doc.sync == Doc::Sync::idle) return;
-  delete doc.fresh;
-  doc.fresh = nullptr;
-  doc.sync = Doc::Sync::idle;
-  doc.sent = doc.sent_bytes = 0;
-  doc.due = now_ms + backoff(doc.attempt);
-  if (doc.attempt < 16) ++doc.attempt;
+  stop(doc);
+  doc.due = now_ms + backoff(doc.attempt++);
 }
 
 // Sends what is stored, in order, as far as the window allows.
 void Engine::pump(Doc& doc) {
-  if (session_ != Session::open || doc.sync != Doc::Sync::live || doc.rebuild_wanted) return;
+  if (doc.sync != Doc::Sync::live || doc.rebuild_wanted) return;
   uint64_t seq = 0;
-  while (doc.sent < doc.size()) {
-    Pending& pending = doc.at(doc.sent);
-    if (pending.batch > stored_ || doc.sent >= limits_.window_transactions || full()) break;
-    if (doc.sent && doc.sent_bytes + pending.len > limits_.window_bytes) break;
+  size_t bytes = 0;  // on their way
+  for (size_t i = 0; i < doc.size() && i < limits_.window_transactions; ++i) {
+    Pending& pending = doc.at(i);
+    bytes += pending.len;
+    if (i < doc.sent) continue;
+    if (pending.batch > stored_ || full()) break;
+    if (i && bytes > limits_.window_bytes) break;
     // Who may only read would have a void one refused again and again: it waits for the right.
     if (doc.permission == 1 && pending.empty) break;
-    wire::Update& update = messages_.update;
-    update.document = doc.id();
-    update.transaction = pending.view();
-    send(update);
+    FrameOut frame(*this, wire::Kind::update);
+    wire::write(wire::Update{doc.id(), pending.view()}, frame);
     pending.maybe_at_host = true;
-    ++doc.sent;
-    doc.sent_bytes += pending.len;
+    doc.sent = i + 1;
     seq = pending.last_seq();
   }
   progress(doc, Stage::sent, seq);
@@ -358,33 +296,36 @@ Status Engine::presence(DocHandle handle, Bytes data) {
 void Engine::send_presence(Doc& doc) {
   if (session_ != Session::open || doc.sync == Doc::Sync::denied || !doc.ready) return;
   doc.presence_dirty = false;
-  wire::Presence& message = messages_.presence;
-  message.document = doc.id();
-  message.replica = replica_;
-  message.data = bytes_of(doc.presence);
-  message.principal = {};
-  send(message);
+  FrameOut frame(*this, wire::Kind::presence);
+  wire::write(wire::Presence{doc.id(), replica_, doc.presence, {}}, frame);
 }
 
-Status Engine::on_presence(Bytes body, uint64_t now_ms) {
-  wire::Presence& message = messages_.presence;
-  SK_TRY(wire::decode(body, message));
-  Doc* doc = find_id(message.document);
-  if (!doc || message.replica == replica_ || message.replica == 0) return {};
-  size_t i = 0;
-  while (i < doc->peers.size() && doc->peers[i].replica != message.replica) ++i;
-  if (message.data.empty()) {
-    if (i == doc->peers.size()) return {};
-    doc->peers.erase(i);
-  } else {
-    if (i == doc->peers.size()) {
-      if (i >= limits_.max_peers) return {};  // too many to show; they are not lost at the host
-      doc->peers.push_back({message.replica, 0});
-    }
-    doc->peers[i].expires_ms = now_ms + 3 * static_cast<uint64_t>(heartbeat_ms_);
+// Those that were not heard of for so many heartbeats have left.
+void Engine::forget_peers(Doc& doc, uint32_t heartbeats) {
+  for (size_t i = doc.peers.size(); i--;) {
+    if (doc.peers[i].heartbeats < heartbeats) continue;
+    emit_presence(doc, doc.peers[i].replica, {}, {});
+    doc.peers.erase(i);
   }
-  emit_presence(*doc, message.replica, message.principal, message.data);
-  return {};
+}
+
+void Engine::on_presence(Doc& doc, const wire::Fields& in) {
+  wire::Presence message;
+  wire::read(in, message);
+  if (message.replica == replica_ || message.replica == 0) return;
+  size_t i = 0;
+  while (i < doc.peers.size() && doc.peers[i].replica != message.replica) ++i;
+  bool known = i < doc.peers.size();
+  if (message.data.empty()) {
+    if (!known) return;
+    doc.peers.erase(i);
+  } else if (known) {
+    doc.peers[i].heartbeats = 0;
+  } else {
+    if (i >= limits_.max_peers) return;  // too many to show; they are not lost at the host
+    doc.peers.push_back({message.replica, 0});
+  }
+  emit_presence(doc, message.replica, message.principal, message.data);
 }
 
 }  // namespace synckit

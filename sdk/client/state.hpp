@@ -10,7 +10,7 @@ namespace synckit {
 
 constexpr uint64_t kAnswerTimeoutMs = 30'000;  // for each page of a sync response
 
-inline uint8_t* copy_bytes(Bytes from) {
+inline uint8_t* copy_of(Bytes from) {
   uint8_t* to = static_cast<uint8_t*>(std::malloc(from.len ? from.len : 1));
   if (!to) out_of_memory();
   if (from.len) std::memcpy(to, from.data, from.len);
@@ -46,7 +46,7 @@ struct Foreign {
 
 struct Peer {
   uint64_t replica;
-  uint64_t expires_ms;
+  uint32_t heartbeats;  // since it was heard of
 };
 
 // What of a document begins as zeros.
@@ -63,29 +63,29 @@ struct Engine::DocState {
   };
 
   Doc* next;  // in Engine::docs_
-  DocHandle handle;
+  DocHandle number;
   Document* document;
-  Document* fresh;  // being built from the host, to replace `document`
+  Document* fresh;  // being built from the host, to replace `document`: see rebuild_wanted
 
   // The open transaction.
   uint64_t open_hlc;
-  uint32_t open_count, depth;
+  uint32_t open_count, depth;  // dots used; nesting of begin
 
   uint32_t announced_fields;  // told of by event field
 
   // The offline queue: queue[head ...], ascending and without gaps. What lies before it is
   // acknowledged, and kept to be sent again when the host loses history.
   size_t head, queue_bytes, history_bytes;
-  size_t sent, sent_bytes;  // of the queue's front, in this session
+  size_t sent;              // of the queue's front, in this session
   uint64_t last_seq;        // own committed
   uint64_t acked;           // own durable
   uint64_t told[4];         // by Stage: the highest seq that was reported
-  uint64_t own_hlc;         // of the last own transaction
   uint64_t seen_hlc;        // of all that the host confirmed
   uint64_t foreign_hlc;     // of what other replicas' queues brought into the document
 
   // What the host's log has confirmed: the local snapshot and log hold exactly this.
   uint64_t position, epoch;
+  uint64_t at_host;  // own seqs in it
   size_t log_bytes, snapshot_bytes;
   size_t refresh_bytes;        // size of the log from which asking for a snapshot is worth it again
   uint64_t snapshot_position;  // of the stored one
@@ -99,12 +99,13 @@ struct Engine::DocState {
   Sync sync;
   DocStatus status;
   bool rebuild_wanted;  // replace the document by the host's state and the queue
-  bool rebuilding;      // the request on its way is for that
   bool refreshing;      // the request on its way is for a newer snapshot to store
   bool restarted;       // the host's log is another one: the document may hold what it has lost
   bool own_dirty;       // the own record is to be written with the next batch
   bool presence_dirty;
   bool ready;  // loaded
+
+  DocHandle handle() const;
 };
 
 struct Engine::Doc : Engine::DocState {
@@ -117,22 +118,39 @@ struct Engine::Doc : Engine::DocState {
     delete fresh;
   }
 
-  Vec<wire::Change> changes;  // of the open transaction; their deltas lie in `deltas`
   Vec<Pending> queue;
   Vec<Foreign> foreign;
   Vec<Peer> peers;
-  VersionVector confirmed;
   uint64_t due = kNever;  // idle: when to ask again; else when the answer must be here
-  ByteVec prefix;         // of its keys in the store: u16 length (big endian), id
-  ByteVec last_key, presence;
-  Buffer deltas;
+  Buffer prefix;          // of its keys in the store: u16 length (big endian), id
+  Buffer last_key, presence;
+  Buffer changes;  // of the open transaction, encoded
 
-  Bytes id() const { return {prefix.data() + 2, prefix.size() - 2}; }
+  Bytes id() const { return {prefix.data + 2, prefix.len - 2}; }
   size_t size() const { return queue.size() - head; }
   Pending& at(size_t i) { return queue[head + i]; }
+  uint64_t own_hlc() const { return size() ? queue.back().hlc : 0; }  // of what is queued
   uint64_t next_seq() const { return last_seq + 1 + open_count; }
   Document& target() { return fresh ? *fresh : *document; }
   bool awaits() const { return sync >= Sync::skipping && sync <= Sync::placing; }
+};
+
+// A frame for the host: put out when it is complete.
+class Engine::FrameOut : public wire::Message {
+ public:
+  FrameOut(Engine& engine, wire::Kind kind)
+      : Message(engine.frame_), engine_(engine), start_(open(static_cast<uint32_t>(kind))) {}
+  ~FrameOut() {
+    close(start_);
+    engine_.tell(Out::frame, 0, 0, engine_.frame_);
+    engine_.frame_.clear();
+  }
+  FrameOut(const FrameOut&) = delete;
+  FrameOut& operator=(const FrameOut&) = delete;
+
+ private:
+  Engine& engine_;
+  size_t start_;
 };
 
 }  // namespace synckit

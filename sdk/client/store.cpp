@@ -14,9 +14,8 @@ constexpr size_t kMaxMessageBytes = 1024;  // of a refusal that is kept
 constexpr uint64_t kMaxGap = UINT32_MAX;
 constexpr size_t kNumbersBytes = 16;       // two numbers: they end a key, and begin a value
 
-void add_big(ByteVec& out, uint64_t value) {
-  out.resize(out.size() + 8);
-  for (uint8_t* at = out.end(); value; value >>= 8) *--at = static_cast<uint8_t>(value);
+void add_big(Writer& out, uint64_t value) {
+  for (int shift = 56; shift >= 0; shift -= 8) out.byte(static_cast<uint8_t>(value >> shift));
 }
 
 uint64_t read_big(const uint8_t* at) {
@@ -35,30 +34,28 @@ void Engine::put(StoreOp op, const Doc& doc, RecordKind kind, uint64_t number, u
                  uint64_t b, Bytes bytes, Bytes more) {
   if (!persistent()) return;
   bool own = kind >= kOwnRecord;
-  uint32_t key_len = static_cast<uint32_t>(doc.prefix.size() + 1 + kNumbersBytes);
-  if (kHandsOver) {
-    batch_.clear();
-  } else {
-    uint32_t head[2] = {static_cast<uint32_t>(op) | key_len << 8,
-                        static_cast<uint32_t>(kNumbersBytes + bytes.len + more.len)};
-    add(batch_, {reinterpret_cast<const uint8_t*>(head), sizeof head});
+  uint32_t key_len = static_cast<uint32_t>(doc.prefix.len + 1 + kNumbersBytes);
+  if (kHandsOver) batch_.clear();
+  Writer out(batch_);
+  if (!kHandsOver) {
+    uint64_t value_len = kNumbersBytes + bytes.len + more.len;
+    out.fixed64(static_cast<uint32_t>(op) | key_len << 8 | value_len << 32);
   }
-  add(batch_, bytes_of(doc.prefix));
-  batch_.push_back(kind);
-  add_big(batch_, own ? replica_ : number);
-  add_big(batch_, own ? number : 0);
+  out.raw(doc.prefix);
+  out.byte(kind);
+  add_big(out, own ? replica_ : number);
+  add_big(out, own ? number : 0);
   if (kHandsOver && op == StoreOp::erase_range) {  // the whole last key
-    add(batch_, bytes_of(doc.prefix));
-    batch_.push_back(kind);
+    out.raw(doc.prefix);
+    out.byte(kind);
   }
-  add_big(batch_, a);
-  add_big(batch_, b);
-  add(batch_, bytes);
-  add(batch_, more);
+  add_big(out, a);
+  add_big(out, b);
+  out.raw(bytes);
+  out.raw(more);
   if (kHandsOver) {
-    Bytes all = bytes_of(batch_);
-    emit(Out::store, 0, static_cast<uint32_t>(op), 0, 0, {all.data, key_len},
-         {all.data + key_len, all.len - key_len});
+    emit(Out::store, 0, static_cast<uint32_t>(op), 0, 0, {batch_.data, key_len},
+         {batch_.data + key_len, batch_.len - key_len});
   }
 }
 
@@ -79,7 +76,7 @@ void Engine::put_pending(Doc& doc, Pending& pending) {
 
 // Keeps a refused transaction, as a dead letter, and tells.
 void Engine::reject(Doc& doc, const Pending& pending, uint32_t code, Bytes message) {
-  emit(Out::rejected, doc.handle, code, pending.seq, pending.count, message);
+  emit(Out::rejected, doc.handle(), code, pending.seq, pending.count, message);
   ++doc.dead;
   if (message.len > kMaxMessageBytes) message.len = kMaxMessageBytes;
   put(StoreOp::put, doc, kDeadRecord, pending.seq, code, message.len, message, pending.view());
@@ -116,7 +113,7 @@ void Engine::seal_batch() {
     doc->own_dirty = false;
   }
   if (batch_.empty()) return;
-  tell(Out::batch, 0, batch_id_++, kHandsOver ? Bytes{} : bytes_of(batch_));
+  tell(Out::batch, 0, batch_id_++, kHandsOver ? Bytes{} : batch_.bytes());
   batch_.clear();
 }
 
@@ -133,11 +130,11 @@ Status Engine::discard(DocHandle handle, uint64_t seq, uint64_t) {
 Status Engine::load(DocHandle handle, Bytes record, Bytes value, uint64_t) {
   Doc* doc = find(handle);
   if (!doc || doc->ready) return {SK_UNSUPPORTED, SK_TEXT("no such document is loading")};
-  Bytes prefix = bytes_of(doc->prefix);
+  Bytes prefix = doc->prefix;
   if (record.len <= prefix.len || !(Bytes(record.data, prefix.len) == prefix)) {
     return Status::malformed(SK_TEXT("the record's key is not one of this document"));
   }
-  if (!(bytes_of(doc->last_key) < record)) {
+  if (!(doc->last_key.bytes() < record)) {
     return Status::malformed(
         SK_TEXT("records are to be given in ascending order of their keys"));
   }
@@ -172,11 +169,10 @@ Status Engine::load_record(Doc& doc, uint8_t kind, const Record& record) {
 }
 
 Status Engine::load_snapshot(Doc& doc, const Record& record) {
-  wire::Snapshot& snapshot = messages_.snapshot;
-  SK_TRY(wire::decode(record.bytes, snapshot));
-  SK_TRY(doc.document->merge_snapshot(snapshot, nullptr));
-  doc.confirmed.join(snapshot.version);
-  doc.seen_hlc = snapshot.max_hlc;
+  SK_TRY(wire::decode(record.bytes, snapshot_));
+  SK_TRY(doc.document->merge_snapshot(snapshot_, nullptr));
+  doc.at_host = snapshot_.version[replica_];
+  doc.seen_hlc = snapshot_.max_hlc;
   doc.epoch = record.a;
   doc.position = doc.snapshot_position = record.b;
   doc.snapshot_bytes = record.bytes.len;
@@ -187,14 +183,13 @@ Status Engine::load_log(Doc& doc, const Record& record) {
   if (record.key <= doc.position) return {};  // another tab's, from before the snapshot
   if (record.key == 1 && doc.epoch == 0) doc.epoch = record.a;
   if (record.a != doc.epoch || record.key != doc.position + 1) return {};  // the run has ended
-  wire::Transaction& transaction = messages_.read;
-  SK_TRY(wire::decode(record.bytes, transaction));
-  SK_TRY(merge_confirmed(doc, transaction));
+  SK_TRY(wire::decode(record.bytes, read_));
+  SK_TRY(merge_confirmed(doc, read_));
   doc.position = record.key;
   ++doc.log_records;
   doc.log_bytes += record.bytes.len;
-  if (transaction.replica == replica_) {
-    doc.queue.push_back(pending_of(transaction, record.bytes));
+  if (read_.replica == replica_) {
+    queue_up(doc, pending_of(read_, read_.changes.empty(), record.bytes));
     keep_front(doc);
   }
   return {};
@@ -204,23 +199,22 @@ Status Engine::load_log(Doc& doc, const Record& record) {
 void Engine::fill_gap(Doc& doc, uint64_t through) {
   while (doc.last_seq < through) {
     uint64_t count = through - doc.last_seq;
-    uint64_t hlc = doc.own_hlc > doc.seen_hlc ? doc.own_hlc : doc.seen_hlc;
-    encode_own(doc.last_seq + 1, count > UINT16_MAX ? UINT16_MAX : static_cast<uint32_t>(count),
-               hlc ? hlc : 1);
-    queue_up(doc, pending_of(messages_.made, scratch_));
-    put_pending(doc, doc.queue.back());
+    if (count > UINT16_MAX) count = UINT16_MAX;
+    auto made = encode_own(doc.last_seq + 1, static_cast<uint32_t>(count),
+                           above(doc, 1, doc.own_hlc()), {});
+    put_pending(doc, queue_up(doc, pending_of(made, true, scratch_)));
     doc.document->commit_local(replica_, doc.last_seq, 0);
   }
 }
 
 Status Engine::load_queue(Doc& doc, const Record& record) {
-  wire::Transaction& transaction = messages_.read;
-  SK_TRY(wire::decode(record.bytes, transaction));
+  const wire::Transaction& transaction = read_;
+  SK_TRY(wire::decode(record.bytes, read_));
   uint64_t replica = transaction.replica;
   if (replica != record.key || transaction.seq != record.second) return spoiled();
   Merged outcome = Merged::applied;
   if (replica != replica_) {
-    if (transaction.last_seq() <= doc.confirmed[replica]) return {};
+    if (transaction.last_seq() <= doc.document->version()[replica]) return {};
     uint64_t voided = doc.document->voided();
     SK_TRY(doc.document->merge(transaction, outcome, nullptr));
     // Without what it builds on it has no effect here, which it may have at the host.
@@ -229,7 +223,7 @@ Status Engine::load_queue(Doc& doc, const Record& record) {
     doc.foreign.push_back({replica, transaction.last_seq(), fnv(record.bytes)});
     return {};
   }
-  if (doc.acked < doc.confirmed[replica_]) doc.acked = doc.confirmed[replica_];
+  if (doc.acked < doc.at_host) doc.acked = doc.at_host;
   if (transaction.last_seq() <= doc.acked) {  // the log has it: its erasure was not stored
     erase(doc, kQueueRecord, transaction.seq);
     return {};
@@ -238,8 +232,8 @@ Status Engine::load_queue(Doc& doc, const Record& record) {
   if (transaction.seq - doc.last_seq - 1 >= kMaxGap) return spoiled();
   fill_gap(doc, transaction.seq - 1);
   Status status = doc.document->merge(transaction, outcome, nullptr);
-  queue_up(doc, pending_of(transaction, record.bytes));
-  doc.queue.back().maybe_at_host = true;
+  queue_up(doc, pending_of(transaction, transaction.changes.empty(), record.bytes))
+      .maybe_at_host = true;
   return status;
 }
 
@@ -247,11 +241,10 @@ Status Engine::load_dead(Doc& doc, const Record& record) {
   Reader in(record.bytes);
   if (record.a > UINT16_MAX || record.b > record.bytes.len) return spoiled();
   Bytes message = in.raw(static_cast<size_t>(record.b));
-  wire::Transaction& transaction = messages_.read;
-  SK_TRY(wire::decode(in.rest(), transaction));
+  SK_TRY(wire::decode(in.rest(), read_));
   ++doc.dead;
-  emit(Out::rejected, doc.handle, static_cast<uint32_t>(record.a), record.second,
-       transaction.count, message);
+  emit(Out::rejected, doc.handle(), static_cast<uint32_t>(record.a), record.second, read_.count,
+       message);
   return {};
 }
 
@@ -260,8 +253,8 @@ Status Engine::loaded(DocHandle handle, uint64_t now_ms) {
   if (!doc) return not_open();
   if (doc->ready) return {};
   doc->ready = true;
-  doc->last_key = ByteVec();
-  uint64_t own = doc->confirmed[replica_];
+  doc->last_key = Buffer();
+  uint64_t own = doc->at_host;
   if (doc->acked > own) doc->rebuild_wanted = true;  // see FORMAT.md, the rule on `own`
   if (doc->acked < own) doc->acked = own;
   if (doc->last_seq < doc->acked) doc->last_seq = doc->acked;
@@ -269,7 +262,6 @@ Status Engine::loaded(DocHandle handle, uint64_t now_ms) {
   if (doc->document->version()[replica_] < doc->last_seq) doc->rebuild_wanted = true;
   progress(*doc, Stage::saved, doc->last_seq);
   if (session_ == Session::open) {
-    subscribe(doc);
     request_sync(*doc, now_ms);
   }
   return {};

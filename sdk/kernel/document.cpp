@@ -23,7 +23,12 @@ Status of_code(sk_status code) {
 
 constexpr const char* kTooManyFields = "the document has max_fields";
 constexpr const char* kTooManyReplicas = "the document has 65536 replicas";
+constexpr const char* kNewerFormat = "a field's state has a newer format";
 constexpr const char* kBroken = "the document is broken: open it again";
+
+bool knows_format(const sk_crdt_v1& type, const wire::FieldState& state) {
+  return type.min_format <= state.count && state.count <= type.format;
+}
 
 int compare(Bytes a, Bytes b) { return a.text().compare(b.text()); }
 
@@ -94,43 +99,41 @@ const sk_crdt_v1* Registry::find(Bytes name) const {
 
 // ---- fields -------------------------------------------------------------------------------------
 
+#if defined(SYNCKIT_CLIENT_ONLY)
+Document::Document(const Registry& registry, DocumentLimits) : registry_(registry) {}
+#else
 Document::Document(const Registry& registry, DocumentLimits limits)
     : registry_(registry), limits_(limits) {}
+#endif
 
 Document::~Document() {
   while (!fields_.empty()) drop_last();
+  if (!kUnordered) return;
   for (Parked& parked : parked_) std::free(parked.bytes);
 }
 
-DocumentField* Document::find(Bytes name, Bytes type) const {
+DocumentField* Document::find(Bytes name, const sk_crdt_v1* type) const {
   for (DocumentField* f : fields_) {
-    if (f->name() == name && f->type_name() == type) return f;
+    if (f->type == type && f->name() == name) return f;
   }
   return nullptr;
 }
 
 void* Document::instance(Bytes name, Bytes type) const {
-  const DocumentField* at = find(name, type);
+  const DocumentField* at = find(name, registry_.find(type));
   return at ? at->instance : nullptr;
 }
 
-Status Document::obtain(Bytes name, Bytes type, DocumentField*& out) {
+Status Document::obtain(Bytes name, const sk_crdt_v1* type, DocumentField*& out) {
   out = find(name, type);
   if (out) return {};
-  const sk_crdt_v1* table = registry_.find(type);
-  if (!table) return {SK_UNSUPPORTED, "this type is not loaded here"};
+  if (fields_.size() >= limits_.max_fields) return Status::limit(kTooManyFields);
   void* instance = nullptr;
-  SK_TRY(of_code(table->create(&instance, nullptr)));
-  out = new DocumentField{};
-  out->index = declared();
-  out->type = table;
-  out->instance = instance;
-  out->name_len = static_cast<uint32_t>(name.len);
-  out->type_len = static_cast<uint32_t>(type.len);
-  out->bytes = static_cast<uint8_t*>(std::malloc(name.len + type.len));
-  if (!out->bytes) out_of_memory();
-  if (name.len) std::memcpy(out->bytes, name.data, name.len);
-  std::memcpy(out->bytes + name.len, type.data, type.len);
+  SK_TRY(of_code(type->create(&instance, nullptr)));
+  out = static_cast<DocumentField*>(std::malloc(sizeof *out + name.len));
+  if (!out) out_of_memory();
+  *out = {type, instance, static_cast<uint32_t>(name.len), declared(), false};
+  if (name.len) std::memcpy(out + 1, name.data, name.len);
   fields_.push_back(out);
   return {};
 }
@@ -138,20 +141,18 @@ Status Document::obtain(Bytes name, Bytes type, DocumentField*& out) {
 void Document::drop_last() {
   DocumentField* field = fields_.back();
   field->type->destroy(field->instance);
-  std::free(field->bytes);
-  delete field;
+  std::free(field);
   fields_.pop_back();
 }
 
 Status Document::declare(Bytes name, Bytes type, uint32_t& index) {
-  DocumentField* field = find(name, type);
-  if (!field) {
-    if (name.len > wire::kMaxFieldBytes) {
-      return Status::limit("a field name is longer than 256 bytes");
-    }
-    if (fields_.size() >= limits_.max_fields) return Status::limit(kTooManyFields);
-    SK_TRY(obtain(name, type, field));
+  if (name.len > wire::kMaxFieldBytes) {
+    return Status::limit("a field name is longer than 256 bytes");
   }
+  const sk_crdt_v1* table = registry_.find(type);
+  if (!table) return {SK_UNSUPPORTED, "this type is not loaded here"};
+  DocumentField* field = nullptr;
+  SK_TRY(obtain(name, table, field));
   index = field->index;
   return {};
 }
@@ -159,7 +160,7 @@ Status Document::declare(Bytes name, Bytes type, uint32_t& index) {
 void Document::follow(const Document& other) {
   for (const DocumentField* theirs : other.fields_) {
     DocumentField* ours = nullptr;
-    if (!obtain(theirs->name(), theirs->type_name(), ours).ok()) {
+    if (!obtain(theirs->name(), theirs->type, ours).ok()) {
       broken_ = true;
       return;
     }
@@ -203,7 +204,7 @@ Vec<const DocumentField*> Document::in_order() const {
 Status Document::mutate(uint32_t index, const Stamp& stamp, Bytes intent, Buffer& delta,
                         uint32_t& count, Buffer* patch) {
   count = 0;
-  if (broken_) return {SK_INTERNAL, kBroken};
+  if (broken()) return {SK_INTERNAL, kBroken};
   DocumentField& field = *fields_[index];
   size_t before = delta.len;
   Status status = of_code(field.type->mutate(field.instance, &stamp, intent.data, intent.len,
@@ -219,7 +220,7 @@ Status Document::mutate(uint32_t index, const Stamp& stamp, Bytes intent, Buffer
 Status Document::mutate(Bytes name, Bytes type, const Stamp& stamp, Bytes intent, Buffer& delta,
                         uint32_t& count, Buffer* patch) {
   count = 0;
-  if (broken_) return {SK_INTERNAL, kBroken};
+  if (broken()) return {SK_INTERNAL, kBroken};
   uint32_t index = 0;
   size_t known = fields_.size();
   SK_TRY(declare(name, type, index));
@@ -233,28 +234,29 @@ void Document::commit_local(uint64_t replica, uint64_t last_seq, uint64_t hlc) {
   if (hlc > max_hlc_) max_hlc_ = hlc;
 }
 
-Status Document::restamp(wire::Transaction& transaction, uint64_t hlc, Buffer& out) {
-  Buffer deltas;  // re-stamped ones, one after the other
+Status Document::restamp(const wire::Transaction& transaction, uint64_t hlc, Buffer& out) {
   Stamp stamp{transaction.replica, transaction.seq, hlc};
-  for (wire::Change& change : transaction.changes) {
-    DocumentField* field = find(change.field, change.type);
-    size_t before = deltas.len;
-    if (!field || !field->type->restamp) {
-      Writer(deltas).raw(change.delta);
-    } else {
+  wire::TransactionHead head = transaction;
+  head.hlc = hlc;
+  size_t before = out.len;
+  wire::encode(head, out);
+  Buffer delta;
+  for (wire::Change change : transaction.changes) {
+    DocumentField* field = find(change.field, registry_.find(change.type));
+    if (field && field->type->restamp) {
+      delta.clear();
       Status status = of_code(field->type->restamp(field->instance, &stamp, change.delta.data,
-                                                   change.delta.len, &deltas, nullptr));
+                                                   change.delta.len, &delta, nullptr));
       if (!status.ok()) {
         if (stamp.seq != transaction.seq) broken_ = true;  // earlier ones are re-stamped
+        out.len = before;
         return status;
       }
+      change.delta = delta;
     }
-    change.delta.len = deltas.len - before;
+    wire::encode(change, out);
     stamp.seq += change.count;
   }
-  wire::lay_out(transaction.changes, deltas.data);
-  transaction.hlc = hlc;
-  wire::encode(transaction, out);
   return {};
 }
 
@@ -305,7 +307,7 @@ Status Document::ready(const wire::Transaction& transaction, bool& out) const {
 }
 
 Status Document::merge(const wire::Transaction& transaction, Merged& outcome, PatchSink* sink) {
-  if (broken_) return {SK_INTERNAL, kBroken};
+  if (broken()) return {SK_INTERNAL, kBroken};
   uint64_t have = version_[transaction.replica];
   if (transaction.last_seq() <= have) {
     outcome = Merged::duplicate;
@@ -325,53 +327,56 @@ Status Document::merge(const wire::Transaction& transaction, Merged& outcome, Pa
   return drain(sink);
 }
 
-// Deltas or states of several fields, `parts` as they lie in a Transaction or a Snapshot.
 // What can be refused as a whole is refused before anything changes.
-Status Document::merge_parts(const Vec<wire::Change>& parts, bool states, PatchSink* sink) {
+Status Document::check_parts(const Vec<wire::Change>& parts, bool states) const {
   size_t fresh = 0;
   for (const wire::Change& part : parts) {
     const sk_crdt_v1* type = registry_.find(part.type);
     if (!type) continue;
-    if (!find(part.field, part.type)) ++fresh;
+    if (!find(part.field, type)) ++fresh;
     if (!states) continue;
-    if (part.count < type->min_format || part.count > type->format) {
-      return {SK_UNSUPPORTED, "a field's state has a newer format"};
-    }
-    if (!kUnordered) continue;
+    if (!knows_format(*type, part)) return {SK_UNSUPPORTED, kNewerFormat};
     sk_summary summary{};
     summary.size = sizeof summary;
     SK_TRY(of_code(type->inspect(part.delta.data, part.delta.len, &summary, nullptr, nullptr)));
   }
-  if (fields_.size() + fresh > limits_.max_fields) {
-    return Status::limit(kTooManyFields);
-  }
+  if (fields_.size() + fresh > limits_.max_fields) return Status::limit(kTooManyFields);
+  return {};
+}
+
+// Deltas or states of several fields, `parts` as they lie in a Transaction or a Snapshot.
+Status Document::merge_parts(const Vec<wire::Change>& parts, bool states, PatchSink* sink) {
+  if (kUnordered) SK_TRY(check_parts(parts, states));
   Buffer patch;
   bool changed = false;
   for (const wire::Change& part : parts) {
-    if (!registry_.find(part.type)) {
-      unknown_ = true;
+    const sk_crdt_v1* type = registry_.find(part.type);
+    if (!type) {
+      if (kUnordered) unknown_ = true;
       continue;
+    }
+    if (!kUnordered && states && !knows_format(*type, part)) {
+      return {SK_UNSUPPORTED, kNewerFormat};
     }
     DocumentField* field = nullptr;
     size_t known = fields_.size();
-    if (Status status = obtain(part.field, part.type, field); !status.ok()) {
-      broken_ = changed;  // no memory for the field: earlier changes are in already
+    if (Status status = obtain(part.field, type, field); !status.ok()) {
+      broken_ = kCanBreak && changed;  // no memory for the field: earlier changes are in already
       return status;
     }
     patch.clear();
-    Status status = of_code(field->type->merge(field->instance, part.delta.data, part.delta.len,
-                                               sink ? &patch : nullptr, nullptr));
+    Status status = of_code(type->merge(field->instance, part.delta.data, part.delta.len,
+                                        sink ? &patch : nullptr, nullptr));
     if (status.ok()) {
       changed = field->used = true;
-      if (sink && !patch.empty()) {
-        sink->patch(*field, patch);
-      }
+      if (!patch.empty()) sink->patch(*field, patch);
       continue;
     }
     // Not to be kept where anyone may send what is refused.
     if (kUnordered && fields_.size() > known) drop_last();
     sk_status code = status.code();
-    if (!states && (code == SK_MALFORMED || code == SK_MISSING_DEPS || code == SK_LIMIT)) {
+    bool refused = code == SK_MALFORMED || code == SK_MISSING_DEPS || code == SK_LIMIT;
+    if (!states && (refused || !kCanBreak)) {
       ++voided_;  // its dependencies are here, so every replica refuses it in the same way
       continue;
     }
@@ -441,7 +446,7 @@ Status Document::drain(PatchSink* sink) {
 // ---- snapshots ----------------------------------------------------------------------------------
 
 Status Document::merge_snapshot(const wire::Snapshot& snapshot, PatchSink* sink) {
-  if (broken_) return {SK_INTERNAL, kBroken};
+  if (broken()) return {SK_INTERNAL, kBroken};
   if (kUnordered) {
     size_t replicas = version_.size();
     for (const Dot& dot : snapshot.version.dots()) replicas += version_[dot.replica] == 0;
@@ -455,7 +460,7 @@ Status Document::merge_snapshot(const wire::Snapshot& snapshot, PatchSink* sink)
 
 Status Document::each_field_state(Status (*each)(void* context, const wire::FieldState& field),
                                   void* context) const {
-  if (broken_) return {SK_INTERNAL, kBroken};
+  if (broken()) return {SK_INTERNAL, kBroken};
   Buffer state;
   sk_version nothing{};
   for (const DocumentField* field : in_order()) {
@@ -485,7 +490,7 @@ Status Document::encode_snapshot(Buffer& out) const {
 // ---- reading ------------------------------------------------------------------------------------
 
 Status Document::view(uint32_t index, Buffer& json) const {
-  if (broken_) return {SK_INTERNAL, kBroken};
+  if (broken()) return {SK_INTERNAL, kBroken};
   const DocumentField& field = *fields_[index];
 #if defined(SYNCKIT_CLIENT_ONLY)
   return read_contents(field, json);
@@ -495,11 +500,9 @@ Status Document::view(uint32_t index, Buffer& json) const {
 }
 
 Status Document::view(Bytes name, Bytes type, Buffer& json) const {
-  if (const DocumentField* at = find(name, type)) {
-    return view(at->index, json);
-  }
   const sk_crdt_v1* table = registry_.find(type);
   if (!table) return {SK_UNSUPPORTED, "this type is not loaded here"};
+  if (const DocumentField* at = find(name, table)) return view(at->index, json);
   void* empty = nullptr;
   SK_TRY(of_code(table->create(&empty, nullptr)));
   Status status = of_code(table->view(empty, &json, nullptr));
@@ -533,7 +536,7 @@ Status Document::digest(uint64_t& out) const {
     if (!field->used) continue;
     contents.clear();
     SK_TRY(read_contents(*field, contents));
-    uint64_t hash = fnv({field->bytes, field->name_len + field->type_len}, field->name_len);
+    uint64_t hash = fnv(field->type_name(), fnv(field->name(), field->name_len));
     for (Reader in(contents); !in.done();) {
       out += fnv(field->type->contents ? in.sized() : in.rest(), hash);
     }

@@ -44,22 +44,28 @@ inline constexpr bool kUnordered = false;
 inline constexpr bool kUnordered = true;
 #endif
 
+// Whether a type may fail half way. Those that core.wasm and core-lite.wasm are built with do not.
+#if defined(SYNCKIT_CLIENT_ONLY) && !defined(SYNCKIT_FULL)
+inline constexpr bool kCanBreak = false;
+#else
+inline constexpr bool kCanBreak = true;
+#endif
+
 struct DocumentLimits {
   uint32_t max_fields = 4096;
   uint32_t max_parked_transactions = 1024;
   uint32_t max_parked_bytes = 8u << 20;
 };
 
-// A field of a document.
+// A field of a document. Its name lies behind it in memory.
 struct DocumentField {
-  uint8_t* bytes;  // owned: name, then the type's name
-  uint32_t name_len, type_len, index;
   const sk_crdt_v1* type;
   void* instance;  // of the type
-  bool used;       // has come into being, by an edit; until then it is only looked at
+  uint32_t name_len, index;
+  bool used;  // has come into being, by an edit; until then it is only looked at
 
-  Bytes name() const { return {bytes, name_len}; }
-  Bytes type_name() const { return {bytes + name_len, type_len}; }
+  Bytes name() const { return {reinterpret_cast<const uint8_t*>(this + 1), name_len}; }
+  Bytes type_name() const { return type->type; }
 };
 
 // Told what changed in the visible value, in order.
@@ -95,9 +101,8 @@ class Document {
                 uint32_t& count, Buffer* patch);
   void commit_local(uint64_t replica, uint64_t last_seq, uint64_t hlc);
 
-  // Gives an own, unacknowledged transaction a new clock: here and in `out` (encoded). What is left
-  // in `transaction` is of no use.
-  Status restamp(wire::Transaction& transaction, uint64_t hlc, Buffer& out);
+  // Gives an own, unacknowledged transaction a new clock: here and in `out` (encoded).
+  Status restamp(const wire::Transaction& transaction, uint64_t hlc, Buffer& out);
 
   // Anyone's transaction. Parked ones are merged by the call that delivers what they waited for.
   Status merge(const wire::Transaction& transaction, Merged& outcome, PatchSink* sink);
@@ -140,7 +145,7 @@ class Document {
   // True once a change of a type that is not loaded here was seen: it counts in version(), and is
   // not in the state, so this document's snapshot must not be kept in place of the log.
   bool has_unknown_types() const { return unknown_; }
-  bool broken() const { return broken_; }
+  bool broken() const { return kCanBreak && broken_; }
   size_t field_count() const;  // of those that have come into being
 
  private:
@@ -149,18 +154,23 @@ class Document {
     size_t len;
   };
 
-  DocumentField* find(Bytes name, Bytes type) const;
-  Status obtain(Bytes name, Bytes type, DocumentField*& out);
+  DocumentField* find(Bytes name, const sk_crdt_v1* type) const;
+  Status obtain(Bytes name, const sk_crdt_v1* type, DocumentField*& out);
   void drop_last();
   Vec<const DocumentField*> in_order() const;
   Status ready(const wire::Transaction& transaction, bool& out) const;
+  Status check_parts(const Vec<wire::Change>& parts, bool states) const;
   Status merge_parts(const Vec<wire::Change>& parts, bool states, PatchSink* sink);
   Status apply(const wire::Transaction& transaction, PatchSink* sink);
   Status park(const wire::Transaction& transaction);
   Status drain(PatchSink* sink);
 
   const Registry& registry_;
+#if defined(SYNCKIT_CLIENT_ONLY)
+  static constexpr DocumentLimits limits_{};  // as those of the engine
+#else
   DocumentLimits limits_;
+#endif
   Vec<DocumentField*> fields_;  // by index; owned
   VersionVector version_;
   Vec<Parked> parked_;

@@ -2,246 +2,28 @@
 // Nested messages are written in place and their length is put in front afterwards.
 #include "wire.hpp"
 
-#include <bit>
-#include <cstddef>
-#include <iterator>
+#include <initializer_list>
 
 namespace synckit::wire {
 namespace {
 
-enum WireType : uint8_t { kVarint = 0, kFixed64 = 1, kLen = 2, kFixed32 = 5 };
-
-// What a field's place in the struct holds.
-enum class Holds : uint8_t {
-  u32,       // uint32_t, as a varint; larger ones are malformed
-  u64,       // uint64_t or int64_t, as a varint
-  flag,      // bool, as a varint
-  fixed,     // uint64_t, as 8 bytes
-  bytes,     // Bytes; not written when empty
-  item,      // Bytes; always written
-  optional,  // Bytes, then a bool: whether it is there
-  items,     // Vec<Bytes>
-  version,   // VersionVector, of repeated Dots
-  part,      // a struct; always written
-  maybe,     // a struct, then a bool: whether it is there
-  parts,     // a Vec of structs
-};
-
-constexpr uint8_t key_of(uint8_t number, Holds holds) {
-  WireType type = holds == Holds::fixed ? kFixed64 : holds < Holds::fixed ? kVarint : kLen;
-  return static_cast<uint8_t>(number << 3 | type);
-}
-
-// Numbers are copied as their first bytes.
-static_assert(std::endian::native == std::endian::little);
-constexpr size_t number_size(Holds holds) {
-  return holds == Holds::flag ? sizeof(bool)
-         : holds == Holds::u32 ? sizeof(uint32_t)
-                               : sizeof(uint64_t);
-}
-
-constexpr bool is_vec(Holds holds) {
-  return holds == Holds::items || holds == Holds::version || holds == Holds::parts;
-}
-
-struct Field {
-  uint8_t key;  // number << 3 | wire type
-  Holds holds;
-  uint16_t offset;
-};
-
-// What must hold of a whole message, apart from its fields' forms.
-enum class Rule : uint8_t { none, document, documents, change, state, hello };
-
-struct Table {
-  const Field* fields;
-  uint16_t size;  // of the struct
-  uint8_t count;
-  Rule rule;
-  const Table* part;  // of the one field that is a struct
-};
-
-#define SK_TABLE(name, Struct, rule, part, ...)                                        \
-  constexpr Field name##_fields[] = {__VA_ARGS__};                                     \
-  constexpr Table name = {name##_fields, sizeof(Struct), std::size(name##_fields), rule, part}
-
-#define F(number, member, holds) \
-  { key_of(number, Holds::holds), Holds::holds, static_cast<uint16_t>(offsetof(M, member)) }
-
-namespace dot {
-using M = Dot;
-SK_TABLE(kTable, M, Rule::none, nullptr, F(1, replica, fixed), F(2, seq, u64));
-}  // namespace dot
-constexpr const Table& kDot = dot::kTable;
-
-namespace change {
-using M = Change;
-SK_TABLE(kTable, M, Rule::change, nullptr, F(1, field, bytes), F(2, type, bytes),
-         F(3, count, u32), F(4, delta, bytes));
-}  // namespace change
-
-namespace transaction {
-using M = Transaction;
-SK_TABLE(kTable, M, Rule::none, &change::kTable, F(1, replica, fixed), F(2, seq, u64),
-         F(3, count, u32), F(4, hlc, fixed), F(5, changes, parts));
-}  // namespace transaction
-
-namespace state {
-using M = FieldState;
-SK_TABLE(kTable, M, Rule::state, nullptr, F(1, field, bytes), F(2, type, bytes),
-         F(3, count, u32), F(4, delta, bytes));
-}  // namespace state
-
-namespace snapshot {
-using M = Snapshot;
-SK_TABLE(kTable, M, Rule::none, &state::kTable, F(1, version, version), F(2, max_hlc, fixed),
-         F(3, fields, parts));
-}  // namespace snapshot
-
-namespace hello {
-using M = Hello;
-SK_TABLE(kTable, M, Rule::hello, nullptr, F(1, protocol, u32), F(2, replica, fixed),
-         F(3, credential, bytes), F(4, features, items), F(5, client, bytes));
-}  // namespace hello
-
-namespace limits {
-using M = Limits;
-SK_TABLE(kTable, M, Rule::none, nullptr, F(1, max_frame_bytes, u32),
-         F(2, max_transaction_bytes, u32), F(3, max_subscriptions, u32),
-         F(4, max_presence_bytes, u32), F(5, max_clock_skew_ms, u32), F(6, heartbeat_ms, u32));
-}  // namespace limits
-
-namespace welcome {
-using M = Welcome;
-SK_TABLE(kTable, M, Rule::none, &limits::kTable, F(1, protocol, u32), F(2, session, bytes),
-         F(3, host_time_ms, u64), F(4, limits, part), F(5, principal, bytes),
-         F(6, features, items));
-}  // namespace welcome
-
-namespace sync_request {
-using M = SyncRequest;
-SK_TABLE(kTable, M, Rule::document, nullptr, F(1, document, bytes), F(2, version, version),
-         F(3, position, u64), F(4, epoch, fixed));
-}  // namespace sync_request
-
-namespace sync_response {
-using M = SyncResponse;
-static_assert(offsetof(M, has_snapshot) == offsetof(M, snapshot) + sizeof(Bytes));
-SK_TABLE(kTable, M, Rule::document, nullptr, F(1, document, bytes), F(2, epoch, fixed),
-         F(3, snapshot, optional), F(4, transactions, items), F(5, version, version),
-         F(6, position, u64), F(7, permission, u32), F(8, more, flag));
-}  // namespace sync_response
-
-namespace update {
-using M = Update;
-SK_TABLE(kTable, M, Rule::document, nullptr, F(1, document, bytes), F(2, transaction, item));
-}  // namespace update
-
-namespace ack {
-using M = Ack;
-SK_TABLE(kTable, M, Rule::document, nullptr, F(1, document, bytes), F(2, replica, fixed),
-         F(3, seq, u64), F(4, position, u64));
-}  // namespace ack
-
-namespace notification {
-using M = Notification;
-SK_TABLE(kTable, M, Rule::document, nullptr, F(1, document, bytes), F(2, position, u64),
-         F(3, transactions, items));
-}  // namespace notification
-
-namespace denied {
-using M = Denied;
-SK_TABLE(kTable, M, Rule::document, nullptr, F(1, document, bytes), F(2, seq, u64),
-         F(3, code, u32), F(4, message, bytes), F(5, permission, u32));
-}  // namespace denied
-
-namespace query {
-using M = Query;
-SK_TABLE(kTable, M, Rule::none, nullptr, F(1, prefix, bytes), F(2, updated_since_ms, u64),
-         F(3, limit, u32), F(4, after, bytes));
-}  // namespace query
-
-namespace subscribe {
-using M = Subscribe;
-static_assert(offsetof(M, has_query) == offsetof(M, query) + sizeof(Query));
-SK_TABLE(kTable, M, Rule::documents, &query::kTable, F(1, documents, items), F(2, query, maybe));
-}  // namespace subscribe
-
-namespace unsubscribe {
-using M = Unsubscribe;
-SK_TABLE(kTable, M, Rule::documents, nullptr, F(1, documents, items));
-}  // namespace unsubscribe
-
-namespace presence {
-using M = Presence;
-SK_TABLE(kTable, M, Rule::document, nullptr, F(1, document, bytes), F(2, replica, fixed),
-         F(3, data, bytes), F(4, principal, bytes));
-}  // namespace presence
-
-namespace ping {
-using M = Ping;
-SK_TABLE(kTable, M, Rule::none, nullptr, F(1, time_ms, fixed));
-}  // namespace ping
-
-namespace error {
-using M = Error;
-SK_TABLE(kTable, M, Rule::none, nullptr, F(1, code, u32), F(2, message, bytes),
-         F(3, document, bytes), F(4, seq, u64), F(5, fatal, flag));
-}  // namespace error
-
-namespace entry {
-using M = Documents::Entry;
-SK_TABLE(kTable, M, Rule::document, nullptr, F(1, document, bytes), F(2, position, u64),
-         F(3, updated_ms, u64));
-}  // namespace entry
-
-namespace documents {
-using M = Documents;
-SK_TABLE(kTable, M, Rule::none, &entry::kTable, F(1, entries, parts), F(2, more, flag));
-}  // namespace documents
-
-#undef F
-
-template <class T>
-T& as(void* at) {
-  return *static_cast<T*>(at);
-}
-template <class T>
-const T& as(const void* at) {
-  return *static_cast<const T*>(at);
-}
-
-// One field from the reader: its key (number and wire type), and what it holds.
-struct Item {
-  uint32_t key = 0;
-  uint64_t number = 0;
-  Bytes bytes;
-};
-
-bool next(Reader& in, Item& out) {
-  if (!in.ok() || in.done()) return false;
-  uint64_t key = in.varint();
-  if (key >> 32 || key >> 3 == 0) in.fail();
-  out.key = static_cast<uint32_t>(key);
-  switch (out.key & 7) {
-    case kVarint: out.number = in.varint(); break;
-    case kFixed64: out.number = in.fixed64(); break;
-    case kLen: out.bytes = in.sized(); break;
-    case kFixed32: in.raw(4); break;
-    default: in.fail();
-  }
-  return in.ok();
-}
-
-Status status_of(const Reader& in) {
-  return in.ok() ? Status{} : Status::malformed(SK_TEXT("the message is not valid protobuf"));
-}
+// Browsers talk to a host that has checked what it passes on (ADR 8).
+#if defined(SYNCKIT_CLIENT_ONLY)
+constexpr bool kChecks = false;
+#else
+constexpr bool kChecks = true;
+#endif
 
 Status check_document(Bytes id) {
   if (id.empty()) return Status::malformed(SK_TEXT("the message names no document"));
   if (id.len > kMaxDocumentIdBytes) {
     return Status::limit(SK_TEXT("a document id is longer than 512 bytes"));
   }
+  return {};
+}
+
+Status check_documents(const Vec<Bytes>& ids) {
+  for (Bytes id : ids) SK_TRY(check_document(id));
   return {};
 }
 
@@ -256,40 +38,27 @@ Status check_name(Bytes field, Bytes type) {
   return {};
 }
 
-// Browsers talk to a host that has checked what it passes on (ADR 8).
-#if defined(SYNCKIT_CLIENT_ONLY)
-constexpr bool kChecks = false;
-#else
-constexpr bool kChecks = true;
-#endif
-
-Status check(Rule rule, const void* message) {
-  if (!kChecks) return {};
-  switch (rule) {
-    case Rule::none: break;
-    case Rule::document: return check_document(as<Bytes>(message));  // the first member
-    case Rule::documents:
-      for (Bytes id : as<Vec<Bytes>>(message)) SK_TRY(check_document(id));
-      break;
-    case Rule::change:
-      if (as<Change>(message).count == 0) return Status::malformed(SK_TEXT("a change uses no dot"));
-      [[fallthrough]];
-    case Rule::state: return check_name(as<Change>(message).field, as<Change>(message).type);
-    case Rule::hello:
-      if (as<Hello>(message).replica == 0) {
-        return Status::malformed(SK_TEXT("Hello has no replica"));
-      }
+// Numbers of 32 bits: larger ones are malformed.
+Status check_u32(const Fields& in, std::initializer_list<uint32_t> numbers) {
+  for (uint32_t number : numbers) {
+    if (in.varint(number) >> 32) return Status::malformed(SK_TEXT("a number is too large"));
   }
   return {};
 }
 
-// ---- reading ------------------------------------------------------------------------------------
-
-Status read(const Table& table, Bytes bytes, void* out);
+// All of a message that has some field more than once, and `repeated` of them.
+template <class Each>
+Status read_each(Fields& in, uint32_t repeated, Each each) {
+  while (in.next()) {
+    if (in.is(repeated)) SK_TRY(each(in.item()));
+  }
+  return in.status();
+}
 
 Status read_dot(Bytes bytes, VersionVector& out) {
-  Dot dot{};
-  SK_TRY(read(kDot, bytes, &dot));
+  Fields in(bytes);
+  SK_TRY(in.all());
+  Dot dot{in.fixed(1), in.varint(2)};
   if (dot.replica == 0 || dot.seq == 0) {
     return Status::malformed(SK_TEXT("a version vector entry has no replica or no seq"));
   }
@@ -304,164 +73,145 @@ Status read_dot(Bytes bytes, VersionVector& out) {
   return {};
 }
 
-// Fields of other numbers, and of other wire types, are skipped as protobuf does.
-// `out` is a message in its initial state.
-Status read(const Table& table, Bytes bytes, void* out) {
-  Reader in(bytes);
-  for (Item item; next(in, item);) {
-    const Field* field = table.fields;
-    const Field* end = field + table.count;
-    while (field != end && field->key != item.key) ++field;
-    if (field == end) continue;
-    uint8_t* at = static_cast<uint8_t*>(out) + field->offset;
-    Holds holds = field->holds;
-    if (holds <= Holds::fixed) {
-      if (holds == Holds::u32 && item.number >> 32) in.fail();
-      if (holds == Holds::flag) item.number = item.number != 0;
-      std::memcpy(at, &item.number, number_size(holds));
-    } else if (holds <= Holds::optional) {
-      as<Bytes>(at) = item.bytes;
-      if (holds == Holds::optional) as<bool>(at + sizeof(Bytes)) = true;
-    } else if (holds == Holds::items) {
-      as<Vec<Bytes>>(at).push_back(item.bytes);
-    } else if (holds == Holds::version) {
-      SK_TRY(read_dot(item.bytes, as<VersionVector>(at)));
-    } else {
-      size_t size = table.part->size;
-      if (holds == Holds::parts) {
-        at = static_cast<uint8_t*>(as<VecBase>(at).extend(1, size));
-        std::memset(at, 0, size);
-      }
-      if (holds == Holds::maybe) as<bool>(at + size) = true;
-      SK_TRY(read(*table.part, item.bytes, at));
-    }
+// A Change, or a FieldState.
+Status read_change(Bytes bytes, Vec<Change>& out) {
+  Fields in(bytes);
+  SK_TRY(in.all());
+  Change change{in.bytes(1), in.bytes(2), in.u32(3), in.bytes(4)};
+  if (kChecks) {
+    SK_TRY(check_u32(in, {3}));
+    SK_TRY(check_name(change.field, change.type));
   }
-  SK_TRY(status_of(in));
-  return check(table.rule, out);
+  out.push_back(change);
+  return {};
 }
 
-// Back to the initial state; Vecs keep their memory. Tables list fields in the order of the struct.
-void wipe(const Table& table, void* out) {
-  for (size_t i = 0; i < table.count; ++i) {
-    const Field& field = table.fields[i];
-    uint8_t* at = static_cast<uint8_t*>(out) + field.offset;
-    size_t end = i + 1 < table.count ? table.fields[i + 1].offset : table.size;
-    if (is_vec(field.holds)) {
-      as<VecBase>(at).clear();
-    } else {
-      std::memset(at, 0, end - field.offset);
-    }
+void write_version(uint32_t number, const VersionVector& version, Message& out) {
+  for (const Dot& dot : version.dots()) {
+    size_t start = out.open(number);
+    out.fixed(1, dot.replica);
+    out.varint(2, dot.seq);
+    out.close(start);
   }
 }
 
-Status read_new(const Table& table, Bytes body, void* out) {
-  wipe(table, out);
-  return read(table, body, out);
+void write_change(uint32_t number, const Change& change, Message& out) {
+  size_t start = out.open(number);
+  out.bytes(1, change.field);
+  out.bytes(2, change.type);
+  out.varint(3, change.count);
+  out.bytes(4, change.delta);
+  out.close(start);
 }
 
-// ---- writing ------------------------------------------------------------------------------------
-
-class Out {
- public:
-  explicit Out(Buffer& buffer) : buffer_(buffer), writer_(buffer) {}
-
-  void write(const Table& table, const void* message) {
-    for (const Field* field = table.fields; field != table.fields + table.count; ++field) {
-      const uint8_t* at = static_cast<const uint8_t*>(message) + field->offset;
-      key_ = field->key;
-      Holds holds = field->holds;
-      if (holds <= Holds::fixed) {
-        uint64_t value = 0;
-        std::memcpy(&value, at, number_size(holds));
-        number(value);
-      } else if (holds <= Holds::optional) {
-        bool there = !as<Bytes>(at).empty() || holds == Holds::item;
-        if (holds == Holds::optional) there = as<bool>(at + sizeof(Bytes));
-        if (there) item(as<Bytes>(at));
-      } else if (holds == Holds::items) {
-        for (Bytes bytes : as<Vec<Bytes>>(at)) item(bytes);
-      } else if (holds == Holds::version) {
-        const Vec<Dot>& dots = as<VersionVector>(at).dots();
-        parts(kDot, dots.data(), dots.size());
-      } else if (holds == Holds::parts) {
-        const Vec<uint8_t>& items = as<Vec<uint8_t>>(at);
-        parts(*table.part, items.data(), items.size());
-      } else if (holds == Holds::part || as<bool>(at + table.part->size)) {
-        parts(*table.part, at, 1);
-      }
-    }
-  }
-
-  // A part of unknown length: `close` puts its length in front.
-  size_t open(uint32_t key) {
-    writer_.varint(key);
-    return buffer_.len;
-  }
-  void close(size_t start) {
-    size_t size = buffer_.len - start;
-    writer_.varint(size);  // makes room at the end; then its bytes go to the front
-    if (!writer_.ok()) out_of_memory();
-    uint8_t* body = buffer_.data + start;
-    uint8_t head[10];
-    size_t n = buffer_.len - start - size;
-    std::memcpy(head, body + size, n);
-    std::memmove(body + n, body, size);
-    std::memcpy(body, head, n);
-  }
-
- private:
-  void number(uint64_t value) {
-    if (value == 0) return;
-    writer_.varint(key_);
-    if ((key_ & 7) == kFixed64) {
-      writer_.fixed64(value);
-    } else {
-      writer_.varint(value);
-    }
-  }
-  void item(Bytes value) {
-    writer_.varint(key_);
-    writer_.sized(value);
-  }
-  void parts(const Table& table, const void* items, size_t count) {
-    uint32_t key = key_;
-    const uint8_t* at = static_cast<const uint8_t*>(items);
-    for (; count; --count, at += table.size) {
-      size_t start = open(key);
-      write(table, at);
-      close(start);
-    }
-  }
-
-  Buffer& buffer_;
-  Writer writer_;
-  uint32_t key_ = 0;  // of the field being written
-};
-
-void write_frame(Kind kind, const Table& table, const void* message, Buffer& out) {
-  Out writer(out);
-  size_t start = writer.open(static_cast<uint32_t>(kind) << 3 | kLen);
-  writer.write(table, message);
-  writer.close(start);
+void write_items(uint32_t number, const Vec<Bytes>& items, Message& out) {
+  for (Bytes item : items) out.item(number, item);
 }
 
 }  // namespace
 
+// ---- fields -------------------------------------------------------------------------------------
+
+SK_ONCE Fields::Fields(Bytes message) : in_(message) {}
+
+bool Fields::next() {
+  if (in_.done()) return false;  // as is one that has failed
+  uint64_t key = in_.varint();
+  if (key >> 32 || key >> 3 == 0) in_.fail();
+  key_ = static_cast<uint32_t>(key);
+  slot_ = key_ >> 3 <= kMost ? key_ >> 3 : 0;
+  switch (key_ & 7) {
+    case kVarint: numbers_[kVarint][slot_] = in_.varint(); break;
+    case kFixed64: numbers_[kFixed64][slot_] = in_.fixed64(); break;
+    case kLen: bytes_[slot_] = in_.sized(); break;
+    case kFixed32: in_.raw(4); break;
+    default: in_.fail();
+  }
+  return in_.ok();
+}
+
+Status Fields::all() {
+  while (next()) {
+  }
+  return status();
+}
+
+Status Fields::all(uint32_t repeated, Vec<Bytes>& out) {
+  out.clear();
+  while (next()) {
+    if (is(repeated)) out.push_back(item());
+  }
+  return status();
+}
+
+Status Fields::status() const {
+  return in_.ok() ? Status{} : Status::malformed(SK_TEXT("the message is not valid protobuf"));
+}
+
+void Message::varint(uint32_t number, uint64_t value) {
+  if (value == 0) return;
+  Writer out(out_);
+  out.varint(number << 3 | kVarint);
+  out.varint(value);
+}
+
+void Message::fixed(uint32_t number, uint64_t value) {
+  if (value == 0) return;
+  Writer out(out_);
+  out.varint(number << 3 | kFixed64);
+  out.fixed64(value);
+}
+
+void Message::bytes(uint32_t number, Bytes value) {
+  if (!value.empty()) item(number, value);
+}
+
+void Message::item(uint32_t number, Bytes value) {
+  open(number);
+  Writer(out_).sized(value);
+}
+
+size_t Message::open(uint32_t number) {
+  Writer(out_).varint(number << 3 | kLen);
+  return out_.len;
+}
+
+void Message::close(size_t start) {
+  size_t size = out_.len - start;
+  Writer length(out_);
+  length.varint(size);  // makes room at the end; then its bytes go to the front
+  if (!length.ok()) out_of_memory();
+  uint8_t* body = out_.data + start;
+  uint8_t head[kMaxVarintBytes];
+  size_t n = out_.len - start - size;
+  std::memcpy(head, body + size, n);
+  std::memmove(body + n, body, size);
+  std::memcpy(body, head, n);
+}
+
+// ---- frames and parts ---------------------------------------------------------------------------
+
 Status decode(Bytes frame, Frame& out) {
   out = {};
-  Reader in(frame);
-  for (Item item; next(in, item);) {
-    if ((item.key & 7) != kLen) continue;
-    uint32_t field = item.key >> 3;
-    if (field > static_cast<uint32_t>(Kind::documents)) continue;
+  Fields in(frame);
+  while (in.next()) {
+    uint32_t field = in.key() >> 3;
+    if (!in.is(field)) continue;
+    if (kChecks && field > static_cast<uint32_t>(Kind::documents)) continue;
     out.kind = static_cast<Kind>(field);  // a repeated oneof: the last one counts
-    out.body = item.bytes;
+    out.body = in.item();
   }
-  return status_of(in);
+  return in.status();
 }
 
 Status decode(Bytes body, Transaction& out) {
-  SK_TRY(read_new(transaction::kTable, body, &out));
+  Fields in(body);
+  out.changes.clear();
+  SK_TRY(read_each(in, 5, [&](Bytes change) { return read_change(change, out.changes); }));
+  out.replica = in.fixed(1);
+  out.seq = in.varint(2);
+  out.count = in.u32(3);
+  out.hlc = in.fixed(4);
   out.raw = body;
   if (out.replica == 0) return Status::malformed(SK_TEXT("a transaction has no replica"));
   if (out.seq == 0 || out.count == 0) {
@@ -470,9 +220,14 @@ Status decode(Bytes body, Transaction& out) {
   if (out.seq > UINT64_MAX - out.count) {
     return Status::malformed(SK_TEXT("a transaction's sequence numbers overflow"));
   }
-  if (!kChecks || out.changes.empty()) return {};
+  if (!kChecks) return {};
+  SK_TRY(check_u32(in, {3}));
+  if (out.changes.empty()) return {};
   uint64_t used = 0;
-  for (const Change& change : out.changes) used += change.count;
+  for (const Change& change : out.changes) {
+    if (change.count == 0) return Status::malformed(SK_TEXT("a change uses no dot"));
+    used += change.count;
+  }
   if (used != out.count) {
     return Status::malformed(
         SK_TEXT("a transaction's count is not the sum of its changes' counts"));
@@ -480,38 +235,364 @@ Status decode(Bytes body, Transaction& out) {
   return {};
 }
 
-Status decode(Bytes body, Snapshot& out) { return read_new(snapshot::kTable, body, &out); }
-
-void encode(const Transaction& message, Buffer& out) {
-  Out(out).write(transaction::kTable, &message);
-}
-void encode(const Snapshot& message, Buffer& out) { Out(out).write(snapshot::kTable, &message); }
-
-#define SK_MESSAGE(Struct, name)                                                            \
-  Status decode(Bytes body, Struct& out) { return read_new(name::kTable, body, &out); }      \
-  void frame(const Struct& message, Buffer& out) {                                          \
-    write_frame(Kind::name, name::kTable, &message, out);                                   \
+Status decode(Bytes body, Snapshot& out) {
+  Fields in(body);
+  out.version.clear();
+  out.fields.clear();
+  while (in.next()) {
+    if (in.is(1)) SK_TRY(read_dot(in.item(), out.version));
+    if (in.is(3)) SK_TRY(read_change(in.item(), out.fields));
   }
-SK_MESSAGE(Hello, hello)
-SK_MESSAGE(Welcome, welcome)
-SK_MESSAGE(SyncRequest, sync_request)
-SK_MESSAGE(SyncResponse, sync_response)
-SK_MESSAGE(Update, update)
-SK_MESSAGE(Ack, ack)
-SK_MESSAGE(Notification, notification)
-SK_MESSAGE(Denied, denied)
-SK_MESSAGE(Subscribe, subscribe)
-SK_MESSAGE(Unsubscribe, unsubscribe)
-SK_MESSAGE(Presence, presence)
-SK_MESSAGE(Error, error)
-SK_MESSAGE(Documents, documents)
-
-Status decode(Bytes body, Ping& out) { return read_new(ping::kTable, body, &out); }
-void frame_ping(const Ping& message, Buffer& out) {
-  write_frame(Kind::ping, ping::kTable, &message, out);
+  out.max_hlc = in.fixed(2);
+  return in.status();
 }
-void frame_pong(const Pong& message, Buffer& out) {
-  write_frame(Kind::pong, ping::kTable, &message, out);
+
+void encode(const TransactionHead& head, Buffer& buffer) {
+  Message out(buffer);
+  out.fixed(1, head.replica);
+  out.varint(2, head.seq);
+  out.varint(3, head.count);
+  out.fixed(4, head.hlc);
+}
+
+void encode(const Change& change, Buffer& buffer) {
+  Message out(buffer);
+  write_change(5, change, out);
+}
+
+void encode(const Transaction& message, Buffer& buffer) {
+  encode(static_cast<const TransactionHead&>(message), buffer);
+  for (const Change& change : message.changes) encode(change, buffer);
+}
+
+void encode(const Snapshot& message, Buffer& buffer) {
+  Message out(buffer);
+  write_version(1, message.version, out);
+  out.fixed(2, message.max_hlc);
+  for (const FieldState& field : message.fields) write_change(3, field, out);
+}
+
+// ---- from the client ----------------------------------------------------------------------------
+
+Status decode(Bytes body, Hello& out) {
+  Fields in(body);
+  SK_TRY(in.all(4, out.features));
+  out.protocol = in.u32(1);
+  out.replica = in.fixed(2);
+  out.credential = in.bytes(3);
+  out.client = in.bytes(5);
+  if (out.replica == 0) return Status::malformed(SK_TEXT("Hello has no replica"));
+  return check_u32(in, {1});
+}
+
+void write(const Hello& message, Message& out) {
+  out.varint(1, message.protocol);
+  out.fixed(2, message.replica);
+  out.bytes(3, message.credential);
+  write_items(4, message.features, out);
+  out.bytes(5, message.client);
+}
+
+void frame(const Hello& message, Buffer& buffer) {
+  Envelope out(Kind::hello, buffer);
+  write(message, out);
+}
+
+Status decode(Bytes body, SyncRequest& out) {
+  Fields in(body);
+  out.version.clear();
+  SK_TRY(read_each(in, 2, [&](Bytes dot) { return read_dot(dot, out.version); }));
+  out.document = in.bytes(1);
+  out.position = in.varint(3);
+  out.epoch = in.fixed(4);
+  return check_document(out.document);
+}
+
+void write(const SyncRequest& message, Message& out) {
+  out.bytes(1, message.document);
+  write_version(2, message.version, out);
+  out.varint(3, message.position);
+  out.fixed(4, message.epoch);
+}
+
+void frame(const SyncRequest& message, Buffer& buffer) {
+  Envelope out(Kind::sync_request, buffer);
+  write(message, out);
+}
+
+Status decode(Bytes body, Update& out) {
+  Fields in(body);
+  SK_TRY(in.all());
+  out = {in.bytes(1), in.bytes(2)};
+  return check_document(out.document);
+}
+
+void write(const Update& message, Message& out) {
+  out.bytes(1, message.document);
+  out.item(2, message.transaction);
+}
+
+void frame(const Update& message, Buffer& buffer) {
+  Envelope out(Kind::update, buffer);
+  write(message, out);
+}
+
+Status decode(Bytes body, Subscribe& out) {
+  Fields in(body);
+  SK_TRY(in.all(1, out.documents));
+  out.has_query = in.has_bytes(2);
+  Fields query(in.bytes(2));
+  SK_TRY(query.all());
+  SK_TRY(check_u32(query, {3}));
+  out.query = {query.bytes(1), static_cast<int64_t>(query.varint(2)), query.u32(3),
+               query.bytes(4)};
+  return check_documents(out.documents);
+}
+
+void frame(const Subscribe& message, Buffer& buffer) {
+  Envelope out(Kind::subscribe, buffer);
+  write_items(1, message.documents, out);
+  if (!message.has_query) return;
+  size_t start = out.open(2);
+  out.bytes(1, message.query.prefix);
+  out.varint(2, static_cast<uint64_t>(message.query.updated_since_ms));
+  out.varint(3, message.query.limit);
+  out.bytes(4, message.query.after);
+  out.close(start);
+}
+
+Status decode(Bytes body, Unsubscribe& out) {
+  Fields in(body);
+  SK_TRY(in.all(1, out.documents));
+  return check_documents(out.documents);
+}
+
+void frame(const Unsubscribe& message, Buffer& buffer) {
+  Envelope out(Kind::unsubscribe, buffer);
+  write_items(1, message.documents, out);
+}
+
+void write(const DocumentId& message, Message& out) { out.item(1, message.document); }
+
+// ---- from the host ------------------------------------------------------------------------------
+
+void read(const Fields& in, Welcome& out) {
+  out.protocol = in.u32(1);
+  out.session = in.bytes(2);
+  out.host_time_ms = static_cast<int64_t>(in.varint(3));
+  out.principal = in.bytes(5);
+}
+
+Status decode(Bytes body, Limits& out) {
+  Fields in(body);
+  SK_TRY(in.all());
+  out = {in.u32(1), in.u32(2), in.u32(3), in.u32(4), in.u32(5), in.u32(6)};
+  return kChecks ? check_u32(in, {1, 2, 3, 4, 5, 6}) : Status{};
+}
+
+Status decode(Bytes body, Welcome& out) {
+  Fields in(body);
+  SK_TRY(in.all(6, out.features));
+  read(in, out);
+  SK_TRY(check_u32(in, {1}));
+  return decode(in.bytes(4), out.limits);
+}
+
+void frame(const Welcome& message, Buffer& buffer) {
+  Envelope out(Kind::welcome, buffer);
+  const Limits& limits = message.limits;
+  out.varint(1, message.protocol);
+  out.bytes(2, message.session);
+  out.varint(3, static_cast<uint64_t>(message.host_time_ms));
+  size_t start = out.open(4);
+  out.varint(1, limits.max_frame_bytes);
+  out.varint(2, limits.max_transaction_bytes);
+  out.varint(3, limits.max_subscriptions);
+  out.varint(4, limits.max_presence_bytes);
+  out.varint(5, limits.max_clock_skew_ms);
+  out.varint(6, limits.heartbeat_ms);
+  out.close(start);
+  out.bytes(5, message.principal);
+  write_items(6, message.features, out);
+}
+
+void read(const Fields& in, SyncResponse& out) {
+  out.document = in.bytes(1);
+  out.epoch = in.fixed(2);
+  out.snapshot = in.bytes(3);
+  out.has_snapshot = in.has_bytes(3);
+  out.position = in.varint(6);
+  out.permission = in.u32(7);
+  out.more = in.varint(8) != 0;
+}
+
+Status decode(Bytes body, SyncResponse& out) {
+  Fields in(body);
+  out.transactions.clear();
+  out.version.clear();
+  while (in.next()) {
+    if (in.is(4)) out.transactions.push_back(in.item());
+    if (in.is(5)) SK_TRY(read_dot(in.item(), out.version));
+  }
+  SK_TRY(in.status());
+  SK_TRY(check_u32(in, {7}));
+  read(in, out);
+  return check_document(out.document);
+}
+
+void frame(const SyncResponse& message, Buffer& buffer) {
+  Envelope out(Kind::sync_response, buffer);
+  out.bytes(1, message.document);
+  out.fixed(2, message.epoch);
+  if (message.has_snapshot) out.item(3, message.snapshot);
+  write_items(4, message.transactions, out);
+  write_version(5, message.version, out);
+  out.varint(6, message.position);
+  out.varint(7, message.permission);
+  out.varint(8, message.more);
+}
+
+void read(const Fields& in, Ack& out) {
+  out = {in.bytes(1), in.fixed(2), in.varint(3), in.varint(4)};
+}
+
+Status decode(Bytes body, Ack& out) {
+  Fields in(body);
+  SK_TRY(in.all());
+  read(in, out);
+  return check_document(out.document);
+}
+
+void frame(const Ack& message, Buffer& buffer) {
+  Envelope out(Kind::ack, buffer);
+  out.bytes(1, message.document);
+  out.fixed(2, message.replica);
+  out.varint(3, message.seq);
+  out.varint(4, message.position);
+}
+
+Status decode(Bytes body, Notification& out) {
+  Fields in(body);
+  SK_TRY(in.all(3, out.transactions));
+  out.document = in.bytes(1);
+  out.position = in.varint(2);
+  return check_document(out.document);
+}
+
+void frame(const Notification& message, Buffer& buffer) {
+  Envelope out(Kind::notification, buffer);
+  out.bytes(1, message.document);
+  out.varint(2, message.position);
+  write_items(3, message.transactions, out);
+}
+
+void read(const Fields& in, Denied& out) {
+  out = {in.bytes(1), in.varint(2), in.u32(3), in.bytes(4), in.u32(5)};
+}
+
+Status decode(Bytes body, Denied& out) {
+  Fields in(body);
+  SK_TRY(in.all());
+  SK_TRY(check_u32(in, {3, 5}));
+  read(in, out);
+  return check_document(out.document);
+}
+
+void frame(const Denied& message, Buffer& buffer) {
+  Envelope out(Kind::denied, buffer);
+  out.bytes(1, message.document);
+  out.varint(2, message.seq);
+  out.varint(3, message.code);
+  out.bytes(4, message.message);
+  out.varint(5, message.permission);
+}
+
+void read(const Fields& in, Error& out) {
+  out = {in.u32(1), in.bytes(2), in.bytes(3), in.varint(4), in.varint(5) != 0};
+}
+
+Status decode(Bytes body, Error& out) {
+  Fields in(body);
+  SK_TRY(in.all());
+  read(in, out);
+  return check_u32(in, {1});
+}
+
+void frame(const Error& message, Buffer& buffer) {
+  Envelope out(Kind::error, buffer);
+  out.varint(1, message.code);
+  out.bytes(2, message.message);
+  out.bytes(3, message.document);
+  out.varint(4, message.seq);
+  out.varint(5, message.fatal);
+}
+
+Status decode(Bytes body, Documents& out) {
+  Fields in(body);
+  out.entries.clear();
+  SK_TRY(read_each(in, 1, [&](Bytes bytes) -> Status {
+    Fields entry(bytes);
+    SK_TRY(entry.all());
+    out.entries.push_back({entry.bytes(1), entry.varint(2), static_cast<int64_t>(entry.varint(3))});
+    return check_document(out.entries.back().document);
+  }));
+  out.more = in.varint(2) != 0;
+  return {};
+}
+
+void frame(const Documents& message, Buffer& buffer) {
+  Envelope out(Kind::documents, buffer);
+  for (const Documents::Entry& entry : message.entries) {
+    size_t start = out.open(1);
+    out.bytes(1, entry.document);
+    out.varint(2, entry.position);
+    out.varint(3, static_cast<uint64_t>(entry.updated_ms));
+    out.close(start);
+  }
+  out.varint(2, message.more);
+}
+
+// ---- both ways ----------------------------------------------------------------------------------
+
+void read(const Fields& in, Presence& out) {
+  out = {in.bytes(1), in.fixed(2), in.bytes(3), in.bytes(4)};
+}
+
+Status decode(Bytes body, Presence& out) {
+  Fields in(body);
+  SK_TRY(in.all());
+  read(in, out);
+  return check_document(out.document);
+}
+
+void write(const Presence& message, Message& out) {
+  out.bytes(1, message.document);
+  out.fixed(2, message.replica);
+  out.bytes(3, message.data);
+  out.bytes(4, message.principal);
+}
+
+void frame(const Presence& message, Buffer& buffer) {
+  Envelope out(Kind::presence, buffer);
+  write(message, out);
+}
+
+Status decode(Bytes body, Ping& out) {
+  Fields in(body);
+  SK_TRY(in.all());
+  out.time_ms = in.fixed(1);
+  return {};
+}
+
+void write(const Ping& message, Message& out) { out.fixed(1, message.time_ms); }
+
+void frame_ping(const Ping& message, Buffer& buffer) {
+  Envelope out(Kind::ping, buffer);
+  write(message, out);
+}
+void frame_pong(const Pong& message, Buffer& buffer) {
+  Envelope out(Kind::pong, buffer);
+  write(message, out);
 }
 
 }  // namespace synckit::wire

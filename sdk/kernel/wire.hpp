@@ -4,8 +4,9 @@
 // refuse malformed bytes with SK_MALFORMED, and never allocate more than a small multiple of
 // the input. Writers append to a Writer; a whole frame is one Envelope.
 //
-// Every message is described by a table of its fields (wire.cpp), and one reader and one writer
-// walk all tables: the code is there once, which browsers thank for.
+// One class reads the fields of whatever message, and one writes them: the code is there once,
+// which browsers thank for. `decode` makes structs of whole messages, for the host and the tests;
+// a client, which looks at one message at a time, goes by Fields and `read`.
 //
 // Threads: free functions on borrowed data; reentrant.
 #pragma once
@@ -49,22 +50,17 @@ struct Change {
 // is in `count`, its state delta in `delta`.
 using FieldState = Change;
 
-// Lets each delta, whose length is right, lie behind the one before, from `at` on.
-inline void lay_out(Vec<Change>& changes, const uint8_t* at) {
-  for (Change& change : changes) {
-    change.delta.data = at;
-    at += change.delta.len;
-  }
-}
-
-struct Transaction {
+struct TransactionHead {
   uint64_t replica = 0, seq = 0;
   uint32_t count = 0;
   uint64_t hlc = 0;
-  Vec<Change> changes;
-  Bytes raw;  // the encoded Transaction that this was read from
 
   uint64_t last_seq() const { return seq + count - 1; }
+};
+
+struct Transaction : TransactionHead {
+  Vec<Change> changes;
+  Bytes raw;  // the encoded Transaction that this was read from
 };
 
 struct Snapshot {
@@ -143,6 +139,10 @@ struct Subscribe {
 struct Unsubscribe {
   Vec<Bytes> documents;
 };
+// A Subscribe or an Unsubscribe of one document.
+struct DocumentId {
+  Bytes document;
+};
 struct Presence {
   Bytes document;
   uint64_t replica = 0;
@@ -170,6 +170,70 @@ struct Documents {
   bool more = false;
 };
 
+// ---- fields -------------------------------------------------------------------------------------
+
+enum WireType : uint8_t { kVarint = 0, kFixed64 = 1, kLen = 2, kFixed32 = 5 };
+
+// Reads the fields of a message. `next` goes from one to the next; of each number up to kMost the
+// last value is kept, by its wire type. What was not there is 0 or empty. Unknown fields, and those
+// of another wire type than asked for, are skipped, as protobuf does.
+class Fields {
+ public:
+  static constexpr uint32_t kMost = 8;
+
+  explicit Fields(Bytes message);
+  bool next();  // false at the end, and where the bytes are malformed: see status()
+  // Whether the field just read is length-delimited and has this number. Its bytes are `item`.
+  bool is(uint32_t number) const { return key_ == (number << 3 | kLen); }
+  uint32_t key() const { return key_; }  // number << 3 | wire type
+  Bytes item() const { return bytes_[slot_]; }
+
+  uint64_t varint(uint32_t number) const { return numbers_[kVarint][number]; }
+  uint64_t fixed(uint32_t number) const { return numbers_[kFixed64][number]; }
+  uint32_t u32(uint32_t number) const { return static_cast<uint32_t>(varint(number)); }
+  Bytes bytes(uint32_t number) const { return bytes_[number]; }
+  bool has_bytes(uint32_t number) const { return bytes_[number].data != nullptr; }
+  Status status() const;
+  Status all();  // to the end
+  Status all(uint32_t repeated, Vec<Bytes>& out);  // and of one number every value
+
+ private:
+  Reader in_;
+  uint32_t key_ = 0, slot_ = 0;
+  uint64_t numbers_[2][kMost + 1] = {};  // [0]: what has no place
+  Bytes bytes_[kMost + 1];
+};
+
+// Appends fields. Zeros and empty bytes are not written, as protobuf has it; `item` always is.
+class Message {
+ public:
+  explicit Message(Buffer& out) : out_(out) {}
+  void varint(uint32_t number, uint64_t value);
+  void fixed(uint32_t number, uint64_t value);
+  void bytes(uint32_t number, Bytes value);
+  void item(uint32_t number, Bytes value);
+  // A part of unknown length: `close` puts its length in front of what was written since `open`.
+  size_t open(uint32_t number);
+  void close(size_t start);
+
+ private:
+  Buffer& out_;
+};
+
+// A whole frame: the message is what is written until its end.
+class Envelope : public Message {
+ public:
+  Envelope(Kind kind, Buffer& out) : Message(out), start_(open(static_cast<uint32_t>(kind))) {}
+  ~Envelope() { close(start_); }
+  Envelope(const Envelope&) = delete;
+  Envelope& operator=(const Envelope&) = delete;
+
+ private:
+  size_t start_;
+};
+
+// ---- messages -----------------------------------------------------------------------------------
+
 // An Envelope's body: which, and its bytes. Kind::unknown for a body of a later version.
 struct Frame {
   Kind kind = Kind::unknown;
@@ -177,9 +241,17 @@ struct Frame {
 };
 
 Status decode(Bytes frame, Frame& out);
+// What the host sends, but for what is repeated in it.
+void read(const Fields& in, Welcome& out);
+void read(const Fields& in, SyncResponse& out);
+void read(const Fields& in, Ack& out);
+void read(const Fields& in, Denied& out);
+void read(const Fields& in, Presence& out);
+void read(const Fields& in, Error& out);
 // Bodies, and the parts that travel alone. Each clears `out` first.
 Status decode(Bytes body, Transaction& out);
 Status decode(Bytes body, Snapshot& out);
+Status decode(Bytes body, Limits& out);  // of a Welcome
 Status decode(Bytes body, Hello& out);
 Status decode(Bytes body, Welcome& out);
 Status decode(Bytes body, SyncRequest& out);
@@ -197,7 +269,17 @@ Status decode(Bytes body, Documents& out);
 
 // Parts without an envelope.
 void encode(const Transaction& message, Buffer& out);
+// The same in pieces: the head, then each change.
+void encode(const TransactionHead& head, Buffer& out);
+void encode(const Change& change, Buffer& out);
 void encode(const Snapshot& message, Buffer& out);
+// What a client sends: the body.
+void write(const Hello& message, Message& out);
+void write(const SyncRequest& message, Message& out);
+void write(const Update& message, Message& out);
+void write(const DocumentId& message, Message& out);
+void write(const Presence& message, Message& out);
+void write(const Ping& message, Message& out);
 // Whole frames, appended to `out`.
 void frame(const Hello& message, Buffer& out);
 void frame(const Welcome& message, Buffer& out);

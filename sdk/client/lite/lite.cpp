@@ -38,11 +38,6 @@ void Lite::tell_status(DocHandle doc, Status status) {
   tell(Out::error, doc, static_cast<uint32_t>(status.code()), status.text());
 }
 
-void Lite::post() {
-  tell(Out::frame, 0, 0, frame_);
-  frame_.clear();
-}
-
 DocStatus Lite::status_of_session() const {
   if (session_ == Session::open) return DocStatus::synced;
   bool connecting = session_ == Session::opening || session_ == Session::hello;
@@ -73,7 +68,7 @@ Bytes Lite::take_output(uint64_t) {
   if (kHandsOver) return {};
   drained_.swap(out_);
   out_.clear();
-  return bytes_of(drained_);
+  return drained_;
 }
 
 // ---- documents ----------------------------------------------------------------------------------
@@ -122,13 +117,7 @@ Status Lite::close(DocHandle handle, bool force, uint64_t) {
   if (!doc) return not_open();
   commit_open(*doc);
   if (doc->first && !force) return {SK_UNAVAILABLE, "it has changes that are not sent"};
-  if (session_ == Session::open) {
-    wire::Unsubscribe& message = messages_.unsubscribe;
-    message.documents.clear();
-    message.documents.push_back(doc->name());
-    wire::frame(message, frame_);
-    post();
-  }
+  if (session_ == Session::open) send_id(wire::Kind::unsubscribe, doc->name());
   *at = doc->next;
   delete doc;
   return {};
@@ -224,19 +213,11 @@ void Lite::commit_all(uint64_t) {
 }
 
 void Lite::add_change(Buffer& to, uint32_t count, Bytes delta) {
-  wire::Transaction& part = messages_.part;  // repeated fields may be written in pieces
-  part.changes.clear();
-  part.changes.push_back({{}, map_type_name(), count, delta});
-  wire::encode(part, to);
+  wire::encode(wire::Change{{}, map_type_name(), count, delta}, to);
 }
 
 Lite::Pending* Lite::make(uint64_t seq, uint32_t count, uint64_t hlc, Bytes changes) {
-  wire::Transaction& head = messages_.head;
-  head.replica = replica_;
-  head.seq = seq;
-  head.count = count;
-  head.hlc = hlc;
-  wire::encode(head, frame_);
+  wire::encode(wire::TransactionHead{replica_, seq, count, hlc}, frame_);
   Writer(frame_).raw(changes);
   auto* made = static_cast<Pending*>(std::malloc(sizeof(Pending) + frame_.len));
   if (!made) out_of_memory();

@@ -88,7 +88,9 @@ class Lite {
   void emit(Out kind, DocHandle doc, uint32_t number, uint64_t a, uint64_t b, Bytes bytes);
   void tell(Out kind, DocHandle doc, uint32_t number = 0, Bytes bytes = {});
   void tell_status(DocHandle doc, Status status);
-  void post();
+  template <class Message>
+  void send(wire::Kind kind, const Message& message);
+  void send_id(wire::Kind kind, Bytes id);
   DocStatus status_of(const Doc& doc) const;
   DocStatus status_of_session() const;
 
@@ -102,12 +104,12 @@ class Lite {
   void pump(Doc& doc);
   void settle(Doc& doc, uint64_t now_ms);
   Status dispatch(const wire::Frame& frame, uint64_t now_ms);
-  Status on_welcome(Bytes body, uint64_t now_ms);
-  Status on_error(Bytes body, uint64_t now_ms);
-  Status on_response(Bytes body, uint64_t now_ms);
-  Status on_notification(Bytes body, uint64_t now_ms);
-  Status on_ack(Bytes body, uint64_t now_ms);
-  Status on_denied(Bytes body, uint64_t now_ms);
+  Status on_welcome(const wire::Fields& in, uint64_t now_ms);
+  void on_error(const wire::Fields& in, uint64_t now_ms);
+  Status on_response(Doc& doc, const wire::Fields& in, uint64_t now_ms);
+  Status on_notification(Doc& doc, const wire::Fields& in, uint64_t now_ms);
+  void on_ack(Doc& doc, const wire::Fields& in, uint64_t now_ms);
+  void on_denied(Doc& doc, const wire::Fields& in, uint64_t now_ms);
   void merge(Doc& doc, const Vec<wire::Change>& parts);
   Status confirm(Doc& doc, Bytes encoded);
   void finish_rebuild(Doc& doc, uint64_t now_ms);
@@ -118,24 +120,12 @@ class Lite {
   uint64_t replica_ = 0, random_ = 0;
   Doc* docs_ = nullptr;  // a list
   DocHandle last_handle_ = 0;
-  ByteVec client_, out_, drained_;
+  Buffer client_, out_, drained_;
   Buffer patch_, delta_, changes_, frame_;
-  // Messages being read or written: kept, so that a frame costs no allocation.
-  struct Messages {
-    wire::Hello hello;
-    wire::Welcome welcome;
-    wire::Error error;
-    wire::Subscribe subscribe;
-    wire::Unsubscribe unsubscribe;
-    wire::SyncRequest request;
-    wire::SyncResponse page;
-    wire::Snapshot snapshot;
-    wire::Update update;
-    wire::Notification notification;
-    wire::Ack ack;
-    wire::Denied denied;
-    wire::Transaction read, head, part;
-  } messages_;
+  // What is being read: kept for its memory.
+  Vec<Bytes> transactions_;  // of a SyncResponse or a Notification
+  wire::Transaction read_;
+  wire::Snapshot snapshot_;
 
   Session session_ = Session::off;
   bool wanted_ = false;

@@ -65,7 +65,7 @@ struct Lite::Doc {
 
   Doc* next = nullptr;
   DocHandle handle = 0;
-  ByteVec id;
+  Buffer id;
   void* map = make_map();
   void* fresh = nullptr;  // being made from the host's state, to replace `map`
 
@@ -97,7 +97,7 @@ struct Lite::Doc {
   bool whole = false;    // the answer on its way is that
   bool restamp = false;  // the host finds our clock too far ahead
 
-  Bytes name() const { return bytes_of(id); }
+  Bytes name() const { return id; }
   uint64_t next_seq() const { return last_seq + 1 + open_count; }
   bool awaits() const { return sync == Sync::asked || sync == Sync::placing; }
   void drop_fresh() {

@@ -16,6 +16,18 @@ constexpr uint32_t kTransient =
 
 }  // namespace
 
+template <class Message>
+void Lite::send(wire::Kind kind, const Message& message) {
+  {
+    wire::Envelope out(kind, frame_);
+    wire::write(message, out);
+  }
+  tell(Out::frame, 0, 0, frame_);
+  frame_.clear();
+}
+
+void Lite::send_id(wire::Kind kind, Bytes id) { send(kind, wire::DocumentId{id}); }
+
 // ---- the connection -----------------------------------------------------------------------------
 
 // Full jitter (Brooker, 2015): uniform in 0 .. base * 2^attempt, so that clients of one host that
@@ -56,13 +68,12 @@ void Lite::connected(Bytes credential, uint64_t now_ms) {
   if (session_ != Session::opening) return;
   session_ = Session::hello;
   due_ = now_ms + kHelloTimeoutMs;
-  wire::Hello& hello = messages_.hello;
+  wire::Hello hello;
   hello.protocol = wire::kProtocol;
   hello.replica = replica_;
   hello.credential = credential;
-  hello.client = bytes_of(client_);
-  wire::frame(hello, frame_);
-  post();
+  hello.client = client_;
+  send(wire::Kind::hello, hello);
 }
 
 void Lite::disconnected(uint64_t now_ms) {
@@ -90,8 +101,7 @@ void Lite::tick(uint64_t now_ms) {
     tell(Out::connect, 0);
   }
   if (now_ms >= ping_at_) {
-    wire::frame_ping({now_ms}, frame_);
-    post();
+    send(wire::Kind::ping, wire::Ping{now_ms});
     ping_at_ = now_ms + heartbeat_ms_;
   }
   for (Doc* doc = docs_; doc; doc = doc->next) {
@@ -111,7 +121,7 @@ uint64_t Lite::next_timer_ms() const {
 
 Status Lite::receive(Bytes bytes, uint64_t now_ms) {
   if (session_ != Session::hello && session_ != Session::open) return {};
-  if (!kHandsOver && out_.size() > kMaxOutputBytes) {
+  if (!kHandsOver && out_.len > kMaxOutputBytes) {
     return Status::limit("kMaxOutputBytes: take output first");
   }
   if (session_ == Session::open) due_ = now_ms + heartbeat_ms_ * 5 / 2;
@@ -127,21 +137,26 @@ Status Lite::receive(Bytes bytes, uint64_t now_ms) {
 }
 
 Status Lite::dispatch(const wire::Frame& frame, uint64_t now_ms) {
-  if (frame.kind == wire::Kind::welcome) return on_welcome(frame.body, now_ms);
-  if (frame.kind == wire::Kind::error) return on_error(frame.body, now_ms);
-  if (session_ != Session::open) return {};
+  using wire::Kind;
+  wire::Fields in(frame.body);
+  SK_TRY(in.all(frame.kind == Kind::notification ? 3 : 4, transactions_));
+  if (frame.kind == Kind::welcome) return on_welcome(in, now_ms);
+  if (frame.kind == Kind::error) return on_error(in, now_ms), Status{};
+  Doc* doc = find_id(in.bytes(1));
+  if (!doc || session_ != Session::open) return {};
   switch (frame.kind) {
-    case wire::Kind::sync_response: return on_response(frame.body, now_ms);
-    case wire::Kind::notification: return on_notification(frame.body, now_ms);
-    case wire::Kind::ack: return on_ack(frame.body, now_ms);
-    case wire::Kind::denied: return on_denied(frame.body, now_ms);
+    case Kind::sync_response: return on_response(*doc, in, now_ms);
+    case Kind::notification: return on_notification(*doc, in, now_ms);
+    case Kind::ack: return on_ack(*doc, in, now_ms), Status{};
+    case Kind::denied: return on_denied(*doc, in, now_ms), Status{};
     default: return {};  // Pong, presence, and what later versions may add
   }
 }
 
-Status Lite::on_welcome(Bytes body, uint64_t now_ms) {
-  wire::Welcome& welcome = messages_.welcome;
-  SK_TRY(wire::decode(body, welcome));
+Status Lite::on_welcome(const wire::Fields& in, uint64_t now_ms) {
+  wire::Welcome welcome;
+  wire::read(in, welcome);
+  SK_TRY(wire::decode(in.bytes(4), welcome.limits));
   if (welcome.protocol != wire::kProtocol) {
     give_up(SK_UNSUPPORTED, "the host speaks another protocol version");
     return {};
@@ -163,9 +178,9 @@ Status Lite::on_welcome(Bytes body, uint64_t now_ms) {
   return {};
 }
 
-Status Lite::on_error(Bytes body, uint64_t now_ms) {
-  wire::Error& error = messages_.error;
-  SK_TRY(wire::decode(body, error));
+void Lite::on_error(const wire::Fields& in, uint64_t now_ms) {
+  wire::Error error;
+  wire::read(in, error);
   if (error.fatal) {
     // Trying again at once cannot help: another protocol, or another connection of this replica.
     if (error.code == SK_UNSUPPORTED || error.code == SK_CONFLICT) {
@@ -174,27 +189,19 @@ Status Lite::on_error(Bytes body, uint64_t now_ms) {
       tell(Out::error, 0, error.code, error.message);
       drop();
     }
-    return {};
+    return;
   }
   Doc* doc = find_id(error.document);
-  if (doc && error.seq) {
-    refused(*doc, error.seq, error.code, error.message, now_ms);
-    return {};
-  }
+  if (doc && error.seq) return refused(*doc, error.seq, error.code, error.message, now_ms);
   tell(Out::error, doc ? doc->handle : 0, error.code, error.message);
   if (doc && doc->awaits()) retry_later(*doc, now_ms);
-  return {};
 }
 
 // ---- syncing ------------------------------------------------------------------------------------
 
 void Lite::subscribe(Doc& doc, uint64_t now_ms) {
   if (session_ != Session::open) return;
-  wire::Subscribe& message = messages_.subscribe;
-  message.documents.clear();
-  message.documents.push_back(doc.name());
-  wire::frame(message, frame_);
-  post();
+  send_id(wire::Kind::subscribe, doc.name());
   request_sync(doc, now_ms);
 }
 
@@ -202,12 +209,13 @@ void Lite::subscribe(Doc& doc, uint64_t now_ms) {
 // what follows the position in its log, or, when it has no such position, with the whole state.
 void Lite::request_sync(Doc& doc, uint64_t now_ms) {
   if (session_ != Session::open || doc.awaits()) return;
-  wire::SyncRequest& request = messages_.request;
+  wire::SyncRequest request;
   request.document = doc.name();
-  request.position = doc.rebuild ? 0 : doc.position;
-  request.epoch = doc.rebuild ? 0 : doc.epoch;
-  wire::frame(request, frame_);
-  post();
+  if (!doc.rebuild) {
+    request.position = doc.position;
+    request.epoch = doc.epoch;
+  }
+  send(wire::Kind::sync_request, request);
   doc.whole = doc.rebuild;
   doc.sync = Doc::Sync::asked;
   doc.due = now_ms + kAnswerTimeoutMs;
@@ -225,11 +233,7 @@ void Lite::pump(Doc& doc) {
     if (doc.sent_bytes && doc.sent_bytes + pending->cost() > kWindowBytes) break;
     // Who may only read would have a void one refused again and again: it waits for the right.
     if (doc.permission == 1 && pending->is_void) break;
-    wire::Update& update = messages_.update;
-    update.document = doc.name();
-    update.transaction = pending->bytes();
-    wire::frame(update, frame_);
-    post();
+    send(wire::Kind::update, wire::Update{doc.name(), pending->bytes()});
     doc.unsent = pending->next;
     doc.sent_bytes += pending->cost();
     if (pending->last_seq() <= doc.told) continue;
@@ -264,59 +268,56 @@ void Lite::merge(Doc& doc, const Vec<wire::Change>& parts) {
 
 // The transaction at the next position of the host's log.
 Status Lite::confirm(Doc& doc, Bytes encoded) {
-  wire::Transaction& transaction = messages_.read;
-  SK_TRY(wire::decode(encoded, transaction));
-  merge(doc, transaction.changes);
-  raise(doc.seen_hlc, transaction.hlc);
+  SK_TRY(wire::decode(encoded, read_));
+  merge(doc, read_.changes);
+  raise(doc.seen_hlc, read_.hlc);
   ++doc.position;
-  if (transaction.replica == replica_) acknowledge(doc, transaction.last_seq());
+  if (read_.replica == replica_) acknowledge(doc, read_.last_seq());
   return {};
 }
 
-Status Lite::on_response(Bytes body, uint64_t now_ms) {
-  wire::SyncResponse& page = messages_.page;
-  SK_TRY(wire::decode(body, page));
-  Doc* doc = find_id(page.document);
-  if (!doc || !doc->awaits()) return {};
-  doc->due = now_ms + kAnswerTimeoutMs;
-  if (page.permission != doc->permission) {
-    doc->permission = page.permission;
-    tell(Out::permission, doc->handle, page.permission);
+Status Lite::on_response(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
+  if (!doc.awaits()) return {};
+  wire::SyncResponse page;
+  wire::read(in, page);
+  doc.due = now_ms + kAnswerTimeoutMs;
+  if (page.permission != doc.permission) {
+    doc.permission = page.permission;
+    tell(Out::permission, doc.handle, page.permission);
   }
-  uint64_t base = page.position - page.transactions.size();
-  if (doc->sync == Doc::Sync::asked) {
-    doc->sync = Doc::Sync::placing;
-    if (doc->epoch != page.epoch || base < doc->position) doc->whole = true;
-    if (doc->whole) doc->position = doc->own_there = 0;
+  uint64_t base = page.position - transactions_.size();
+  if (doc.sync == Doc::Sync::asked) {
+    doc.sync = Doc::Sync::placing;
+    if (doc.epoch != page.epoch || base < doc.position) doc.whole = true;
+    if (doc.whole) doc.position = doc.own_there = 0;
     // What a map that had no log yet shows is at most the queue, and that stays.
-    doc->rebuild = doc->whole && doc->epoch;
-    if (doc->rebuild) doc->fresh = make_map();
-    doc->epoch = page.epoch;
+    doc.rebuild = doc.whole && doc.epoch;
+    if (doc.rebuild) doc.fresh = make_map();
+    doc.epoch = page.epoch;
   }
-  if (page.has_snapshot && base > doc->position) {
-    wire::Snapshot& snapshot = messages_.snapshot;
-    SK_TRY(wire::decode(page.snapshot, snapshot));
-    merge(*doc, snapshot.fields);
-    raise(doc->seen_hlc, snapshot.max_hlc);
-    doc->position = base;
-    acknowledge(*doc, snapshot.version[replica_]);
+  if (page.has_snapshot && base > doc.position) {
+    SK_TRY(wire::decode(page.snapshot, snapshot_));
+    merge(doc, snapshot_.fields);
+    raise(doc.seen_hlc, snapshot_.max_hlc);
+    doc.position = base;
+    acknowledge(doc, snapshot_.version[replica_]);
   }
-  if (base > doc->position) {
+  if (base > doc.position) {
     return Status::malformed(SK_TEXT("a sync response leaves out positions"));
   }
-  for (size_t i = 0; i < page.transactions.size(); ++i) {
-    if (base + i == doc->position) SK_TRY(confirm(*doc, page.transactions[i]));
+  for (size_t i = 0; i < transactions_.size(); ++i) {
+    if (base + i == doc.position) SK_TRY(confirm(doc, transactions_[i]));
   }
   if (page.more) return {};
-  doc->due = kNever;
-  doc->sync = Doc::Sync::live;
-  if (doc->whole && doc->own_there < doc->acked) {
-    emit(Out::history_lost, doc->handle, 0, doc->acked, doc->own_there, {});
+  doc.due = kNever;
+  doc.sync = Doc::Sync::live;
+  if (doc.whole && doc.own_there < doc.acked) {
+    emit(Out::history_lost, doc.handle, 0, doc.acked, doc.own_there, {});
     give_up(SK_UNSUPPORTED, "the host has lost changes");
     return {};
   }
-  if (doc->fresh) finish_rebuild(*doc, now_ms);
-  settle(*doc, now_ms);
+  if (doc.fresh) finish_rebuild(doc, now_ms);
+  settle(doc, now_ms);
   return {};
 }
 
@@ -325,8 +326,8 @@ void Lite::finish_rebuild(Doc& doc, uint64_t now_ms) {
   commit_open(doc);
   if (doc.restamp) doc.own_hlc = 0;
   for (Pending** at = &doc.first; *at; at = &(*at)->next) {
-    wire::Transaction& transaction = messages_.read;
-    (void)wire::decode((*at)->bytes(), transaction);
+    const wire::Transaction& transaction = read_;
+    (void)wire::decode((*at)->bytes(), read_);
     if (!doc.restamp) {
       merge(doc, transaction.changes);
       continue;
@@ -349,47 +350,37 @@ void Lite::finish_rebuild(Doc& doc, uint64_t now_ms) {
   tell(Out::reset, doc.handle);
 }
 
-Status Lite::on_notification(Bytes body, uint64_t now_ms) {
-  wire::Notification& message = messages_.notification;
-  SK_TRY(wire::decode(body, message));
-  Doc* doc = find_id(message.document);
-  if (!doc || message.transactions.empty()) return {};
-  raise(doc->announced, message.position + message.transactions.size() - 1);
-  if (doc->sync < Doc::Sync::placing) return {};
-  for (size_t i = 0; i < message.transactions.size(); ++i) {
-    if (message.position + i == doc->position + 1) SK_TRY(confirm(*doc, message.transactions[i]));
+Status Lite::on_notification(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
+  uint64_t first = in.varint(2);
+  if (transactions_.empty()) return {};
+  raise(doc.announced, first + transactions_.size() - 1);
+  if (doc.sync < Doc::Sync::placing) return {};
+  for (size_t i = 0; i < transactions_.size(); ++i) {
+    if (first + i == doc.position + 1) SK_TRY(confirm(doc, transactions_[i]));
   }
-  settle(*doc, now_ms);
+  settle(doc, now_ms);
   return {};
 }
 
-Status Lite::on_ack(Bytes body, uint64_t now_ms) {
-  wire::Ack& ack = messages_.ack;
-  SK_TRY(wire::decode(body, ack));
-  Doc* doc = find_id(ack.document);
-  if (!doc || ack.replica != replica_ || ack.seq <= doc->acked) return {};
-  raise(doc->announced, ack.position);
-  if (doc->sync != Doc::Sync::live) return {};  // the log will show it
-  if (ack.position == doc->position + 1) ++doc->position;
-  acknowledge(*doc, ack.seq);
-  settle(*doc, now_ms);
-  return {};
+void Lite::on_ack(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
+  wire::Ack ack;
+  wire::read(in, ack);
+  if (ack.replica != replica_ || ack.seq <= doc.acked) return;
+  raise(doc.announced, ack.position);
+  if (doc.sync != Doc::Sync::live) return;  // the log will show it
+  if (ack.position == doc.position + 1) ++doc.position;
+  acknowledge(doc, ack.seq);
+  settle(doc, now_ms);
 }
 
-Status Lite::on_denied(Bytes body, uint64_t now_ms) {
-  wire::Denied& denied = messages_.denied;
-  SK_TRY(wire::decode(body, denied));
-  Doc* doc = find_id(denied.document);
-  if (!doc) return {};
-  if (denied.seq) {
-    refused(*doc, denied.seq, denied.code, denied.message, now_ms);
-    return {};
-  }
-  doc->forget();
-  doc->sync = Doc::Sync::denied;
-  tell(Out::error, doc->handle, SK_DENIED, denied.message);
-  tell(Out::permission, doc->handle, denied.permission);
-  return {};
+void Lite::on_denied(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
+  wire::Denied denied;
+  wire::read(in, denied);
+  if (denied.seq) return refused(doc, denied.seq, denied.code, denied.message, now_ms);
+  doc.forget();
+  doc.sync = Doc::Sync::denied;
+  tell(Out::error, doc.handle, SK_DENIED, denied.message);
+  tell(Out::permission, doc.handle, denied.permission);
 }
 
 void Lite::refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint64_t now_ms) {

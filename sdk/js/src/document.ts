@@ -184,7 +184,9 @@ export const createDocument = (
     async close() {
       if (isClosed()) return;
       await kit.saved();
+      if (closed) return; // meanwhile
       core.ok_(core.sk_close(handle));
+      // From here on the handle is no document: nothing below may use it.
       closed = true;
       kit.forget_(document);
     },
@@ -202,6 +204,7 @@ export const createDocument = (
     field_<F extends Field>(make: MakeField<F>, name: string, type: string) {
       const key = `${type}\0${name}`;
       const create = (): Field => {
+        open();
         const at = core.ok_(core.sk_field(handle, core.put_(utf8(key))));
         return (fields[at] = make(document, name, type, at));
       };
@@ -237,6 +240,7 @@ export const createDocument = (
           count,
           error: statusError(code, decoder.decode(text)),
           discard() {
+            if (closed) return;
             core.sk_discard?.(handle, seq);
             kit.touch_();
           },
