@@ -182,7 +182,7 @@ Status Lite::mutate(DocHandle handle, FieldHandle, Bytes intent, uint64_t now_ms
   SK_TRY(of_type(map_type().mutate(doc->map, &stamp, intent.data, intent.len, &delta_, &patch_,
                                &out.count, nullptr)));
   if (out.count) {
-    add_change(doc->open, out.count, delta_);
+    wire::encode(wire::Change{{}, map_type_name(), out.count, delta_}, doc->open);
     doc->open_hlc = hlc;
     doc->open_count += out.count;
     out.patch = patch_;
@@ -210,10 +210,6 @@ void Lite::commit_all(uint64_t) {
   for (Doc* doc = docs_; doc; doc = doc->next) {
     if (!doc->depth) commit_open(*doc);
   }
-}
-
-void Lite::add_change(Buffer& to, uint32_t count, Bytes delta) {
-  wire::encode(wire::Change{{}, map_type_name(), count, delta}, to);
 }
 
 Lite::Pending* Lite::make(uint64_t seq, uint32_t count, uint64_t hlc, Bytes changes) {

@@ -74,13 +74,13 @@ class Lite {
 
  private:
   struct Pending;
+  struct DocState;
   struct Doc;
 
   Doc* find(DocHandle handle) const;
   Doc* find_id(Bytes id) const;
 
   uint64_t next_hlc(const Doc& doc, uint64_t now_ms) const;
-  void add_change(Buffer& to, uint32_t count, Bytes delta);
   Pending* make(uint64_t seq, uint32_t count, uint64_t hlc, Bytes changes);
   void commit_open(Doc& doc);
   void acknowledge(Doc& doc, uint64_t through);
@@ -110,29 +110,28 @@ class Lite {
   Status on_notification(Doc& doc, const wire::Fields& in, uint64_t now_ms);
   void on_ack(Doc& doc, const wire::Fields& in, uint64_t now_ms);
   void on_denied(Doc& doc, const wire::Fields& in, uint64_t now_ms);
-  void merge(Doc& doc, const Vec<wire::Change>& parts);
+  Status merge(Doc& doc, Bytes part, Stamp* restamp = nullptr);
+  Status merge_snapshot(Doc& doc, Bytes snapshot);
   Status confirm(Doc& doc, Bytes encoded);
+  Status confirm_all(Doc& doc, uint64_t position);
   void finish_rebuild(Doc& doc, uint64_t now_ms);
   void refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint64_t now_ms);
 
-  enum class Session : uint8_t { off, waiting, opening, hello, open, dropping };
+  enum class Session : uint8_t { idle, dropping, opening, hello, open };
 
   uint64_t replica_ = 0, random_ = 0;
   Doc* docs_ = nullptr;  // a list
   DocHandle last_handle_ = 0;
   Buffer client_, out_, drained_;
   Buffer patch_, delta_, changes_, frame_;
-  // What is being read: kept for its memory.
-  Vec<Bytes> transactions_;  // of a SyncResponse or a Notification
-  wire::Transaction read_;
-  wire::Snapshot snapshot_;
+  Vec<Bytes> transactions_;  // of the SyncResponse or Notification that is being read
 
-  Session session_ = Session::off;
+  Session session_ = Session::idle;
   bool wanted_ = false;
   DocStatus overall_ = DocStatus::offline;
   uint32_t attempt_ = 0;
   uint64_t ping_at_ = kNever;
-  uint64_t due_ = kNever;  // when to connect (waiting), or when the host has been silent too long
+  uint64_t due_ = kNever;  // when to connect (idle), or when the host has been silent too long
   int64_t offset_ms_ = 0;  // host time - own time
   uint32_t heartbeat_ms_ = 30'000;
   size_t max_transaction_bytes_ = kMaxTransactionBytes;

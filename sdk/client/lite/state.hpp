@@ -43,7 +43,8 @@ struct Lite::Pending {
   size_t cost() const { return len + kPendingCost; }
 };
 
-struct Lite::Doc {
+// What of a document begins as zeros.
+struct Lite::DocState {
   // In ascending order of what is known about the host's log.
   enum class Sync : uint8_t {
     idle,
@@ -53,7 +54,39 @@ struct Lite::Doc {
     live
   };
 
-  Doc() : end(&first) {}
+  Doc* next;
+  DocHandle handle;
+  void* fresh;  // being made from the host's state, to replace `map`
+
+  // The open transaction.
+  uint64_t open_hlc;
+  uint32_t open_count, depth;
+
+  // The queue, a list, ascending and without gaps.
+  Pending* first;
+  Pending* unsent;  // the first one that this session has not sent
+  size_t queue_bytes, sent_bytes;
+  uint32_t queued;
+  uint64_t last_seq, acked;    // own ones: committed, durable
+  uint64_t told;               // own ones: the last that was reported as sent
+  uint64_t own_hlc, seen_hlc;  // of the last own one; the highest of the host's log
+
+  // The host's log.
+  uint64_t epoch, position;
+  uint64_t announced;  // the highest position heard of
+  uint64_t own_there;  // our last seq in what was read of it
+  uint64_t refused_seq;
+  uint32_t refusals;  // of refused_seq, in a row
+  uint32_t attempt, permission;
+  Sync sync;
+  DocStatus status;
+  bool rebuild;  // ask for the whole state: the map is to be made anew
+  bool whole;    // the answer on its way is that
+  bool restamp;  // the host finds our clock too far ahead
+};
+
+struct Lite::Doc : Lite::DocState {
+  Doc() : DocState() {}
   ~Doc() {
     while (Pending* pending = first) {
       first = pending->next;
@@ -63,39 +96,11 @@ struct Lite::Doc {
     drop_fresh();
   }
 
-  Doc* next = nullptr;
-  DocHandle handle = 0;
   Buffer id;
   void* map = make_map();
-  void* fresh = nullptr;  // being made from the host's state, to replace `map`
-
-  // The open transaction.
-  Buffer open;  // its changes, encoded
-  uint64_t open_hlc = 0;
-  uint32_t open_count = 0, depth = 0;
-
-  // The queue, a list, ascending and without gaps.
-  Pending *first = nullptr, **end;
-  Pending* unsent = nullptr;  // the first one that this session has not sent
-  size_t queue_bytes = 0, sent_bytes = 0;
-  uint32_t queued = 0;
-  uint64_t last_seq = 0, acked = 0;    // own ones: committed, durable
-  uint64_t told = 0;                   // own ones: the last that was reported as sent
-  uint64_t own_hlc = 0, seen_hlc = 0;  // of the last own one; the highest of the host's log
-
-  // The host's log.
-  uint64_t epoch = 0, position = 0;
-  uint64_t announced = 0;  // the highest position heard of
-  uint64_t own_there = 0;  // our last seq in what was read of it
+  Pending** end = &first;  // of the queue
   uint64_t due = kNever;   // idle: when to ask again; else when the answer must be here
-  uint64_t refused_seq = 0;
-  uint32_t refusals = 0;  // of refused_seq, in a row
-  uint32_t attempt = 0, permission = 0;
-  Sync sync = Sync::idle;
-  DocStatus status = DocStatus::offline;
-  bool rebuild = false;  // ask for the whole state: the map is to be made anew
-  bool whole = false;    // the answer on its way is that
-  bool restamp = false;  // the host finds our clock too far ahead
+  Buffer open;             // the changes of the open transaction, encoded
 
   Bytes name() const { return id; }
   uint64_t next_seq() const { return last_seq + 1 + open_count; }

@@ -1,7 +1,7 @@
 // The connection, and what the host says about documents.
 //
-//   off -> waiting (backoff) -> opening (the caller's transport) -> hello -> open -> waiting ...
-//                                              any of them -> dropping -> waiting or off
+//   idle (until due: off, or a backoff) -> opening (the caller's transport) -> hello -> open
+//                                              any of these -> dropping -> idle
 #include "state.hpp"
 
 namespace synckit {
@@ -9,7 +9,8 @@ namespace {
 
 constexpr uint64_t kBackoffMs = 1'000, kMaxBackoffMs = 30'000;
 constexpr uint64_t kOpenTimeoutMs = 20'000, kHelloTimeoutMs = 10'000, kAnswerTimeoutMs = 30'000;
-constexpr uint32_t kRefusals = 3;  // of one transaction, until they count as final
+constexpr uint32_t kSlowAttempt = 5;  // from here on the backoff is the longest
+constexpr uint32_t kRefusals = 3;     // of one transaction, until they count as final
 // Refusals that mean: not now.
 constexpr uint32_t kTransient =
     1u << SK_UNAVAILABLE | 1u << SK_CONFLICT | 1u << SK_INTERNAL | 1u << SK_NOMEM;
@@ -34,25 +35,25 @@ void Lite::send_id(wire::Kind kind, Bytes id) { send(kind, wire::DocumentId{id})
 // went away do not return together.
 uint64_t Lite::backoff(uint32_t& attempt) {
   random_ = random_ * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX; high bits good
-  uint64_t most = attempt < 5 ? kBackoffMs << attempt++ : kMaxBackoffMs;
+  uint64_t most = attempt < kSlowAttempt ? kBackoffMs << attempt++ : kMaxBackoffMs;
   return (random_ >> 32) * (most + 1) >> 32;
 }
 
 void Lite::online(bool wanted, uint64_t now_ms) {
   wanted_ = wanted;
-  if (!wanted) {
-    drop();
-  } else if (session_ == Session::off) {
-    session_ = Session::waiting;
-    due_ = now_ms;
+  if (session_ != Session::idle) {
+    if (!wanted) drop();
+  } else if (!wanted) {
+    due_ = kNever;
+  } else if (due_ == kNever) {
     attempt_ = 0;
+    due_ = now_ms;
     tick(now_ms);
   }
 }
 
 void Lite::drop() {
-  if (session_ == Session::waiting) session_ = Session::off, due_ = kNever;
-  if (session_ == Session::off || session_ == Session::dropping) return;
+  if (session_ <= Session::dropping) return;
   session_ = Session::dropping;
   leave_all();
   tell(Out::drop, 0);
@@ -77,12 +78,10 @@ void Lite::connected(Bytes credential, uint64_t now_ms) {
 }
 
 void Lite::disconnected(uint64_t now_ms) {
-  if (session_ == Session::off || session_ == Session::waiting) return;
+  if (session_ == Session::idle) return;
   leave_all();
-  session_ = Session::off;
-  if (!wanted_) return;
-  session_ = Session::waiting;
-  due_ = now_ms + backoff(attempt_);
+  session_ = Session::idle;
+  if (wanted_) due_ = now_ms + backoff(attempt_);
 }
 
 void Lite::leave_all() {
@@ -95,7 +94,7 @@ void Lite::leave_all() {
 
 void Lite::tick(uint64_t now_ms) {
   if (now_ms >= due_) {
-    if (session_ != Session::waiting) return drop();  // the host has not answered in time
+    if (session_ != Session::idle) return drop();  // the host has not answered in time
     session_ = Session::opening;
     due_ = now_ms + kOpenTimeoutMs;
     tell(Out::connect, 0);
@@ -120,7 +119,7 @@ uint64_t Lite::next_timer_ms() const {
 }
 
 Status Lite::receive(Bytes bytes, uint64_t now_ms) {
-  if (session_ != Session::hello && session_ != Session::open) return {};
+  if (session_ < Session::hello) return {};
   if (!kHandsOver && out_.len > kMaxOutputBytes) {
     return Status::limit("kMaxOutputBytes: take output first");
   }
@@ -131,7 +130,7 @@ Status Lite::receive(Bytes bytes, uint64_t now_ms) {
   if (!status.ok()) {
     tell_status(0, status);
     drop();
-    attempt_ = 5;  // a host that breaks the protocol will do so again: come back slowly
+    attempt_ = kSlowAttempt;  // a host that breaks the protocol will do so again
   }
   return status;
 }
@@ -184,12 +183,10 @@ void Lite::on_error(const wire::Fields& in, uint64_t now_ms) {
   if (error.fatal) {
     // Trying again at once cannot help: another protocol, or another connection of this replica.
     if (error.code == SK_UNSUPPORTED || error.code == SK_CONFLICT) {
-      give_up(error.code, error.message);
-    } else {
-      tell(Out::error, 0, error.code, error.message);
-      drop();
+      return give_up(error.code, error.message);
     }
-    return;
+    tell(Out::error, 0, error.code, error.message);
+    return drop();
   }
   Doc* doc = find_id(error.document);
   if (doc && error.seq) return refused(*doc, error.seq, error.code, error.message, now_ms);
@@ -209,13 +206,8 @@ void Lite::subscribe(Doc& doc, uint64_t now_ms) {
 // what follows the position in its log, or, when it has no such position, with the whole state.
 void Lite::request_sync(Doc& doc, uint64_t now_ms) {
   if (session_ != Session::open || doc.awaits()) return;
-  wire::SyncRequest request;
-  request.document = doc.name();
-  if (!doc.rebuild) {
-    request.position = doc.position;
-    request.epoch = doc.epoch;
-  }
-  send(wire::Kind::sync_request, request);
+  uint64_t position = doc.rebuild ? 0 : doc.position, epoch = doc.rebuild ? 0 : doc.epoch;
+  send(wire::Kind::sync_request, wire::SyncRequest{doc.name(), {}, position, epoch});
   doc.whole = doc.rebuild;
   doc.sync = Doc::Sync::asked;
   doc.due = now_ms + kAnswerTimeoutMs;
@@ -252,27 +244,60 @@ void Lite::settle(Doc& doc, uint64_t now_ms) {
   }
 }
 
-// Changes or states. What the type refuses has no effect, here as everywhere.
-void Lite::merge(Doc& doc, const Vec<wire::Change>& parts) {
-  for (const wire::Change& part : parts) {
-    if (!part.field.empty() || !(part.type == map_type_name())) continue;
-    patch_.clear();
-    void* map = doc.fresh ? doc.fresh : doc.map;
-    Buffer* patch = doc.fresh ? nullptr : &patch_;
-    Status status =
-        of_type(map_type().merge(map, part.delta.data, part.delta.len, patch, nullptr));
-    if (!status.ok()) tell_status(doc.handle, status);
-    if (!patch_.empty()) tell(Out::patch, doc.handle, 1, patch_);
+// A change or a state; what the type refuses has no effect, here as everywhere. With `restamp`, an
+// own change, which gets that stamp, here and in what is added to changes_.
+Status Lite::merge(Doc& doc, Bytes part, Stamp* restamp) {
+  wire::Fields in(part);
+  SK_TRY(in.all());
+  if (!in.bytes(1).empty() || !(in.bytes(2) == map_type_name())) return {};
+  Bytes delta = in.bytes(4);
+  if (restamp) {
+    delta_.clear();
+    (void)map_type().restamp(doc.fresh, restamp, delta.data, delta.len, &delta_, nullptr);
+    wire::encode(wire::Change{{}, map_type_name(), in.u32(3), delta_}, changes_);
+    restamp->seq += in.u32(3);
+    return {};
   }
+  patch_.clear();
+  void* map = doc.fresh ? doc.fresh : doc.map;
+  Buffer* patch = doc.fresh ? nullptr : &patch_;
+  Status status = of_type(map_type().merge(map, delta.data, delta.len, patch, nullptr));
+  if (!status.ok()) tell_status(doc.handle, status);
+  if (!patch_.empty()) tell(Out::patch, doc.handle, 1, patch_);
+  return {};
+}
+
+Status Lite::merge_snapshot(Doc& doc, Bytes snapshot) {
+  wire::Fields in(snapshot);
+  while (in.next()) {
+    if (in.is(3)) SK_TRY(merge(doc, in.item()));
+    if (!in.is(1)) continue;
+    wire::Fields dot(in.item());  // of the version
+    SK_TRY(dot.all());
+    if (dot.fixed(1) == replica_) acknowledge(doc, dot.varint(2));
+  }
+  raise(doc.seen_hlc, in.fixed(2));
+  return in.status();
 }
 
 // The transaction at the next position of the host's log.
 Status Lite::confirm(Doc& doc, Bytes encoded) {
-  SK_TRY(wire::decode(encoded, read_));
-  merge(doc, read_.changes);
-  raise(doc.seen_hlc, read_.hlc);
+  wire::Fields in(encoded);
+  while (in.next()) {
+    if (in.is(5)) SK_TRY(merge(doc, in.item()));
+  }
+  SK_TRY(in.status());
+  raise(doc.seen_hlc, in.fixed(4));
   ++doc.position;
-  if (read_.replica == replica_) acknowledge(doc, read_.last_seq());
+  if (in.fixed(1) == replica_) acknowledge(doc, in.varint(2) + in.u32(3) - 1);
+  return {};
+}
+
+// The transactions of a message, the first of which is at `position`: those that come next.
+Status Lite::confirm_all(Doc& doc, uint64_t position) {
+  for (Bytes transaction : transactions_) {
+    if (position++ == doc.position + 1) SK_TRY(confirm(doc, transaction));
+  }
   return {};
 }
 
@@ -296,18 +321,13 @@ Status Lite::on_response(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
     doc.epoch = page.epoch;
   }
   if (page.has_snapshot && base > doc.position) {
-    SK_TRY(wire::decode(page.snapshot, snapshot_));
-    merge(doc, snapshot_.fields);
-    raise(doc.seen_hlc, snapshot_.max_hlc);
+    SK_TRY(merge_snapshot(doc, page.snapshot));
     doc.position = base;
-    acknowledge(doc, snapshot_.version[replica_]);
   }
   if (base > doc.position) {
     return Status::malformed(SK_TEXT("a sync response leaves out positions"));
   }
-  for (size_t i = 0; i < transactions_.size(); ++i) {
-    if (base + i == doc.position) SK_TRY(confirm(doc, transactions_[i]));
-  }
+  SK_TRY(confirm_all(doc, base + 1));
   if (page.more) return {};
   doc.due = kNever;
   doc.sync = Doc::Sync::live;
@@ -326,23 +346,15 @@ void Lite::finish_rebuild(Doc& doc, uint64_t now_ms) {
   commit_open(doc);
   if (doc.restamp) doc.own_hlc = 0;
   for (Pending** at = &doc.first; *at; at = &(*at)->next) {
-    const wire::Transaction& transaction = read_;
-    (void)wire::decode((*at)->bytes(), read_);
-    if (!doc.restamp) {
-      merge(doc, transaction.changes);
-      continue;
-    }
-    Stamp stamp{replica_, transaction.seq, next_hlc(doc, now_ms)};
+    Stamp stamp{replica_, (*at)->seq, next_hlc(doc, now_ms)};
     changes_.clear();
-    for (const wire::Change& change : transaction.changes) {
-      delta_.clear();
-      (void)map_type().restamp(doc.fresh, &stamp, change.delta.data, change.delta.len, &delta_,
-                           nullptr);
-      add_change(changes_, change.count, delta_);
-      stamp.seq += change.count;
+    wire::Fields in((*at)->bytes());
+    while (in.next()) {
+      if (in.is(5)) (void)merge(doc, in.item(), doc.restamp ? &stamp : nullptr);
     }
+    if (!doc.restamp) continue;
     doc.own_hlc = stamp.hlc;
-    doc.replace(at, make(transaction.seq, transaction.count, stamp.hlc, changes_));
+    doc.replace(at, make((*at)->seq, (*at)->count, stamp.hlc, changes_));
   }
   std::swap(doc.map, doc.fresh);
   doc.drop_fresh();
@@ -355,9 +367,7 @@ Status Lite::on_notification(Doc& doc, const wire::Fields& in, uint64_t now_ms) 
   if (transactions_.empty()) return {};
   raise(doc.announced, first + transactions_.size() - 1);
   if (doc.sync < Doc::Sync::placing) return {};
-  for (size_t i = 0; i < transactions_.size(); ++i) {
-    if (first + i == doc.position + 1) SK_TRY(confirm(doc, transactions_[i]));
-  }
+  SK_TRY(confirm_all(doc, first));
   settle(doc, now_ms);
   return {};
 }
