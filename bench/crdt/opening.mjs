@@ -18,8 +18,10 @@ const fileOf = (name) => {
 /** The module that a wrapping carries; as in sdk/js/src/core.ts. */
 function unpack(wrapping) {
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(wrapping));
-  const [run] = Object.values(exports).filter((value) => typeof value === 'function');
-  return new Uint8Array(exports.memory.buffer.slice(0, run()));
+  const all = Object.values(exports);
+  const run = all.find((one) => typeof one === 'function');
+  const memory = all.find((one) => one instanceof WebAssembly.Memory);
+  return new Uint8Array(memory.buffer.slice(0, run()));
 }
 
 const kFew = 5; // a wrapping exports its memory and one function; a module far more

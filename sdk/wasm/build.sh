@@ -67,7 +67,7 @@ base() {
     # What only a defective host or a defective caller (core.ts is the only one) can cause is told in
     # one sentence, not in forty.
     compile "$level" "base-$(basename "$source")" "$root/sdk/$source.cpp" \
-      '-DSK_TEXT(literal)="what was given to the engine is not well formed"'
+      '-DSK_TEXT(literal)="not well formed"'
   done
   compile -Oz base-runtime "$here/runtime.cpp" -fno-builtin
   emcc -Oz -flto -mbulk-memory -msign-ext -fno-builtin -Wall -Wextra -c "$here/alloc.c" \

@@ -62,17 +62,17 @@ SK_WASM(sk_scratch)(uint32_t size)->uint8_t* {
 SK_WASM(sk_result)()->Result* { return &result; }
 
 SK_WASM(sk_init)
-(uint64_t replica, uint64_t seed, uint32_t persistent, uint32_t client_len)->void {
-  Bytes client = input(0, client_len);
+(uint64_t replica, uint32_t persistent)->void {
+  const char* client = "synckit-js/0.1.0";  // as in sdk/js/package.json
 #if defined(SYNCKIT_LITE)
   (void)persistent;
-  engine->start(replica, seed, client);
+  engine->start(replica, client);
 #else
   for (auto type :
        {synckit_type_lww, synckit_type_text, synckit_type_set, synckit_type_counter}) {
     registry.add_builtin(static_cast<const sk_crdt_v1*>(type(0)));
   }
-  engine->start({replica, seed, persistent != 0, client, {}});
+  engine->start({replica, 0, persistent != 0, client, {}});
 #endif
 }
 

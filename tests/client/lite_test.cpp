@@ -24,7 +24,7 @@ constexpr const char* kDoc = "doc";
 struct Client {
   Client(uint64_t id, HostModel& model_host, int64_t skew = 0)
       : replica(id), host(model_host), skew_ms(skew) {
-    lite.start(id, id * 7, "model/1");
+    lite.start(id, "model/1");
     EXPECT_TRUE(lite.open(kDoc, doc).ok());
     EXPECT_TRUE(lite.loaded(doc, now()).ok());
     lite.online(true, now());

@@ -67,7 +67,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   FieldHandle field = 1;
   if (input.byte() & 1) {
     Lite lite;
-    lite.start(0xa, 1, "fuzz");
+    lite.start(0xa, "fuzz");
     fuzz::require(lite.open("d", doc).ok(), "a document does not open");
     run(lite, field, doc, input);
   } else {

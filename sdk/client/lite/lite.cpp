@@ -4,14 +4,13 @@
 namespace synckit {
 namespace {
 
-Status not_open() { return {SK_UNSUPPORTED, SK_TEXT("no such document is open")}; }
+constexpr const char* kNotOpen = "no such document is open";
 
 }  // namespace
 
-void Lite::start(uint64_t replica, uint64_t seed, Bytes client) {
-  replica_ = replica;
-  random_ = seed ^ replica;
-  add(client_, client);
+void Lite::start(uint64_t replica, Bytes client) {
+  replica_ = random_ = replica;
+  client_ = client;
 }
 
 Lite::~Lite() {
@@ -59,7 +58,7 @@ Bytes Lite::take_output(uint64_t) {
     if (status == DocStatus::syncing) overall = status;
     if (status == doc->status) continue;
     doc->status = status;
-    tell(Out::status, doc->handle, static_cast<uint32_t>(status));
+    tell(Out::status, doc->handle(), static_cast<uint32_t>(status));
   }
   if (overall != overall_) {
     overall_ = overall;
@@ -73,11 +72,27 @@ Bytes Lite::take_output(uint64_t) {
 
 // ---- documents ----------------------------------------------------------------------------------
 
+#if defined(SYNCKIT_CLIENT_ONLY)
+
+// core.ts names no document that is not open.
+Lite::Doc* Lite::find(DocHandle handle) const {
+  if (handle == 0) __builtin_unreachable();
+  return reinterpret_cast<Doc*>(handle);
+}
+
+DocHandle Lite::DocState::handle() const { return reinterpret_cast<DocHandle>(this); }
+
+#else
+
+DocHandle Lite::DocState::handle() const { return number; }
+
 Lite::Doc* Lite::find(DocHandle handle) const {
   Doc* doc = docs_;
-  while (doc && doc->handle != handle) doc = doc->next;
+  while (doc && doc->handle() != handle) doc = doc->next;
   return doc;
 }
+
+#endif
 
 Lite::Doc* Lite::find_id(Bytes id) const {
   Doc* doc = docs_;
@@ -94,30 +109,30 @@ Status Lite::open(Bytes id, DocHandle& out) {
     size_t open = 0;
     Doc** at = &docs_;
     for (; *at; at = &(*at)->next) ++open;
-    if (open == kMaxDocuments) return Status::limit("kMaxDocuments (1024) are open");
+    if (open == kMaxDocuments) return Status::limit("1024 documents are open");
     *at = doc = new Doc;
     add(doc->id, id);
-    doc->handle = ++last_handle_;
+    doc->number = ++last_handle_;
   }
-  out = doc->handle;
+  out = doc->handle();
   return {};
 }
 
 Status Lite::loaded(DocHandle handle, uint64_t now_ms) {
   Doc* doc = find(handle);
-  if (!doc) return not_open();
+  if (!doc) return {SK_UNSUPPORTED, kNotOpen};
   subscribe(*doc, now_ms);
   return {};
 }
 
 Status Lite::close(DocHandle handle, bool force, uint64_t) {
-  Doc** at = &docs_;
-  while (*at && (*at)->handle != handle) at = &(*at)->next;
-  Doc* doc = *at;
-  if (!doc) return not_open();
+  Doc* doc = find(handle);
+  if (!doc) return {SK_UNSUPPORTED, kNotOpen};
   commit_open(*doc);
   if (doc->first && !force) return {SK_UNAVAILABLE, "it has changes that are not sent"};
   if (session_ == Session::open) send_id(wire::Kind::unsubscribe, doc->name());
+  Doc** at = &docs_;
+  while (*at != doc) at = &(*at)->next;
   *at = doc->next;
   delete doc;
   return {};
@@ -125,7 +140,8 @@ Status Lite::close(DocHandle handle, bool force, uint64_t) {
 
 Status Lite::view(DocHandle handle, FieldHandle, Buffer& out) const {
   Doc* doc = find(handle);
-  return doc ? of_type(map_type().contents(doc->map, &out, nullptr)) : not_open();
+  if (!doc) return {SK_UNSUPPORTED, kNotOpen};
+  return of_type(map_type().contents(doc->map, &out, nullptr));
 }
 
 uint32_t Lite::pending(DocHandle handle) const {
@@ -161,13 +177,13 @@ uint64_t Lite::next_hlc(const Doc& doc, uint64_t now_ms) const {
 Status Lite::mutate(DocHandle handle, FieldHandle, Bytes intent, uint64_t now_ms, Edit& out) {
   out = {};
   Doc* doc = find(handle);
-  if (!doc) return not_open();
+  if (!doc) return {SK_UNSUPPORTED, kNotOpen};
   if (doc->permission == 1 || doc->sync == Doc::Sync::denied) {
-    return {SK_DENIED, "no permission to write the document"};
+    return {SK_DENIED, "no permission to write"};
   }
   size_t room = intent.len + kOverhead;
   if (doc->queue_bytes + doc->open.len + room > kMaxQueueBytes) {
-    return Status::limit("the queue is full: kMaxQueueBytes (32 MiB)");
+    return Status::limit("the queue is full (32 MiB)");
   }
   if (!doc->depth && doc->open.len + room > max_transaction_bytes_) commit_open(*doc);
   if (doc->open.len + room > max_transaction_bytes_) {
@@ -193,7 +209,7 @@ Status Lite::mutate(DocHandle handle, FieldHandle, Bytes intent, uint64_t now_ms
 
 Status Lite::begin(DocHandle handle) {
   Doc* doc = find(handle);
-  if (!doc) return not_open();
+  if (!doc) return {SK_UNSUPPORTED, kNotOpen};
   if (!doc->depth) commit_open(*doc);
   ++doc->depth;
   return {};
@@ -201,7 +217,7 @@ Status Lite::begin(DocHandle handle) {
 
 Status Lite::commit(DocHandle handle, uint64_t) {
   Doc* doc = find(handle);
-  if (!doc) return not_open();
+  if (!doc) return {SK_UNSUPPORTED, kNotOpen};
   if (!doc->depth || !--doc->depth) commit_open(*doc);
   return {};
 }
@@ -235,7 +251,7 @@ void Lite::commit_open(Doc& doc) {
   doc.own_hlc = made->hlc;
   doc.open.clear();
   doc.open_count = 0;
-  emit(Out::progress, doc.handle, static_cast<uint32_t>(Stage::saved), doc.last_seq, 0, {});
+  emit(Out::progress, doc.handle(), static_cast<uint32_t>(Stage::saved), doc.last_seq, 0, {});
   pump(doc);
 }
 
@@ -259,7 +275,7 @@ void Lite::acknowledge(Doc& doc, uint64_t through) {
   }
   if (!doc.first) doc.end = &doc.first;
   doc.attempt = doc.refusals = 0;
-  emit(Out::progress, doc.handle, static_cast<uint32_t>(Stage::durable), through, 0, {});
+  emit(Out::progress, doc.handle(), static_cast<uint32_t>(Stage::durable), through, 0, {});
 }
 
 }  // namespace synckit

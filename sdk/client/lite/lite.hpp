@@ -45,9 +45,9 @@ class Lite {
   Lite(const Lite&) = delete;
   Lite& operator=(const Lite&) = delete;
 
-  // Once, before all else. `replica`: this writer; random, never 0. `seed`: of the backoff's
-  // jitter. `client`: "synckit-js/0.1.0", copied.
-  void start(uint64_t replica, uint64_t seed, Bytes client);
+  // Once, before all else. `replica`: this writer; random, never 0. `client`: "synckit-js/0.1.0",
+  // borrowed for good.
+  void start(uint64_t replica, Bytes client);
 
   // As those of Engine. The only field is the root map, whose handle is 1.
   Status open(Bytes document, DocHandle& out);
@@ -122,7 +122,8 @@ class Lite {
   uint64_t replica_ = 0, random_ = 0;
   Doc* docs_ = nullptr;  // a list
   DocHandle last_handle_ = 0;
-  Buffer client_, out_, drained_;
+  Bytes client_;
+  Buffer out_, drained_;
   Buffer patch_, delta_, changes_, frame_;
   Vec<Bytes> transactions_;  // of the SyncResponse or Notification that is being read
 

@@ -45,6 +45,8 @@ struct Lite::Pending {
 
 // What of a document begins as zeros.
 struct Lite::DocState {
+  DocHandle handle() const;
+
   // In ascending order of what is known about the host's log.
   enum class Sync : uint8_t {
     idle,
@@ -55,7 +57,7 @@ struct Lite::DocState {
   };
 
   Doc* next;
-  DocHandle handle;
+  DocHandle number;
   void* fresh;  // being made from the host's state, to replace `map`
 
   // The open transaction.

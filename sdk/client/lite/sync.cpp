@@ -190,7 +190,7 @@ void Lite::on_error(const wire::Fields& in, uint64_t now_ms) {
   }
   Doc* doc = find_id(error.document);
   if (doc && error.seq) return refused(*doc, error.seq, error.code, error.message, now_ms);
-  tell(Out::error, doc ? doc->handle : 0, error.code, error.message);
+  tell(Out::error, doc ? doc->handle() : 0, error.code, error.message);
   if (doc && doc->awaits()) retry_later(*doc, now_ms);
 }
 
@@ -230,7 +230,7 @@ void Lite::pump(Doc& doc) {
     doc.sent_bytes += pending->cost();
     if (pending->last_seq() <= doc.told) continue;
     doc.told = pending->last_seq();
-    emit(Out::progress, doc.handle, static_cast<uint32_t>(Stage::sent), doc.told, 0, {});
+    emit(Out::progress, doc.handle(), static_cast<uint32_t>(Stage::sent), doc.told, 0, {});
   }
 }
 
@@ -262,8 +262,8 @@ Status Lite::merge(Doc& doc, Bytes part, Stamp* restamp) {
   void* map = doc.fresh ? doc.fresh : doc.map;
   Buffer* patch = doc.fresh ? nullptr : &patch_;
   Status status = of_type(map_type().merge(map, delta.data, delta.len, patch, nullptr));
-  if (!status.ok()) tell_status(doc.handle, status);
-  if (!patch_.empty()) tell(Out::patch, doc.handle, 1, patch_);
+  if (!status.ok()) tell_status(doc.handle(), status);
+  if (!patch_.empty()) tell(Out::patch, doc.handle(), 1, patch_);
   return {};
 }
 
@@ -308,7 +308,7 @@ Status Lite::on_response(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
   doc.due = now_ms + kAnswerTimeoutMs;
   if (page.permission != doc.permission) {
     doc.permission = page.permission;
-    tell(Out::permission, doc.handle, page.permission);
+    tell(Out::permission, doc.handle(), page.permission);
   }
   uint64_t base = page.position - transactions_.size();
   if (doc.sync == Doc::Sync::asked) {
@@ -332,7 +332,7 @@ Status Lite::on_response(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
   doc.due = kNever;
   doc.sync = Doc::Sync::live;
   if (doc.whole && doc.own_there < doc.acked) {
-    emit(Out::history_lost, doc.handle, 0, doc.acked, doc.own_there, {});
+    emit(Out::history_lost, doc.handle(), 0, doc.acked, doc.own_there, {});
     give_up(SK_UNSUPPORTED, "the host has lost changes");
     return {};
   }
@@ -359,7 +359,7 @@ void Lite::finish_rebuild(Doc& doc, uint64_t now_ms) {
   std::swap(doc.map, doc.fresh);
   doc.drop_fresh();
   doc.rebuild = doc.restamp = false;
-  tell(Out::reset, doc.handle);
+  tell(Out::reset, doc.handle());
 }
 
 Status Lite::on_notification(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
@@ -389,8 +389,8 @@ void Lite::on_denied(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
   if (denied.seq) return refused(doc, denied.seq, denied.code, denied.message, now_ms);
   doc.forget();
   doc.sync = Doc::Sync::denied;
-  tell(Out::error, doc.handle, SK_DENIED, denied.message);
-  tell(Out::permission, doc.handle, denied.permission);
+  tell(Out::error, doc.handle(), SK_DENIED, denied.message);
+  tell(Out::permission, doc.handle(), denied.permission);
 }
 
 void Lite::refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint64_t now_ms) {
@@ -411,7 +411,7 @@ void Lite::refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint64_
     return retry_later(doc, now_ms);
   }
   commit_open(doc);
-  emit(Out::rejected, doc.handle, code, pending->seq, pending->count, message);
+  emit(Out::rejected, doc.handle(), code, pending->seq, pending->count, message);
   doc.replace(at, make(pending->seq, pending->count, pending->hlc, {}));
   doc.rebuild = true;
   doc.resend();

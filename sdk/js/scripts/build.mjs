@@ -18,7 +18,7 @@ import {
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { renameExports } from './exports.mjs';
+import { isEmpty, renameExports } from './exports.mjs';
 import { pack } from './pack.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -82,11 +82,12 @@ const types = ['-p', join(root, 'tsconfig.json'), '--emitDeclarationOnly'];
 types.push('--outDir', join(dist, 'types'));
 execFileSync(process.execPath, [tsc, ...types], { stdio: 'inherit' });
 
-const names = { ...mangleCache, memory: 'memory', _initialize: '_initialize' };
+const names = { ...mangleCache, memory: mangleCache.sk_memory };
 // Short names, and without what only the dropped exports needed. (wasm-opt came with the compiler.)
 // Engines ignore the alignment that a load or store promises: --dealign makes it always the same.
 const features = ['bulk-memory', 'sign-ext', 'nontrapping-float-to-int', 'mutable-globals'];
-const wasmOpt = [...features.map((feature) => `--enable-${feature}`), '--dealign', '-Oz'];
+const wasmOpt = features.map((feature) => `--enable-${feature}`);
+wasmOpt.push('--dealign', '--strip-target-features', '-Oz');
 const shrunk = (name, ...options) => {
   const path = join(dist, name);
   writeFileSync(path, renameExports(readFileSync(join(wasmDir, name)), names));
@@ -100,6 +101,9 @@ const unpacker = shrunk('unpack.wasm', '--one-caller-inline-max-function-size=1'
 const packer = readFileSync(join(wasmDir, 'pack.wasm'));
 mkdirSync(join(dist, 'plain'));
 for (const name of cores) {
+  if (!isEmpty(readFileSync(join(wasmDir, name)), '_initialize')) {
+    throw new Error(`build: ${name} has a static initializer: make what needs it constinit`);
+  }
   const module = shrunk(name, '--low-memory-unused');
   writeFileSync(join(dist, 'plain', name), module);
   writeFileSync(join(dist, name), pack(module, packer, unpacker, names.sk_unpack));

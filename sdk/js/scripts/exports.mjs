@@ -46,3 +46,40 @@ export const renameExports = (wasm, names) => {
   }
   return Buffer.concat(parts);
 };
+
+/** Whether the module's export of that name is a function that does nothing. */
+export const isEmpty = (wasm, name) => {
+  const found = {};
+  for (const [id, , start, end] of sections(wasm)) found[id] = [start, end];
+  const list = (id, visit) => {
+    let [left, at] = varint(wasm, found[id]?.[0] ?? 0);
+    for (let i = 0; i < (found[id] ? left : 0); i++) at = visit(at, i);
+  };
+  let imports = 0;
+  list(2, (at) => {
+    for (let i = 0; i < 2; i++) {
+      const [length, from] = varint(wasm, at);
+      at = from + length;
+    }
+    if (wasm[at] !== 0) throw new Error('exports: an import that is no function');
+    imports++;
+    return varint(wasm, at + 1)[1];
+  });
+  let index = -1;
+  list(exportSection, (at) => {
+    const [length, from] = varint(wasm, at);
+    const [number, next] = varint(wasm, from + length + 1);
+    const is = Buffer.from(wasm.subarray(from, from + length)).toString() === name;
+    if (is && wasm[from + length] === 0) index = number - imports;
+    return next;
+  });
+  let empty = false;
+  list(10, (at, i) => {
+    const [size, from] = varint(wasm, at);
+    // No locals, nothing but nop, end.
+    const body = [...wasm.subarray(from, from + size)];
+    if (i === index) empty = body[0] === 0 && body.slice(1, -1).every((op) => op === 1);
+    return from + size;
+  });
+  return empty;
+};

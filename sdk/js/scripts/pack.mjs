@@ -18,11 +18,12 @@ const kPage = 65_536;
 /** Puts the parts into a fresh instance's memory and calls it; what it wrote begins at 0. */
 const run = (module, name, parts = [], bytes = 0) => {
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module));
-  const missing = bytes - exports.memory.buffer.byteLength;
-  if (missing > 0) exports.memory.grow(Math.ceil(missing / kPage));
-  for (const [at, part] of parts) new Uint8Array(exports.memory.buffer).set(part, at);
+  const memory = Object.values(exports).find((one) => one instanceof WebAssembly.Memory);
+  const missing = bytes - memory.buffer.byteLength;
+  if (missing > 0) memory.grow(Math.ceil(missing / kPage));
+  for (const [at, part] of parts) new Uint8Array(memory.buffer).set(part, at);
   const end = exports[name]();
-  return new Uint8Array(exports.memory.buffer, 0, end);
+  return new Uint8Array(memory.buffer, 0, end);
 };
 
 /** The module that unpacks `wasm`, with the grammar of WebAssembly or as mere bytes. */

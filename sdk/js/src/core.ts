@@ -4,7 +4,7 @@
 // handed out as bytes is borrowed until the next call. What the engine wants done comes as records,
 // whenever it is called. Views over memory are made for each use: they are empty when it has grown.
 
-import { decoder, hex, utf8 } from './codec.js';
+import { decoder, hex } from './codec.js';
 import { fail, statusError, wrap } from './errors.js';
 
 /** A compiled module, or where to get it. */
@@ -15,11 +15,10 @@ export type Ext = (op: number, type: number, ...rest: any) => number;
 
 /** The exports (EXPORTS.md); those with a question mark are not in every core. */
 interface Exports {
-  memory: WebAssembly.Memory;
-  _initialize(): void;
+  sk_memory: WebAssembly.Memory;
   sk_scratch(size: number): number;
   sk_result(): number;
-  sk_init(replica: bigint, seed: bigint, persistent: number, client: number): void;
+  sk_init(replica: bigint, persistent: number): void;
   sk_register?(index: number, type: number, format: number, minFormat: number): number;
   sk_ext_out?(slot: number, length: number): number;
   sk_open(id: number): number;
@@ -92,7 +91,7 @@ export const createCore = async (
   let core: Core;
   const output: Core['output_'] = [];
   const bytes = (from: number, length?: number): Uint8Array =>
-    new Uint8Array(core.memory.buffer, from, length);
+    new Uint8Array(core.sk_memory.buffer, from, length);
   const out = (
     at: number,
     length: number,
@@ -116,20 +115,19 @@ export const createCore = async (
     let exports = await start();
     if (exports.sk_unpack) {
       // Only a wrapping (sdk/wasm/unpack.c): what it unpacks lies at address 0.
-      source = await WebAssembly.compile(exports.memory.buffer.slice(0, exports.sk_unpack()));
+      source = await WebAssembly.compile(exports.sk_memory.buffer.slice(0, exports.sk_unpack()));
       exports = await start();
     }
     core = { ...exports, module_: source, output_: output };
   } catch (error) {
     throw wrap('unavailable', 'core.wasm', error);
   }
-  core._initialize();
   const result = core.sk_result();
   core.data_ = () => {
-    const [at, length] = new Uint32Array(core.memory.buffer, result);
+    const [at, length] = new Uint32Array(core.sk_memory.buffer, result);
     return bytes(at!, length);
   };
-  core.seq_ = () => Number(new BigUint64Array(core.memory.buffer, result)[2]!);
+  core.seq_ = () => Number(new BigUint64Array(core.sk_memory.buffer, result)[2]!);
   core.put_ = (first, second = []) => {
     const { length } = first;
     const all = length + second.length;
@@ -142,6 +140,6 @@ export const createCore = async (
     if (answer < 0) throw statusError(-answer, decoder.decode(core.data_()));
     return answer;
   };
-  core.sk_init(BigInt(`0x${replica}`), random(), persistent, core.put_(utf8('synckit-js/0.1.0')));
+  core.sk_init(BigInt(`0x${replica}`), persistent);
   return core;
 };

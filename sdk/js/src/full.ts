@@ -19,7 +19,7 @@ const coreOf = (document: BaseDocument<any>): Core => {
 };
 /** Word `i` of the result. */
 const word = (core: Core, i: number): number =>
-  new Uint32Array(core.memory.buffer, core.sk_result())[i]!;
+  new Uint32Array(core.sk_memory.buffer, core.sk_result())[i]!;
 const textOf = (document: BaseDocument<any>, name: string): [Core, field: number] => {
   const core = coreOf(document);
   return [core, core.ok_(core.sk_field(document.handle_, core.put_(utf8(`text\0${name}`))))];

@@ -353,10 +353,10 @@ export const loadPlugin = async (source: WasmSource): Promise<PluginType> => {
         if (!bytes.length) return; // nothing to append; a null address would look like no memory
         const at = core.sk_ext_out!(slot, bytes.length);
         if (!at) fail('nomem', 'core.wasm is out of memory');
-        new Uint8Array(core.memory.buffer).set(bytes, at);
+        new Uint8Array(core.sk_memory.buffer).set(bytes, at);
       };
       const input = (from: number, length: number): Uint8Array =>
-        new Uint8Array(core.memory.buffer, from, length).slice();
+        new Uint8Array(core.sk_memory.buffer, from, length).slice();
       try {
         return plugin.serve(table, op, self, input(a, aLength), input(b, bLength), out);
       } catch (error) {
