@@ -55,7 +55,8 @@ using namespace core;
 // ---- memory and the engine ------------------------------------------------------------------
 
 SK_WASM(sk_scratch)(uint32_t size)->uint8_t* {
-  if (size > scratch.cap && scratch.reserve(&scratch, size) != SK_OK) return nullptr;
+  // One byte more: also nothing has an address.
+  if (size >= scratch.cap && scratch.reserve(&scratch, size + 1) != SK_OK) return nullptr;
   return scratch.data;
 }
 
