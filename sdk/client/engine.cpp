@@ -14,7 +14,7 @@ constexpr uint64_t kClockSlackMs = 60'000;
 
 void Engine::start(const EngineConfig& config) {
   replica_ = config.replica;
-  random_ = config.seed ^ config.replica;
+  backoff_.state = config.seed ^ config.replica;
   persistent_ = config.persistent;
   add(client_, config.client);
 }

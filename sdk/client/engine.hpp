@@ -23,6 +23,7 @@
 
 #include <kernel/document.hpp>
 
+#include "backoff.hpp"
 #include "edit.hpp"
 
 namespace synckit {
@@ -246,7 +247,6 @@ class Engine {
   void fill_gap(Doc& doc, uint64_t through);
 
   // session.cpp: connections and frames
-  uint64_t backoff(uint32_t attempt);
   void drop(Bytes why);
   void give_up(Bytes why);
   void send_hello(Bytes credential);
@@ -301,7 +301,8 @@ class Engine {
   EngineLimits limits_;
 #endif
   EditWatch* watch_ = nullptr;
-  uint64_t replica_ = 0, random_ = 0;
+  uint64_t replica_ = 0;
+  Backoff backoff_;
   bool persistent_ = true;
   Buffer client_;
 

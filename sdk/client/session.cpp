@@ -9,21 +9,11 @@
 namespace synckit {
 namespace {
 
-constexpr uint64_t kBackoffMs = 1'000, kMaxBackoffMs = 30'000;
 constexpr uint64_t kOpenTimeoutMs = 20'000, kHelloTimeoutMs = 10'000;
 constexpr size_t kFrameOverhead = 1024;  // document id, tags and lengths beside a transaction
 constexpr uint32_t kPeerHeartbeats = 4;  // after three without a word, presence is over
-constexpr uint32_t kSlowAttempt = 5;     // from here on the backoff is the longest
 
 }  // namespace
-
-// Full jitter (Brooker, 2015): uniform in 0 .. base * 2^attempt, so that clients of one host that
-// went away do not return together.
-uint64_t Engine::backoff(uint32_t attempt) {
-  random_ = random_ * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX; high bits good
-  uint64_t most = attempt < kSlowAttempt ? kBackoffMs << attempt : kMaxBackoffMs;
-  return (random_ >> 32) * (most + 1) >> 32;
-}
 
 // ---- the connection -----------------------------------------------------------------------------
 
@@ -77,7 +67,7 @@ void Engine::disconnected(uint64_t now_ms) {
   if (session_ == Session::idle) return;
   leave_all();
   session_ = Session::idle;
-  if (wanted_) due_ = now_ms + backoff(attempt_++);
+  if (wanted_) due_ = now_ms + backoff_.pause_ms(attempt_);
 }
 
 // The connection is over.
@@ -152,7 +142,7 @@ Status Engine::receive(Bytes frame, uint64_t now_ms) {
   if (!status.ok()) {
     emit_status(0, status);
     drop(status.text());
-    attempt_ = kSlowAttempt;  // a host that breaks the protocol will do so again
+    attempt_ = Backoff::kSlowAttempt;  // a host that breaks the protocol will do so again
   }
   if (session_ == Session::open) due_ = now_ms + uint64_t{heartbeat_ms_} * 5 / 2;
   return status;
@@ -256,7 +246,7 @@ void Engine::request_sync(Doc& doc, uint64_t now_ms, bool refresh) {
 
 void Engine::retry_later(Doc& doc, uint64_t now_ms) {
   stop(doc);
-  doc.due = now_ms + backoff(doc.attempt++);
+  doc.due = now_ms + backoff_.pause_ms(doc.attempt);
 }
 
 // Sends what is stored, in order, as far as the window allows.

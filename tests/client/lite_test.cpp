@@ -337,6 +337,26 @@ TEST(Lite, limits_are_named) {
   EXPECT_EQ(a.lite.mutate(4711, 1, {}, a.now(), out).code(), SK_UNSUPPORTED);
 }
 
+TEST(Lite, an_answer_that_begins_before_the_log_is_refused) {
+  HostModel host(1);
+  Client a(1, host);
+  a.drain();
+  a.step();  // connects
+  while (a.step() && a.lite.status(a.doc) != DocStatus::syncing) {
+  }
+  wire::SyncResponse page;
+  page.document = kDoc;
+  page.epoch = 7;
+  page.has_snapshot = true;
+  page.transactions.push_back("");  // at position 0, and there is none
+  Buffer out;
+  wire::frame(page, out);
+  EXPECT_EQ(a.lite.receive(out, a.now()).code(), SK_MALFORMED);
+  EXPECT_EQ(a.lite.position(a.doc), 0u);
+  a.drain();
+  EXPECT_TRUE(a.wants_drop);
+}
+
 // Bytes that are no frame, and frames cut short or changed: an error or nothing, and it goes on.
 TEST(Lite, frames_of_a_defective_host_do_no_harm) {
   Random random(5);

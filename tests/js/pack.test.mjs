@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const { pack } = await import(join(root, 'sdk/js/scripts/pack.mjs'));
+const { isEmpty } = await import(join(root, 'sdk/js/scripts/exports.mjs'));
 const { canonical } = await import(join(root, 'sdk/js/scripts/canonical.mjs'));
 const { SyncKit } = await import(join(root, 'sdk/js/dist/node.js'));
 const built = process.env.SYNCKIT_WASM_DIR ?? join(root, 'build/wasm');
@@ -126,4 +127,19 @@ test('a damaged module does not start, and does not hang', { skip }, async () =>
     await assert.rejects(WebAssembly.compile(whole.subarray(0, length)));
   }
   assert.ok(refused > 4);
+});
+
+test('no module has something to initialize, which the package would leave out', { skip }, () => {
+  for (const name of ['core.wasm', 'core-full.wasm', 'core-lite.wasm']) {
+    assert.equal(isEmpty(read(name), '_initialize'), true);
+    assert.equal(isEmpty(read(name), 'sk_open'), false);
+    assert.equal(isEmpty(read(name), 'no such export'), false);
+  }
+});
+
+test('the modules tell hosts the version of the package', { skip }, () => {
+  const { version } = JSON.parse(readFileSync(join(root, 'sdk/js/package.json')));
+  for (const name of ['core.wasm', 'core-full.wasm', 'core-lite.wasm']) {
+    assert.ok(read(name).includes(`synckit-js/${version}\0`));
+  }
 });

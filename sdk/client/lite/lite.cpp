@@ -9,7 +9,7 @@ constexpr const char* kNotOpen = "no such document is open";
 }  // namespace
 
 void Lite::start(uint64_t replica, Bytes client) {
-  replica_ = random_ = replica;
+  replica_ = backoff_.state = replica;
   client_ = client;
 }
 

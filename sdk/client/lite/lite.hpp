@@ -24,6 +24,7 @@
 
 #include <kernel/wire.hpp>
 
+#include "../backoff.hpp"
 #include "../edit.hpp"
 
 extern "C" const void* synckit_type_lww(uint32_t which);  // 0: the map's sk_crdt_v1
@@ -94,7 +95,6 @@ class Lite {
   DocStatus status_of(const Doc& doc) const;
   DocStatus status_of_session() const;
 
-  uint64_t backoff(uint32_t& attempt);
   void drop();
   void give_up(uint32_t code, Bytes why);
   void leave_all();
@@ -119,7 +119,8 @@ class Lite {
 
   enum class Session : uint8_t { idle, dropping, opening, hello, open };
 
-  uint64_t replica_ = 0, random_ = 0;
+  uint64_t replica_ = 0;
+  Backoff backoff_;
   Doc* docs_ = nullptr;  // a list
   DocHandle last_handle_ = 0;
   Bytes client_;

@@ -7,13 +7,15 @@
 namespace synckit {
 namespace {
 
-constexpr uint64_t kBackoffMs = 1'000, kMaxBackoffMs = 30'000;
 constexpr uint64_t kOpenTimeoutMs = 20'000, kHelloTimeoutMs = 10'000, kAnswerTimeoutMs = 30'000;
-constexpr uint32_t kSlowAttempt = 5;  // from here on the backoff is the longest
-constexpr uint32_t kRefusals = 3;     // of one transaction, until they count as final
+constexpr uint32_t kRefusals = 3;  // of one transaction, until they count as final
 // Refusals that mean: not now.
 constexpr uint32_t kTransient =
     1u << SK_UNAVAILABLE | 1u << SK_CONFLICT | 1u << SK_INTERNAL | 1u << SK_NOMEM;
+
+Status leaves_out() {
+  return Status::malformed(SK_TEXT("a sync response leaves out positions"));
+}
 
 }  // namespace
 
@@ -30,14 +32,6 @@ void Lite::send(wire::Kind kind, const Message& message) {
 void Lite::send_id(wire::Kind kind, Bytes id) { send(kind, wire::DocumentId{id}); }
 
 // ---- the connection -----------------------------------------------------------------------------
-
-// Full jitter (Brooker, 2015): uniform in 0 .. base * 2^attempt, so that clients of one host that
-// went away do not return together.
-uint64_t Lite::backoff(uint32_t& attempt) {
-  random_ = random_ * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX; high bits good
-  uint64_t most = attempt < kSlowAttempt ? kBackoffMs << attempt++ : kMaxBackoffMs;
-  return (random_ >> 32) * (most + 1) >> 32;
-}
 
 void Lite::online(bool wanted, uint64_t now_ms) {
   wanted_ = wanted;
@@ -81,7 +75,7 @@ void Lite::disconnected(uint64_t now_ms) {
   if (session_ == Session::idle) return;
   leave_all();
   session_ = Session::idle;
-  if (wanted_) due_ = now_ms + backoff(attempt_);
+  if (wanted_) due_ = now_ms + backoff_.pause_ms(attempt_);
 }
 
 void Lite::leave_all() {
@@ -123,14 +117,14 @@ Status Lite::receive(Bytes bytes, uint64_t now_ms) {
   if (!kHandsOver && out_.len > kMaxOutputBytes) {
     return Status::limit("kMaxOutputBytes: take output first");
   }
-  if (session_ == Session::open) due_ = now_ms + heartbeat_ms_ * 5 / 2;
+  if (session_ == Session::open) due_ = now_ms + uint64_t{heartbeat_ms_} * 5 / 2;
   wire::Frame frame;
   Status status = wire::decode(bytes, frame);
   if (status.ok()) status = dispatch(frame, now_ms);
   if (!status.ok()) {
     tell_status(0, status);
     drop();
-    attempt_ = kSlowAttempt;  // a host that breaks the protocol will do so again
+    attempt_ = Backoff::kSlowAttempt;  // a host that breaks the protocol will do so again
   }
   return status;
 }
@@ -172,7 +166,7 @@ Status Lite::on_welcome(const wire::Fields& in, uint64_t now_ms) {
     }
   }
   ping_at_ = now_ms + heartbeat_ms_;
-  due_ = now_ms + heartbeat_ms_ * 5 / 2;
+  due_ = now_ms + uint64_t{heartbeat_ms_} * 5 / 2;
   for (Doc* doc = docs_; doc; doc = doc->next) subscribe(*doc, now_ms);
   return {};
 }
@@ -215,7 +209,7 @@ void Lite::request_sync(Doc& doc, uint64_t now_ms) {
 
 void Lite::retry_later(Doc& doc, uint64_t now_ms) {
   doc.forget();
-  doc.due = now_ms + backoff(doc.attempt);
+  doc.due = now_ms + backoff_.pause_ms(doc.attempt);
 }
 
 // Sends the queue, as far as the window allows.
@@ -311,6 +305,7 @@ Status Lite::on_response(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
     tell(Out::permission, doc.handle(), page.permission);
   }
   uint64_t base = page.position - transactions_.size();
+  if (base > page.position) return leaves_out();
   if (doc.sync == Doc::Sync::asked) {
     doc.sync = Doc::Sync::placing;
     if (doc.epoch != page.epoch || base < doc.position) doc.whole = true;
@@ -324,9 +319,7 @@ Status Lite::on_response(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
     SK_TRY(merge_snapshot(doc, page.snapshot));
     doc.position = base;
   }
-  if (base > doc.position) {
-    return Status::malformed(SK_TEXT("a sync response leaves out positions"));
-  }
+  if (base > doc.position) return leaves_out();
   SK_TRY(confirm_all(doc, base + 1));
   if (page.more) return {};
   doc.due = kNever;
@@ -358,6 +351,7 @@ void Lite::finish_rebuild(Doc& doc, uint64_t now_ms) {
   }
   std::swap(doc.map, doc.fresh);
   doc.drop_fresh();
+  doc.resend();  // what was sent may have gone into another log
   doc.rebuild = doc.restamp = false;
   tell(Out::reset, doc.handle());
 }
