@@ -295,7 +295,7 @@ void Engine::restamp(Doc& doc, uint64_t now_ms) {
 void Engine::acknowledge(Doc& doc, uint64_t through) {
   if (through <= doc.acked) return;
   doc.acked = through;
-  doc.own_dirty = true;
+  put_own(doc);
   while (doc.size() && doc.at(0).last_seq() <= through) {
     const Pending& pending = doc.at(0);
     erase(doc, kQueueRecord, pending.seq);

@@ -61,11 +61,10 @@ struct EngineLimits {
   uint32_t window_transactions = 256;         // sent and not acknowledged, per document
   uint32_t window_bytes = 1u << 20;
   uint32_t max_dead_letters = 1024;  // per document; then edits answer SK_LIMIT
-  uint32_t max_peers = 1024;         // presence entries per document
   uint32_t max_presence_bytes = 4096;
   uint32_t history_bytes = 64u << 10;  // own acknowledged transactions kept to send again
-  uint32_t snapshot_records = 200;  // local log records, or their bytes, until the host is asked
-  uint32_t snapshot_bytes = 64u << 10;  // for a snapshot to replace them
+  uint32_t snapshot_bytes = 64u << 10;  // of the local log, until the host is asked for a snapshot
+                                        // to replace it; a record counts for 250 more
   DocumentLimits document;
 };
 
@@ -233,6 +232,7 @@ class Engine {
            uint64_t b = 0, Bytes bytes = {}, Bytes more = {});
   void erase(const Doc& doc, RecordKind kind, uint64_t number);
   void erase_log(Doc& doc, uint64_t through);
+  void put_own(Doc& doc);
   void put_pending(Doc& doc, Pending& pending);
   void reject(Doc& doc, const Pending& pending, uint32_t code, Bytes message);
   void put_log(Doc& doc, uint64_t position, Bytes transaction);
@@ -257,7 +257,6 @@ class Engine {
   void leave_all();
   void pump(Doc& doc);
   void send_presence(Doc& doc);
-  void forget_peers(Doc& doc, uint32_t heartbeats);
   void update_status();
   DocStatus status_of(const Doc* doc) const;  // nullptr: of the session
   Status dispatch(const wire::Frame& frame, uint64_t now_ms);

@@ -35,7 +35,7 @@ enum class Out : uint32_t {
   progress = 22,      // number: Stage, a: seq
   rejected = 23,      // number: code, a: seq, b: count. payload: why. Refused; now a dead letter
   presence = 24,      // number: low half of the replica, a: high half, b: length of the principal.
-                      // payload: principal, data (empty: left)
+                      // payload: principal, data (empty: left; of replica 0: all have)
   permission = 25,    // number: level (wire.proto Permission)
   history_lost = 26,  // a: acknowledged, b: at_host: the host lost own durable changes
   error = 27,         // number: code, a: whether fatal. payload: text

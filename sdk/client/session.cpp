@@ -11,7 +11,6 @@ namespace {
 
 constexpr uint64_t kOpenTimeoutMs = 20'000, kHelloTimeoutMs = 10'000;
 constexpr size_t kFrameOverhead = 1024;  // document id, tags and lengths beside a transaction
-constexpr uint32_t kPeerHeartbeats = 4;  // after three without a word, presence is over
 
 }  // namespace
 
@@ -82,7 +81,7 @@ void Engine::leave(Doc& doc) {
   doc.announced = 0;
   doc.permission = 0;
   doc.due = kNever;
-  forget_peers(doc, 0);
+  emit_presence(doc, 0, {}, {});
 }
 
 // No longer in step with the host.
@@ -102,19 +101,12 @@ void Engine::tick(uint64_t now_ms) {
     due_ = now_ms + kOpenTimeoutMs;
     tell(Out::connect, 0);
   }
-  bool ping = now_ms >= ping_at_;
-  if (ping) {
+  if (now_ms >= ping_at_) {
     FrameOut frame(*this, wire::Kind::ping);
     wire::write(wire::Ping{now_ms}, frame);
     ping_at_ = now_ms + heartbeat_ms_;
   }
   for (Doc* doc = docs_; doc; doc = doc->next) {
-    if (ping) {
-      // Keeps own presence from timing out at the others.
-      if (!doc->presence.empty()) doc->presence_dirty = true;
-      for (Peer& peer : doc->peers) ++peer.heartbeats;
-      forget_peers(*doc, kPeerHeartbeats);
-    }
     if (now_ms >= doc->due) {
       if (doc->awaits()) return drop("the host has not answered in time");
       request_sync(*doc, now_ms);
@@ -290,31 +282,12 @@ void Engine::send_presence(Doc& doc) {
   wire::write(wire::Presence{doc.id(), replica_, doc.presence, {}}, frame);
 }
 
-// Those that were not heard of for so many heartbeats have left.
-void Engine::forget_peers(Doc& doc, uint32_t heartbeats) {
-  for (size_t i = doc.peers.size(); i--;) {
-    if (doc.peers[i].heartbeats < heartbeats) continue;
-    emit_presence(doc, doc.peers[i].replica, {}, {});
-    doc.peers.erase(i);
-  }
-}
-
+// The host tells of everybody who comes and who leaves, as long as the connection lives.
 void Engine::on_presence(Doc& doc, const wire::Fields& in) {
   wire::Presence message;
   wire::read(in, message);
-  if (message.replica == replica_ || message.replica == 0) return;
-  size_t i = 0;
-  while (i < doc.peers.size() && doc.peers[i].replica != message.replica) ++i;
-  bool known = i < doc.peers.size();
-  if (message.data.empty()) {
-    if (!known) return;
-    doc.peers.erase(i);
-  } else if (known) {
-    doc.peers[i].heartbeats = 0;
-  } else {
-    if (i >= limits_.max_peers) return;  // too many to show; they are not lost at the host
-    doc.peers.push_back({message.replica, 0});
-  }
+  // Our own, of a connection that the host has not missed yet, is no news.
+  if (message.replica == replica_) return;
   emit_presence(doc, message.replica, message.principal, message.data);
 }
 

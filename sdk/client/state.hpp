@@ -44,11 +44,6 @@ struct Foreign {
   uint64_t replica, last_seq, hash;
 };
 
-struct Peer {
-  uint64_t replica;
-  uint32_t heartbeats;  // since it was heard of
-};
-
 // What of a document begins as zeros.
 struct Engine::DocState {
   // From `skipping` to `placing`, the answer to a sync request is awaited. In ascending order of
@@ -86,10 +81,10 @@ struct Engine::DocState {
   // What the host's log has confirmed: the local snapshot and log hold exactly this.
   uint64_t position, epoch;
   uint64_t at_host;  // own seqs in it
-  size_t log_bytes, snapshot_bytes;
-  size_t refresh_bytes;        // size of the log from which asking for a snapshot is worth it again
+  size_t log_bytes;            // what the stored log costs
+  size_t refresh_bytes;        // from here on a snapshot instead of it is worth asking for
   uint64_t snapshot_position;  // of the stored one
-  uint32_t log_records, dead;
+  uint32_t dead;
 
   // Sync.
   uint64_t announced;      // highest position heard of
@@ -101,7 +96,6 @@ struct Engine::DocState {
   bool rebuild_wanted;  // replace the document by the host's state and the queue
   bool refreshing;      // the request on its way is for a newer snapshot to store
   bool restarted;       // the host's log is another one: the document may hold what it has lost
-  bool own_dirty;       // the own record is to be written with the next batch
   bool presence_dirty;
   bool ready;  // loaded
 
@@ -120,7 +114,6 @@ struct Engine::Doc : Engine::DocState {
 
   Vec<Pending> queue;
   Vec<Foreign> foreign;
-  Vec<Peer> peers;
   uint64_t due = kNever;  // idle: when to ask again; else when the answer must be here
   Buffer prefix;          // of its keys in the store: u16 length (big endian), id
   Buffer last_key, presence;

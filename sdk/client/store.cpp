@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kMaxMessageBytes = 1024;  // of a refusal that is kept
 // Own numbers that are to be used up at once; a damaged record must not ask for more.
 constexpr uint64_t kMaxGap = UINT32_MAX;
+constexpr size_t kRecordCost = 250;     // of one in the log, beside its transaction: to be read again
 constexpr size_t kNumbersBytes = 16;       // two numbers: they end a key, and begin a value
 
 void add_big(Writer& out, uint64_t value) {
@@ -64,10 +65,11 @@ void Engine::erase(const Doc& doc, RecordKind kind, uint64_t number) {
 }
 
 void Engine::erase_log(Doc& doc, uint64_t through) {
-  doc.log_records = 0;
   doc.log_bytes = 0;
   put(StoreOp::erase_range, doc, kLogRecord, 0, through);
 }
+
+void Engine::put_own(Doc& doc) { put(StoreOp::put, doc, kOwnRecord, 0, doc.acked); }
 
 void Engine::put_pending(Doc& doc, Pending& pending) {
   pending.batch = persistent() ? batch_id_ : 0;
@@ -84,16 +86,14 @@ void Engine::reject(Doc& doc, const Pending& pending, uint32_t code, Bytes messa
 
 void Engine::put_log(Doc& doc, uint64_t position, Bytes transaction) {
   put(StoreOp::put, doc, kLogRecord, position, doc.epoch, position, transaction);
-  ++doc.log_records;
-  doc.log_bytes += transaction.len;
+  doc.log_bytes += transaction.len + kRecordCost;
 }
 
 void Engine::put_snapshot(Doc& doc, uint64_t position, Bytes snapshot) {
   erase_log(doc, position);
   put(StoreOp::put_snapshot, doc, kSnapshotRecord, 0, doc.epoch, position, snapshot);
-  doc.snapshot_bytes = snapshot.len;
   doc.snapshot_position = position;
-  doc.refresh_bytes = 0;
+  doc.refresh_bytes = snapshot.len;
 }
 
 // A grown local log is replaced by the host's snapshot: the host makes them anyway, and what makes
@@ -101,17 +101,10 @@ void Engine::put_snapshot(Doc& doc, uint64_t position, Bytes snapshot) {
 // asked for as has come in.
 bool Engine::wants_snapshot(const Doc& doc) const {
   return persistent() && doc.size() == 0 && doc.changes.empty() &&
-         (doc.log_records >= limits_.snapshot_records ||
-          doc.log_bytes >= limits_.snapshot_bytes) &&
-         doc.log_bytes >= doc.snapshot_bytes && doc.log_bytes >= doc.refresh_bytes;
+         doc.log_bytes >= limits_.snapshot_bytes && doc.log_bytes >= doc.refresh_bytes;
 }
 
 void Engine::seal_batch() {
-  if (!persistent()) return;
-  for (Doc* doc = docs_; doc; doc = doc->next) {
-    if (doc->own_dirty) put(StoreOp::put, *doc, kOwnRecord, 0, doc->acked);
-    doc->own_dirty = false;
-  }
   if (batch_.empty()) return;
   tell(Out::batch, 0, batch_id_++, kHandsOver ? Bytes{} : batch_.bytes());
   batch_.clear();
@@ -175,7 +168,7 @@ Status Engine::load_snapshot(Doc& doc, const Record& record) {
   doc.seen_hlc = snapshot_.max_hlc;
   doc.epoch = record.a;
   doc.position = doc.snapshot_position = record.b;
-  doc.snapshot_bytes = record.bytes.len;
+  doc.refresh_bytes = record.bytes.len;
   return {};
 }
 
@@ -186,8 +179,7 @@ Status Engine::load_log(Doc& doc, const Record& record) {
   SK_TRY(wire::decode(record.bytes, read_));
   SK_TRY(merge_confirmed(doc, read_));
   doc.position = record.key;
-  ++doc.log_records;
-  doc.log_bytes += record.bytes.len;
+  doc.log_bytes += record.bytes.len + kRecordCost;
   if (read_.replica == replica_) {
     queue_up(doc, pending_of(read_, read_.changes.empty(), record.bytes));
     keep_front(doc);

@@ -109,8 +109,7 @@ void Engine::confirm_foreign(Doc& doc, uint64_t replica, uint64_t through, Bytes
 
 void Engine::forget_confirmed(Doc& doc) {
   doc.position = doc.at_host = 0;
-  doc.snapshot_bytes = doc.refresh_bytes = 0;
-  doc.snapshot_position = 0;
+  doc.snapshot_position = doc.refresh_bytes = 0;
   erase_log(doc, UINT64_MAX);
   erase(doc, kSnapshotRecord, 0);
 }
@@ -222,7 +221,7 @@ void Engine::send_history_again(Doc& doc) {
   held.swap(doc.queue);
   doc.head = doc.queue_bytes = doc.history_bytes = doc.sent = 0;
   doc.last_seq = doc.acked = doc.told[static_cast<size_t>(Stage::durable)] = doc.at_host;
-  doc.own_dirty = true;
+  put_own(doc);
   for (Pending& pending : held) {
     if (pending.seq <= doc.last_seq) {
       std::free(pending.bytes);

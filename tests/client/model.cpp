@@ -413,7 +413,9 @@ void ClientModel::drain(uint64_t now_ms) {
       case Out::presence: {
         uint64_t id = r.number | r.a << 32;
         std::string data = r.after(r.b).str();
-        if (data.empty()) {
+        if (id == 0) {
+          doc.presence.clear();
+        } else if (data.empty()) {
           doc.presence.erase(id);
         } else {
           doc.presence[id] = data;

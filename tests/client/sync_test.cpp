@@ -181,7 +181,7 @@ TEST_F(SyncTest, a_newcomer_gets_snapshot_and_log_in_pages) {
 
 TEST_F(SyncTest, the_hosts_snapshot_replaces_a_grown_local_log) {
   EngineLimits limits;
-  limits.snapshot_records = 10;
+  limits.snapshot_bytes = 3000;  // ten records
   Side c(0xc, host, limits);
   c.link.connect();
   settle({&c});
@@ -208,7 +208,7 @@ TEST_F(SyncTest, the_hosts_snapshot_replaces_a_grown_local_log) {
 
 TEST_F(SyncTest, what_only_another_tabs_queue_holds_is_not_in_the_shared_snapshot) {
   EngineLimits limits;
-  limits.snapshot_records = 3;
+  limits.snapshot_bytes = 900;  // three records
   Side tab(0xd, host, limits);  // offline: its queue stays on the disk that both tabs share
   tab.set("queued", "1");
   settle({&tab});

@@ -35,7 +35,8 @@ struct ClientListener {
   std::function<void(DocHandle, Stage stage, uint64_t seq)> progress;
   std::function<void(DocHandle, DocStatus)> status;  // doc 0: all together
   std::function<void(DocHandle, uint64_t seq, sk_status code, const std::string& message)> rejected;
-  std::function<void(DocHandle, uint64_t replica, Bytes data)> presence;  // empty data: left
+  // Empty data: it left; of replica 0: all have.
+  std::function<void(DocHandle, uint64_t replica, Bytes data)> presence;
   std::function<void(DocHandle, sk_status code, const std::string& message)> error;
 };
 

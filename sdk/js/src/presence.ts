@@ -35,13 +35,14 @@ export const createPresence = (
     { get: () => list, set, subscribe: (fn) => listen(subscribers, fn) },
     (low, high, _b, principal, json) => {
       const replica = hex64(low >>> 0, high);
+      if (!json.length && !peers.size) return;
       if (json.length) {
         peers.set(replica, {
           replica,
           principal: decoder.decode(principal),
           state: JSON.parse(decoder.decode(json)),
         });
-      } else peers.delete(replica);
+      } else if (!peers.delete(replica)) peers.clear(); // replica 0: all have left
       list = [...peers.values()];
       notify(() => each(subscribers, list));
     },
