@@ -102,7 +102,7 @@ Status Engine::close(DocHandle handle, bool force, uint64_t) {
   Doc* doc = find(handle);
   if (!doc) return not_open();
   commit_open(*doc);
-  if (!persistent() && !force && doc->size()) {
+  if (!persistent() && !force && doc->queue.first) {
     return {SK_UNAVAILABLE, "it has changes that are not sent"};
   }
   seal_batch();
@@ -128,17 +128,18 @@ Status Engine::field(DocHandle handle, Bytes name, Bytes type, FieldHandle& out)
 // ---- edits --------------------------------------------------------------------------------------
 
 // The clock of an own transaction: `hlc`, or above what the host confirmed and our own before it.
-uint64_t Engine::above(const Doc& doc, uint64_t hlc, uint64_t own) {
-  if (hlc <= doc.seen_hlc) hlc = doc.seen_hlc + 1;
-  return hlc <= own ? own + 1 : hlc;
+uint64_t Engine::above(const Doc& doc, uint64_t hlc) {
+  raise(hlc, doc.seen_hlc + 1);
+  raise(hlc, doc.own_hlc + 1);
+  return hlc;
 }
 
 Status Engine::room_for(const Doc& doc, size_t bytes) const {
   // Where limits are not to be chosen, that of bytes will do.
-  if (!kFixedLimits && doc.size() >= limits_.max_pending_transactions) {
+  if (!kFixedLimits && doc.queued >= limits_.max_pending_transactions) {
     return Status::limit("the queue is full: max_pending_transactions");
   }
-  if (doc.queue_bytes + doc.changes.len + bytes > limits_.max_pending_bytes) {
+  if (doc.queue.bytes + doc.changes.len + bytes > limits_.max_pending_bytes) {
     return Status::limit("the queue is full: max_pending_bytes");
   }
   if (doc.dead >= limits_.max_dead_letters) {
@@ -166,10 +167,7 @@ Status Engine::mutate(DocHandle handle, FieldHandle field, Bytes intent, uint64_
     commit_open(*doc);
   }
   bool first = doc->changes.empty();
-  uint64_t hlc = first ? Hlc::pack(host_time(now_ms)) : doc->open_hlc;
-  uint64_t own = doc->own_hlc();
-  if (own < doc->foreign_hlc) own = doc->foreign_hlc;
-  hlc = above(*doc, hlc, own);
+  uint64_t hlc = above(*doc, first ? Hlc::pack(host_time(now_ms)) : doc->open_hlc);
   patch_.clear();
   scratch_.clear();
   Stamp stamp{replica_, doc->next_seq(), hlc};
@@ -211,9 +209,8 @@ void Engine::commit_all(uint64_t) {
 
 void Engine::commit_open(Doc& doc) {
   if (doc.changes.empty()) return;
-  auto made = encode_own(doc.last_seq + 1, doc.open_count, doc.open_hlc, doc.changes);
-  doc.document->commit_local(replica_, made.last_seq(), made.hlc);
-  put_pending(doc, queue_up(doc, pending_of(made, false, scratch_)));
+  append(doc, make(doc.last_seq + 1, doc.open_count, doc.open_hlc, doc.changes));
+  doc.document->commit_local(replica_, doc.last_seq, doc.open_hlc);
   doc.changes.clear();
   doc.open_count = 0;
   report_saved(doc);
@@ -222,73 +219,79 @@ void Engine::commit_open(Doc& doc) {
 
 // ---- the queue ----------------------------------------------------------------------------------
 
-// An own transaction, into scratch_. Without changes it is void.
-wire::TransactionHead Engine::encode_own(uint64_t seq, uint32_t count, uint64_t hlc,
-                                         Bytes changes) {
-  wire::TransactionHead made{replica_, seq, count, hlc};
+// An own transaction. Without changes it is void.
+Engine::Pending* Engine::make(uint64_t seq, uint32_t count, uint64_t hlc, Bytes changes) {
+  wire::TransactionHead head{replica_, seq, count, hlc};
   scratch_.clear();
-  wire::encode(made, scratch_);
+  wire::encode(head, scratch_);
   add(scratch_, changes);
+  return hold(head, changes.empty(), scratch_);
+}
+
+Engine::Pending* Engine::hold(const wire::TransactionHead& head, bool empty, Bytes encoded) {
+  auto* made = static_cast<Pending*>(std::malloc(sizeof(Pending) + encoded.len));
+  if (!made) out_of_memory();
+  *made = {.next = nullptr,
+           .seq = head.seq,
+           .hlc = head.hlc,
+           .len = static_cast<uint32_t>(encoded.len),
+           .count = head.count,
+           .batch = 0,
+           .maybe_at_host = false,
+           .told = false,
+           .empty = empty};
+  std::memcpy(made + 1, encoded.data, encoded.len);
   return made;
 }
 
-Engine::Pending Engine::pending_of(const wire::TransactionHead& head, bool empty, Bytes encoded) {
-  return {.seq = head.seq,
-          .hlc = head.hlc,
-          .bytes = copy_of(encoded),
-          .len = static_cast<uint32_t>(encoded.len),
-          .count = head.count,
-          .batch = 0,
-          .maybe_at_host = false,
-          .told = false,
-          .empty = empty};
+void Engine::queue_up(Doc& doc, Pending* pending) {
+  doc.queue.add(pending);
+  ++doc.queued;
+  if (!doc.unsaved) doc.unsaved = pending;
+  doc.last_seq = pending->last_seq();
+  raise(doc.own_hlc, pending->hlc);
 }
 
-// Takes the bytes of `pending`.
-Engine::Pending& Engine::queue_up(Doc& doc, const Pending& pending) {
-  doc.queue.push_back(pending);
-  doc.queue_bytes += pending.len;
-  doc.last_seq = pending.last_seq();
-  return doc.queue.back();
+// Queues it here and in the store.
+void Engine::append(Doc& doc, Pending* pending) {
+  queue_up(doc, pending);
+  put_pending(doc, *pending);
 }
 
-// Gives a queued transaction the bytes in scratch_ (a new clock, or void), here and in the store.
-void Engine::rewrite(Doc& doc, Pending& pending, uint64_t hlc) {
-  doc.queue_bytes += scratch_.len - pending.len;
-  std::free(pending.bytes);
-  pending.bytes = copy_of(scratch_);
-  pending.len = static_cast<uint32_t>(scratch_.len);
-  pending.hlc = hlc;
-  pending.maybe_at_host = false;
-  put_pending(doc, pending);
+// Takes the queue's front.
+Engine::Pending* Engine::unqueue(Doc& doc) {
+  Pending* pending = doc.queue.first;
+  if (doc.unsaved == pending) doc.unsaved = pending->next;
+  --doc.queued;
+  return doc.queue.take();
 }
 
-// Invariant 8: what a fast clock stamped, and the host cannot hold, gets the host's time.
-void Engine::restamp(Doc& doc, uint64_t now_ms) {
-  uint64_t host_ms = host_time(now_ms), before = 0;
-  bool behind = false;  // what follows a re-stamped one is re-stamped too
-  for (size_t i = 0; i < doc.size(); ++i) {
-    Pending& pending = doc.at(i);
-    uint64_t ahead = doc.refused_seq == pending.seq ? 0 : skew_ms_;
-    if (pending.maybe_at_host) ahead += kClockSlackMs;
-    if (behind || Hlc::ms(pending.hlc) > host_ms + ahead) {
-      behind = true;
-      uint64_t hlc = above(doc, Hlc::pack(host_ms), before);
-      scratch_.clear();
-      Status status = wire::decode(pending.view(), read_);
-      if (status.ok()) status = doc.document->restamp(read_, hlc, scratch_);
-      if (!status.ok()) {  // the host will refuse it if it must
-        emit_status(doc.handle(), status);
-        if (doc.document->broken()) doc.rebuild_wanted = true;
-        return;
-      }
-      rewrite(doc, pending, hlc);
-      // What lost against the old clock is gone from the document; what lost to another replica's
-      // queue may have to come back. Start from the host's state.
-      if (hlc <= doc.foreign_hlc) doc.rebuild_wanted = true;
-    }
-    before = pending.hlc;
-  }
+// Puts another form of a queued transaction (a new clock, or void) in its place, here and in the
+// store.
+void Engine::replace(Doc& doc, Pending** at, Pending* made) {
+  Pending* old = *at;
+  made->next = old->next;
+  if (doc.queue.last == old) doc.queue.last = made;
+  if (doc.unsaved == old) doc.unsaved = made;
+  doc.queue.bytes += size_t{made->len} - old->len;
+  *at = made;
+  std::free(old);
+  put_pending(doc, *made);
+}
+
+// Whether a fast clock stamped it, and the host cannot hold it.
+bool Engine::ahead(const Pending& pending, uint64_t host_ms) const {
+  uint64_t slack = pending.maybe_at_host ? kClockSlackMs : 0;
+  return Hlc::ms(pending.hlc) > host_ms + skew_ms_ + slack;
+}
+
+void Engine::restamp(Doc& doc, Pending** at, uint64_t hlc) {
+  scratch_.clear();
+  Status status = wire::decode((*at)->view(), read_);
+  if (status.ok()) status = doc.document->restamp(read_, hlc, scratch_);
+  if (!status.ok()) return emit_status(doc.handle(), status);  // the host will refuse it if it must
+  read_.hlc = hlc;
+  replace(doc, at, hold(read_, (*at)->empty, scratch_));
 }
 
 // Everything of ours up to `through` is durable at the host.
@@ -296,40 +299,31 @@ void Engine::acknowledge(Doc& doc, uint64_t through) {
   if (through <= doc.acked) return;
   doc.acked = through;
   put_own(doc);
-  while (doc.size() && doc.at(0).last_seq() <= through) {
-    const Pending& pending = doc.at(0);
-    erase(doc, kQueueRecord, pending.seq);
-    if (pending.hlc > doc.seen_hlc) doc.seen_hlc = pending.hlc;
-    if (doc.sent) --doc.sent;
-    keep_front(doc);
+  while (doc.queue.first && doc.queue.first->last_seq() <= through) {
+    Pending* pending = unqueue(doc);
+    erase(doc, kQueueRecord, pending->seq);
+    raise(doc.seen_hlc, pending->hlc);
+    remember(doc, pending);
   }
-  if (doc.last_seq < through) doc.last_seq = through;
+  raise(doc.last_seq, through);
   doc.refused_seq = 0;
   doc.attempt = 0;
   progress(doc, Stage::saved, through);  // the log may know it before the store does
   progress(doc, Stage::durable, through);
 }
 
-// The queue's front is acknowledged; as far as there is room its bytes are kept.
-void Engine::keep_front(Doc& doc) {
-  uint32_t len = doc.at(0).len;
-  doc.queue_bytes -= len;
-  ++doc.head;
-  doc.history_bytes += len;
-  if (doc.history_bytes <= limits_.history_bytes) return;
-  size_t drop = 0;
-  while (doc.history_bytes > limits_.history_bytes / 2) {
-    doc.history_bytes -= doc.queue[drop].len;
-    std::free(doc.queue[drop++].bytes);
-  }
-  doc.queue.erase(0, drop);
-  doc.head -= drop;
+// Keeps what is acknowledged, as far as there is room.
+void Engine::remember(Doc& doc, Pending* pending) {
+  doc.history.add(pending);
+  while (doc.history.bytes > limits_.history_bytes) std::free(doc.history.take());
 }
 
 void Engine::report_saved(Doc& doc) {
-  size_t i = doc.size();
-  while (i && doc.at(i - 1).batch > stored_) --i;
-  if (i) progress(doc, Stage::saved, doc.at(i - 1).last_seq());
+  uint64_t seq = 0;
+  for (; doc.unsaved && doc.unsaved->batch <= stored_; doc.unsaved = doc.unsaved->next) {
+    seq = doc.unsaved->last_seq();
+  }
+  progress(doc, Stage::saved, seq);
 }
 
 void Engine::stored(uint32_t batch, uint64_t) {
@@ -387,7 +381,7 @@ DocStatus Engine::status(DocHandle handle) const {
 
 uint32_t Engine::pending(DocHandle handle) const {
   const Doc* doc = find(handle);
-  return doc ? static_cast<uint32_t>(doc->size()) : 0;
+  return doc ? doc->queued : 0;
 }
 
 uint64_t Engine::last_seq(DocHandle handle) const {

@@ -58,8 +58,8 @@ struct EngineLimits {
   uint32_t max_pending_bytes = 32u << 20;
   uint32_t max_transaction_bytes = 1u << 20;  // the host's limit, when lower, replaces it
   uint32_t max_output_bytes = 64u << 20;      // undrained; then calls answer SK_LIMIT
-  uint32_t window_transactions = 256;         // sent and not acknowledged, per document
-  uint32_t window_bytes = 1u << 20;
+  uint32_t window_bytes = 1u << 20;  // sent and not acknowledged, per document; a transaction
+                                     // counts for 4096 more
   uint32_t max_dead_letters = 1024;  // per document; then edits answer SK_LIMIT
   uint32_t max_presence_bytes = 4096;
   uint32_t history_bytes = 64u << 10;  // own acknowledged transactions kept to send again
@@ -200,6 +200,7 @@ class Engine {
 
  private:
   struct Pending;
+  struct Queue;
   struct Record;
   struct DocState;
   struct Doc;
@@ -214,17 +215,20 @@ class Engine {
   Doc* with_field(DocHandle handle, FieldHandle field) const;  // nullptr: see not_ready
 
   // engine.cpp: edits and the queue
-  static uint64_t above(const Doc& doc, uint64_t hlc, uint64_t own);
+  static uint64_t above(const Doc& doc, uint64_t hlc);
   uint64_t host_time(uint64_t now_ms) const { return now_ms + static_cast<uint64_t>(offset_ms_); }
   Status room_for(const Doc& doc, size_t bytes) const;
   void commit_open(Doc& doc);
-  wire::TransactionHead encode_own(uint64_t seq, uint32_t count, uint64_t hlc, Bytes changes);
-  static Pending pending_of(const wire::TransactionHead& head, bool empty, Bytes encoded);
-  Pending& queue_up(Doc& doc, const Pending& pending);
-  void rewrite(Doc& doc, Pending& pending, uint64_t hlc);
-  void restamp(Doc& doc, uint64_t now_ms);
+  Pending* make(uint64_t seq, uint32_t count, uint64_t hlc, Bytes changes);
+  static Pending* hold(const wire::TransactionHead& head, bool empty, Bytes encoded);
+  void queue_up(Doc& doc, Pending* pending);
+  void append(Doc& doc, Pending* pending);
+  static Pending* unqueue(Doc& doc);
+  void replace(Doc& doc, Pending** at, Pending* made);
+  bool ahead(const Pending& pending, uint64_t host_ms) const;
+  void restamp(Doc& doc, Pending** at, uint64_t hlc);
   void acknowledge(Doc& doc, uint64_t through);
-  void keep_front(Doc& doc);
+  void remember(Doc& doc, Pending* pending);
   void report_saved(Doc& doc);
 
   // store.cpp: records
@@ -272,14 +276,13 @@ class Engine {
   Status place(Doc& doc, const wire::SyncResponse& page);
   Status confirm_all(Doc& doc, uint64_t first);
   Status confirm(Doc& doc, uint64_t position, Bytes encoded);
-  Status merge_confirmed(Doc& doc, const wire::Transaction& transaction);
-  void confirm_foreign(Doc& doc, uint64_t replica, uint64_t through, Bytes encoded);
-  Status failed(Doc& doc, Status status);
+  Status merge_confirmed(Doc& doc, const wire::Transaction& transaction, Bytes encoded);
+  Status failed(Doc& doc, Status status, uint64_t now_ms);
   void forget_confirmed(Doc& doc);
   void refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint64_t now_ms);
-  void make_void(Doc& doc, Pending& pending, uint32_t code, Bytes message);
+  void make_void(Doc& doc, Pending** at, uint32_t code, Bytes message);
   void finish_sync(Doc& doc, uint64_t now_ms);
-  void finish_rebuild(Doc& doc);
+  void finish_rebuild(Doc& doc, uint64_t now_ms);
   void settle(Doc& doc, uint64_t now_ms);
   void send_history_again(Doc& doc);
 

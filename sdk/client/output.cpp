@@ -43,7 +43,7 @@ DocStatus Engine::status_of(const Doc* doc) const {
   }
   if (!doc) return DocStatus::synced;
   if (doc->sync == Doc::Sync::denied) return DocStatus::denied;
-  bool calm = doc->sync == Doc::Sync::live && doc->size() == 0 && doc->changes.empty();
+  bool calm = doc->sync == Doc::Sync::live && !doc->queue.first && doc->changes.empty();
   return calm ? DocStatus::synced : DocStatus::syncing;
 }
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr uint64_t kOpenTimeoutMs = 20'000, kHelloTimeoutMs = 10'000;
 constexpr size_t kFrameOverhead = 1024;  // document id, tags and lengths beside a transaction
+constexpr size_t kWindowCost = 4096;     // of a transaction on its way, beside its bytes
 
 }  // namespace
 
@@ -224,9 +225,7 @@ void Engine::request_sync(Doc& doc, uint64_t now_ms, bool refresh) {
   doc.refreshing = refresh;
   wire::SyncRequest request;
   request.document = doc.id();
-  if (doc.rebuild_wanted) {
-    doc.fresh = new Document(registry_, limits_.document);
-  } else if (!refresh) {
+  if (!doc.rebuild_wanted && !refresh) {
     request.position = doc.position;
     request.epoch = doc.epoch;
   }
@@ -244,23 +243,19 @@ void Engine::retry_later(Doc& doc, uint64_t now_ms) {
 // Sends what is stored, in order, as far as the window allows.
 void Engine::pump(Doc& doc) {
   if (doc.sync != Doc::Sync::live || doc.rebuild_wanted) return;
-  uint64_t seq = 0;
   size_t bytes = 0;  // on their way
-  for (size_t i = 0; i < doc.size() && i < limits_.window_transactions; ++i) {
-    Pending& pending = doc.at(i);
-    bytes += pending.len;
-    if (i < doc.sent) continue;
-    if (pending.batch > stored_ || full()) break;
-    if (i && bytes > limits_.window_bytes) break;
+  for (Pending* at = doc.queue.first; at && bytes <= limits_.window_bytes; at = at->next) {
+    bytes += at->len + kWindowCost;
+    if (at->seq <= doc.sent) continue;
+    if (at->batch > stored_ || full()) break;
     // Who may only read would have a void one refused again and again: it waits for the right.
-    if (doc.permission == 1 && pending.empty) break;
+    if (doc.permission == 1 && at->empty) break;
     FrameOut frame(*this, wire::Kind::update);
-    wire::write(wire::Update{doc.id(), pending.view()}, frame);
-    pending.maybe_at_host = true;
-    doc.sent = i + 1;
-    seq = pending.last_seq();
+    wire::write(wire::Update{doc.id(), at->view()}, frame);
+    at->maybe_at_host = true;
+    doc.sent = at->last_seq();
   }
-  progress(doc, Stage::sent, seq);
+  progress(doc, Stage::sent, doc.sent);
 }
 
 // ---- presence -----------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 // The engine's own notes on one document. Private to sdk/client/*.cpp.
 //
-// Ownership: every `bytes` pointer here is malloc'ed and freed by the struct that holds it (they
-// are trivially copyable, so that Vec can carry them; ~Doc frees them).
+// Ownership: ~Doc frees what hangs on a document.
 #pragma once
 
 #include "engine.hpp"
@@ -10,18 +9,16 @@ namespace synckit {
 
 constexpr uint64_t kAnswerTimeoutMs = 30'000;  // for each page of a sync response
 
-inline uint8_t* copy_of(Bytes from) {
-  uint8_t* to = static_cast<uint8_t*>(std::malloc(from.len ? from.len : 1));
-  if (!to) out_of_memory();
-  if (from.len) std::memcpy(to, from.data, from.len);
-  return to;
+template <class T>
+void raise(T& value, T to) {
+  if (value < to) value = to;
 }
 
-// A committed transaction that is not acknowledged.
+// A committed transaction that is not acknowledged, or was; its bytes lie behind it.
 struct Engine::Pending {
+  Pending* next;
   uint64_t seq;
   uint64_t hlc;
-  uint8_t* bytes;
   uint32_t len;
   uint32_t count;
   uint32_t batch;      // the store batch that holds these bytes; 0: stored
@@ -30,7 +27,27 @@ struct Engine::Pending {
   bool empty;          // void: it only uses up its dots
 
   uint64_t last_seq() const { return seq + count - 1; }
-  Bytes view() const { return {bytes, len}; }
+  Bytes view() const { return {reinterpret_cast<const uint8_t*>(this + 1), len}; }
+};
+
+// A list of own transactions, ascending.
+struct Engine::Queue {
+  Pending* first;
+  Pending* last;  // means nothing when there is no first one
+  size_t bytes;
+
+  void add(Pending* pending) {
+    (first ? last->next : first) = pending;
+    last = pending;
+    bytes += pending->len;
+  }
+  Pending* take() {  // the first one, which there must be
+    Pending* pending = first;
+    first = pending->next;
+    pending->next = nullptr;
+    bytes -= pending->len;
+    return pending;
+  }
 };
 
 // A stored record: the numbers of its key, those of its value, and what follows them.
@@ -39,21 +56,14 @@ struct Engine::Record {
   Bytes bytes;
 };
 
-// Another replica's stored but unacknowledged transaction that the view shows.
-struct Foreign {
-  uint64_t replica, last_seq, hash;
-};
-
 // What of a document begins as zeros.
 struct Engine::DocState {
-  // From `skipping` to `placing`, the answer to a sync request is awaited. In ascending order of
-  // what is known about the host's log.
+  // In ascending order of what is known about the host's log.
   enum class Sync : uint8_t {
     idle,
     denied,
-    skipping,  // the answer cannot be placed: wait for its end, then rebuild
-    asked,     // it has not begun: positions may be of another log
-    placing,
+    asked,    // the answer has not begun: positions may be of another log
+    placing,  // it has more pages
     live
   };
 
@@ -68,15 +78,16 @@ struct Engine::DocState {
 
   uint32_t announced_fields;  // told of by event field
 
-  // The offline queue: queue[head ...], ascending and without gaps. What lies before it is
-  // acknowledged, and kept to be sent again when the host loses history.
-  size_t head, queue_bytes, history_bytes;
-  size_t sent;              // of the queue's front, in this session
-  uint64_t last_seq;        // own committed
-  uint64_t acked;           // own durable
-  uint64_t told[4];         // by Stage: the highest seq that was reported
-  uint64_t seen_hlc;        // of all that the host confirmed
-  uint64_t foreign_hlc;     // of what other replicas' queues brought into the document
+  Queue queue;        // the offline queue, without gaps
+  Queue history;      // what left it as acknowledged, to be sent again when the host loses it
+  Pending* unsaved;   // of the queue: the first that was not reported as saved
+  uint32_t queued;    // how many there are
+  uint64_t sent;      // own seqs in this session
+  uint64_t last_seq;  // own committed
+  uint64_t acked;     // own durable
+  uint64_t told[4];   // by Stage: the highest seq that was reported
+  uint64_t seen_hlc;  // of all that the host confirmed
+  uint64_t own_hlc;   // of what is queued, and of what other replicas' queues brought along
 
   // What the host's log has confirmed: the local snapshot and log hold exactly this.
   uint64_t position, epoch;
@@ -95,7 +106,6 @@ struct Engine::DocState {
   DocStatus status;
   bool rebuild_wanted;  // replace the document by the host's state and the queue
   bool refreshing;      // the request on its way is for a newer snapshot to store
-  bool restarted;       // the host's log is another one: the document may hold what it has lost
   bool presence_dirty;
   bool ready;  // loaded
 
@@ -107,25 +117,22 @@ struct Engine::Doc : Engine::DocState {
     document = new Document(registry, limits.document);
   }
   ~Doc() {
-    for (Pending& pending : queue) std::free(pending.bytes);
+    while (queue.first) std::free(queue.take());
+    while (history.first) std::free(history.take());
     delete document;
     delete fresh;
   }
 
-  Vec<Pending> queue;
-  Vec<Foreign> foreign;
+  Vec<uint64_t> foreign;  // hashes of the transactions of other replicas' queues that are shown
   uint64_t due = kNever;  // idle: when to ask again; else when the answer must be here
   Buffer prefix;          // of its keys in the store: u16 length (big endian), id
   Buffer last_key, presence;
   Buffer changes;  // of the open transaction, encoded
 
   Bytes id() const { return {prefix.data + 2, prefix.len - 2}; }
-  size_t size() const { return queue.size() - head; }
-  Pending& at(size_t i) { return queue[head + i]; }
-  uint64_t own_hlc() const { return size() ? queue.back().hlc : 0; }  // of what is queued
   uint64_t next_seq() const { return last_seq + 1 + open_count; }
   Document& target() { return fresh ? *fresh : *document; }
-  bool awaits() const { return sync >= Sync::skipping && sync <= Sync::placing; }
+  bool awaits() const { return sync == Sync::asked || sync == Sync::placing; }
 };
 
 // A frame for the host: put out when it is complete.

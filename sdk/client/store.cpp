@@ -12,8 +12,8 @@ namespace {
 constexpr size_t kMaxMessageBytes = 1024;  // of a refusal that is kept
 // Own numbers that are to be used up at once; a damaged record must not ask for more.
 constexpr uint64_t kMaxGap = UINT32_MAX;
-constexpr size_t kRecordCost = 250;     // of one in the log, beside its transaction: to be read again
-constexpr size_t kNumbersBytes = 16;       // two numbers: they end a key, and begin a value
+constexpr size_t kRecordCost = 250;   // to read one of the log, beside its transaction
+constexpr size_t kNumbersBytes = 16;  // two numbers: they end a key, and begin a value
 
 void add_big(Writer& out, uint64_t value) {
   for (int shift = 56; shift >= 0; shift -= 8) out.byte(static_cast<uint8_t>(value >> shift));
@@ -100,7 +100,7 @@ void Engine::put_snapshot(Doc& doc, uint64_t position, Bytes snapshot) {
 // them need not be shipped. The log is at least as long as the last one, so that at most as much is
 // asked for as has come in.
 bool Engine::wants_snapshot(const Doc& doc) const {
-  return persistent() && doc.size() == 0 && doc.changes.empty() &&
+  return persistent() && !doc.queue.first && doc.changes.empty() &&
          doc.log_bytes >= limits_.snapshot_bytes && doc.log_bytes >= doc.refresh_bytes;
 }
 
@@ -177,13 +177,10 @@ Status Engine::load_log(Doc& doc, const Record& record) {
   if (record.key == 1 && doc.epoch == 0) doc.epoch = record.a;
   if (record.a != doc.epoch || record.key != doc.position + 1) return {};  // the run has ended
   SK_TRY(wire::decode(record.bytes, read_));
-  SK_TRY(merge_confirmed(doc, read_));
+  SK_TRY(merge_confirmed(doc, read_, record.bytes));
   doc.position = record.key;
   doc.log_bytes += record.bytes.len + kRecordCost;
-  if (read_.replica == replica_) {
-    queue_up(doc, pending_of(read_, read_.changes.empty(), record.bytes));
-    keep_front(doc);
-  }
+  if (read_.replica == replica_) remember(doc, hold(read_, read_.changes.empty(), record.bytes));
   return {};
 }
 
@@ -192,9 +189,7 @@ void Engine::fill_gap(Doc& doc, uint64_t through) {
   while (doc.last_seq < through) {
     uint64_t count = through - doc.last_seq;
     if (count > UINT16_MAX) count = UINT16_MAX;
-    auto made = encode_own(doc.last_seq + 1, static_cast<uint32_t>(count),
-                           above(doc, 1, doc.own_hlc()), {});
-    put_pending(doc, queue_up(doc, pending_of(made, true, scratch_)));
+    append(doc, make(doc.last_seq + 1, static_cast<uint32_t>(count), above(doc, 0), {}));
     doc.document->commit_local(replica_, doc.last_seq, 0);
   }
 }
@@ -211,8 +206,8 @@ Status Engine::load_queue(Doc& doc, const Record& record) {
     SK_TRY(doc.document->merge(transaction, outcome, nullptr));
     // Without what it builds on it has no effect here, which it may have at the host.
     if (doc.document->voided() != voided) doc.rebuild_wanted = true;
-    if (transaction.hlc > doc.foreign_hlc) doc.foreign_hlc = transaction.hlc;
-    doc.foreign.push_back({replica, transaction.last_seq(), fnv(record.bytes)});
+    raise(doc.own_hlc, transaction.hlc);
+    doc.foreign.push_back(fnv(record.bytes));
     return {};
   }
   if (doc.acked < doc.at_host) doc.acked = doc.at_host;
@@ -224,8 +219,9 @@ Status Engine::load_queue(Doc& doc, const Record& record) {
   if (transaction.seq - doc.last_seq - 1 >= kMaxGap) return spoiled();
   fill_gap(doc, transaction.seq - 1);
   Status status = doc.document->merge(transaction, outcome, nullptr);
-  queue_up(doc, pending_of(transaction, transaction.changes.empty(), record.bytes))
-      .maybe_at_host = true;
+  Pending* pending = hold(transaction, transaction.changes.empty(), record.bytes);
+  pending->maybe_at_host = true;
+  queue_up(doc, pending);
   return status;
 }
 

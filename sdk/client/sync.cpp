@@ -10,8 +10,12 @@
 namespace synckit {
 namespace {
 
-constexpr uint32_t kLimitRetries = 2;  // SK_LIMIT may be about the clock: try twice more
-constexpr uint32_t kDependencyRetries = 8;
+// Refusals that mean: not now. Of the others, two may be about what changes: SK_LIMIT about the
+// clock, and SK_MISSING_DEPS about what is being sent again.
+constexpr uint32_t kTransient =
+    1u << SK_UNAVAILABLE | 1u << SK_CONFLICT | 1u << SK_INTERNAL | 1u << SK_NOMEM;
+constexpr uint32_t kPerhaps = 1u << SK_LIMIT | 1u << SK_MISSING_DEPS;
+constexpr uint32_t kRefusals = 3;  // of one transaction, until these are final
 
 }  // namespace
 
@@ -40,7 +44,7 @@ class Engine::Patches final : public PatchSink {
 
 // ---- confirmed transactions ---------------------------------------------------------------------
 
-Status Engine::merge_confirmed(Doc& doc, const wire::Transaction& transaction) {
+Status Engine::merge_confirmed(Doc& doc, const wire::Transaction& transaction, Bytes encoded) {
   Patches patches(*this, doc);
   Merged outcome = Merged::applied;
   Document& target = doc.target();
@@ -53,8 +57,15 @@ Status Engine::merge_confirmed(Doc& doc, const wire::Transaction& transaction) {
     status = {};
   }
   SK_TRY(status);
-  if (transaction.replica == replica_) doc.at_host = transaction.last_seq();
-  if (transaction.hlc > doc.seen_hlc) doc.seen_hlc = transaction.hlc;
+  if (transaction.replica == replica_) {
+    doc.at_host = transaction.last_seq();
+  } else if (outcome == Merged::duplicate) {
+    // Another replica's queue has brought it, maybe in another form (re-stamped, or refused).
+    bool equal = false;
+    for (uint64_t hash : doc.foreign) equal = equal || hash == fnv(encoded);
+    if (!equal) doc.rebuild_wanted = true;
+  }
+  raise(doc.seen_hlc, transaction.hlc);
   return {};
 }
 
@@ -63,24 +74,21 @@ Status Engine::confirm(Doc& doc, uint64_t position, Bytes encoded) {
   SK_TRY(wire::decode(encoded, read_));
   uint64_t through = read_.last_seq();
   bool own = read_.replica == replica_;
-  if (own && through > doc.acked && doc.size() &&
-      !(doc.at(0).seq == read_.seq && doc.at(0).view() == encoded)) {
+  if (own && through > doc.acked && doc.queue.first && !(doc.queue.first->view() == encoded)) {
     // The host holds other changes under the numbers of ours: this replica's store was set back
     // or copied. What is queued cannot be sent as it is; it is kept as dead letters.
     commit_open(doc);
-    for (size_t i = 0; i < doc.size(); ++i) {
-      const Pending& pending = doc.at(i);
-      reject(doc, pending, SK_CONFLICT, "another change was stored under this one's number");
-      erase(doc, kQueueRecord, pending.seq);
-      std::free(pending.bytes);
+    while (doc.queue.first) {
+      Pending* pending = unqueue(doc);
+      reject(doc, *pending, SK_CONFLICT, "another change was stored under this one's number");
+      erase(doc, kQueueRecord, pending->seq);
+      std::free(pending);
     }
-    doc.queue.truncate(doc.head);
-    doc.queue_bytes = doc.sent = 0;
+    doc.own_hlc = doc.sent = 0;
     doc.last_seq = doc.acked;
     doc.rebuild_wanted = true;
   }
-  SK_TRY(merge_confirmed(doc, read_));
-  confirm_foreign(doc, read_.replica, through, encoded);
+  SK_TRY(merge_confirmed(doc, read_, encoded));
   doc.position = position;
   put_log(doc, position, encoded);
   if (own) acknowledge(doc, through);  // last: the bytes may be the queue's own
@@ -96,17 +104,6 @@ Status Engine::confirm_all(Doc& doc, uint64_t first) {
   return {};
 }
 
-// Transactions of other replicas' queues that the log holds by now: in the same bytes as those
-// that were shown, or (re-stamped, refused, or in a snapshot, where it cannot be seen) maybe not.
-void Engine::confirm_foreign(Doc& doc, uint64_t replica, uint64_t through, Bytes encoded) {
-  for (size_t i = 0; i < doc.foreign.size(); ++i) {
-    const Foreign& foreign = doc.foreign[i];
-    if (foreign.replica != replica || foreign.last_seq > through) continue;
-    if (foreign.hash != fnv(encoded)) doc.rebuild_wanted = true;
-    doc.foreign.erase(i--);
-  }
-}
-
 void Engine::forget_confirmed(Doc& doc) {
   doc.position = doc.at_host = 0;
   doc.snapshot_position = doc.refresh_bytes = 0;
@@ -116,10 +113,11 @@ void Engine::forget_confirmed(Doc& doc) {
 
 // What the host sent of a document cannot be merged: the document is made anew. Unless the host
 // broke the protocol, which the caller passes on.
-Status Engine::failed(Doc& doc, Status status) {
+Status Engine::failed(Doc& doc, Status status, uint64_t now_ms) {
+  doc.rebuild_wanted = true;
   if (status.code() == SK_MALFORMED) return status;
   emit_status(doc.handle(), status);
-  doc.rebuild_wanted = true;
+  retry_later(doc, now_ms);
   return {};
 }
 
@@ -134,18 +132,8 @@ Status Engine::on_response(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
     doc.permission = page.permission;
     tell(Out::permission, doc.handle(), page.permission);
   }
-  if (doc.sync != Doc::Sync::skipping) {
-    if (Status status = place(doc, page); !status.ok()) {
-      SK_TRY(failed(doc, status));
-      doc.sync = Doc::Sync::skipping;
-    }
-  }
-  if (page.more) return {};
-  if (doc.sync == Doc::Sync::skipping) {
-    retry_later(doc, now_ms);
-  } else {
-    finish_sync(doc, now_ms);
-  }
+  if (Status status = place(doc, page); !status.ok()) return failed(doc, status, now_ms);
+  if (!page.more) finish_sync(doc, now_ms);
   return {};
 }
 
@@ -154,14 +142,17 @@ Status Engine::place(Doc& doc, const wire::SyncResponse& page) {
   uint64_t base = page.position - transactions_.size();
   if (doc.sync == Doc::Sync::asked) {
     doc.sync = Doc::Sync::placing;
+    // What the host has lost for good must not live on here alone.
     bool other_log = doc.epoch != 0 && page.epoch != doc.epoch;
     bool set_back = base < doc.position && !doc.refreshing;
-    if (other_log || set_back) doc.restarted = true;
-    if (doc.fresh || other_log || set_back) forget_confirmed(doc);
+    if (other_log || set_back) doc.rebuild_wanted = true;
+    if (doc.rebuild_wanted) {
+      doc.fresh = new Document(registry_, limits_.document);
+      forget_confirmed(doc);
+    }
     doc.epoch = page.epoch;
   }
   if (base > page.position || (base > doc.position && !page.has_snapshot)) {
-    doc.rebuild_wanted = true;
     return Status::malformed(SK_TEXT("a sync response leaves out positions"));
   }
   if (page.has_snapshot) {
@@ -169,11 +160,10 @@ Status Engine::place(Doc& doc, const wire::SyncResponse& page) {
       SK_TRY(wire::decode(page.snapshot, snapshot_));
       Patches patches(*this, doc);
       SK_TRY(doc.target().merge_snapshot(snapshot_, doc.fresh ? nullptr : &patches));
-      if (snapshot_.max_hlc > doc.seen_hlc) doc.seen_hlc = snapshot_.max_hlc;
+      raise(doc.seen_hlc, snapshot_.max_hlc);
       doc.position = base;
-      for (const Dot& dot : snapshot_.version.dots()) {
-        confirm_foreign(doc, dot.replica, dot.seq, {});
-      }
+      // In what form it has what other replicas' queues brought cannot be seen.
+      if (!doc.foreign.empty()) doc.rebuild_wanted = true;
       doc.at_host = snapshot_.version[replica_];
       acknowledge(doc, doc.at_host);
     }
@@ -188,13 +178,15 @@ void Engine::finish_sync(Doc& doc, uint64_t now_ms) {
     emit(Out::history_lost, doc.handle(), 0, doc.acked, doc.at_host);
     send_history_again(doc);
   }
-  if (doc.fresh) finish_rebuild(doc);
+  if (doc.fresh) {
+    finish_rebuild(doc, now_ms);
+  } else {
+    for (Pending* at = doc.queue.first; at; at = at->next) {
+      if (ahead(*at, host_time(now_ms))) doc.rebuild_wanted = true;
+    }
+  }
   doc.refreshing = false;
   doc.due = kNever;
-  if (!doc.rebuild_wanted && doc.announced <= doc.position) {
-    restamp(doc, now_ms);
-    report_saved(doc);
-  }
   doc.sync = Doc::Sync::live;
   settle(doc, now_ms);
 }
@@ -202,8 +194,6 @@ void Engine::finish_sync(Doc& doc, uint64_t now_ms) {
 // After any progress of a live document.
 void Engine::settle(Doc& doc, uint64_t now_ms) {
   if (doc.sync != Doc::Sync::live) return;
-  // What the host has lost for good must not live on here alone.
-  if (doc.restarted && doc.size() == 0) doc.rebuild_wanted = true;
   bool refresh = wants_snapshot(doc);
   if (doc.rebuild_wanted || doc.announced > doc.position || refresh) {
     if (refresh) doc.refresh_bytes = 2 * doc.log_bytes;
@@ -217,40 +207,51 @@ void Engine::settle(Doc& doc, uint64_t now_ms) {
 // still held, and use up the numbers of what is not.
 void Engine::send_history_again(Doc& doc) {
   uint64_t acked = doc.acked;
-  Vec<Pending> held;
-  held.swap(doc.queue);
-  doc.head = doc.queue_bytes = doc.history_bytes = doc.sent = 0;
+  while (doc.queue.first) doc.history.add(unqueue(doc));
+  Queue held = doc.history;
+  doc.history = {};
   doc.last_seq = doc.acked = doc.told[static_cast<size_t>(Stage::durable)] = doc.at_host;
+  doc.sent = 0;
   put_own(doc);
-  for (Pending& pending : held) {
-    if (pending.seq <= doc.last_seq) {
-      std::free(pending.bytes);
+  while (held.first) {
+    Pending* pending = held.take();
+    if (pending->seq <= doc.last_seq) {
+      std::free(pending);
       continue;
     }
-    fill_gap(doc, pending.seq - 1);
-    pending.maybe_at_host = false;
-    put_pending(doc, queue_up(doc, pending));
+    fill_gap(doc, pending->seq - 1);
+    pending->maybe_at_host = false;
+    append(doc, pending);
   }
   fill_gap(doc, acked);
 }
 
-// Swaps in what the host's state and the queue make.
-void Engine::finish_rebuild(Doc& doc) {
+// Swaps in what the host's state and the queue make. Invariant 8: what a fast clock stamped, and
+// the host cannot hold, gets the host's time, as does what follows it.
+void Engine::finish_rebuild(Doc& doc, uint64_t now_ms) {
   Document& fresh = *doc.fresh;
-  for (size_t i = 0; i < doc.size(); ++i) {
-    Pending& pending = doc.at(i);
+  uint64_t host_ms = host_time(now_ms);
+  bool late = false;
+  doc.own_hlc = 0;
+  for (Pending** at = &doc.queue.first; *at; at = &(*at)->next) {
+    if (late || ahead(**at, host_ms)) {
+      late = true;
+      restamp(doc, at, above(doc, Hlc::pack(host_ms)));
+    }
+    Pending* pending = *at;
+    doc.own_hlc = pending->hlc;
     uint64_t voided = fresh.voided();
     Merged outcome = Merged::applied;
-    Status status = wire::decode(pending.view(), read_);
+    Status status = wire::decode(pending->view(), read_);
     if (status.ok()) status = fresh.merge(read_, outcome, nullptr);
     Bytes message = "it builds on changes that are not here";
     if (!status.ok() || outcome == Merged::parked) {
-      make_void(doc, pending, SK_MISSING_DEPS, message);
-      fresh.commit_local(replica_, pending.last_seq(), 0);
-    } else if (fresh.voided() != voided && !pending.told) {
+      fresh.commit_local(replica_, pending->last_seq(), 0);
+      make_void(doc, at, SK_MISSING_DEPS, message);
+    } else if (fresh.voided() != voided && !pending->told) {
       // Every replica finds it without effect, in the same way; its author is told.
-      pending.told = true;
-      reject(doc, pending, SK_MISSING_DEPS, message);
+      pending->told = true;
+      reject(doc, *pending, SK_MISSING_DEPS, message);
     }
   }
   fresh.follow(*doc.document);
@@ -258,9 +259,8 @@ void Engine::finish_rebuild(Doc& doc) {
   doc.document = doc.fresh;
   doc.fresh = nullptr;
   doc.foreign.clear();
-  doc.foreign_hlc = 0;
   doc.sent = 0;
-  doc.rebuild_wanted = doc.restarted = false;
+  doc.rebuild_wanted = false;
   tell(Out::reset, doc.handle());
 }
 
@@ -272,11 +272,7 @@ Status Engine::on_notification(Doc& doc, const wire::Fields& in, uint64_t now_ms
   uint64_t last = first + transactions_.size() - 1;
   if (last > doc.announced) doc.announced = last;
   if (doc.sync < Doc::Sync::placing) return {};
-  if (Status status = confirm_all(doc, first); !status.ok()) {
-    SK_TRY(failed(doc, status));
-    retry_later(doc, now_ms);
-    return {};
-  }
+  if (Status status = confirm_all(doc, first); !status.ok()) return failed(doc, status, now_ms);
   settle(doc, now_ms);
   return {};
 }
@@ -287,8 +283,9 @@ Status Engine::on_ack(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
   if (ack.replica != replica_ || ack.seq <= doc.acked) return {};
   if (ack.position > doc.announced) doc.announced = ack.position;
   if (doc.sync < Doc::Sync::placing) return {};
-  if (ack.position == doc.position + 1 && doc.size() && doc.at(0).last_seq() == ack.seq) {
-    SK_TRY(confirm(doc, ack.position, doc.at(0).view()));
+  if (ack.position == doc.position + 1 && doc.queue.first &&
+      doc.queue.first->last_seq() == ack.seq) {
+    SK_TRY(confirm(doc, ack.position, doc.queue.first->view()));
   } else if (doc.announced <= doc.position) {
     // Durable at an unknown or a passed position: the log will show where.
     doc.announced = doc.position + 1;
@@ -315,37 +312,34 @@ void Engine::refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint6
     doc.sent = 0;
     return;
   }
-  size_t index = 0;
-  while (index < doc.sent && doc.at(index).last_seq() < seq) ++index;
-  if (index >= doc.sent || seq < doc.at(index).seq) return;
-  Pending& pending = doc.at(index);
-  if (doc.refused_seq != pending.seq) doc.refused_times = 0;
-  doc.refused_seq = pending.seq;
+  Pending** at = &doc.queue.first;
+  while (*at && (*at)->last_seq() < seq) at = &(*at)->next;
+  Pending* pending = *at;
+  if (!pending || seq < pending->seq || pending->seq > doc.sent) return;
+  if (doc.refused_seq != pending->seq) doc.refused_times = 0;
+  doc.refused_seq = pending->seq;
   ++doc.refused_times;
-  bool retry = code == SK_UNAVAILABLE || code == SK_CONFLICT || code == SK_INTERNAL ||
-               code == SK_NOMEM ||
-               (code == SK_MISSING_DEPS && doc.refused_times <= kDependencyRetries) ||
-               (code == SK_LIMIT && doc.refused_times <= kLimitRetries);
+  uint32_t reason = code < 32 ? 1u << code : 0;
+  bool retry = (reason & kTransient) || ((reason & kPerhaps) && doc.refused_times < kRefusals);
   // A void one has nothing left to give up, and its dead letter is not to be replaced.
-  if (!retry && !pending.empty) {
-    make_void(doc, pending, code, message);
+  if (!retry && !pending->empty) {
+    make_void(doc, at, code, message);
     return settle(doc, now_ms);
   }
   if (code != SK_LIMIT) return retry_later(doc, now_ms);
   // It is not at the host, nor is what follows: all may be re-stamped by the host's time, which
   // the next Welcome tells.
-  for (size_t i = index; i < doc.size(); ++i) doc.at(i).maybe_at_host = false;
+  for (; pending; pending = pending->next) pending->maybe_at_host = false;
   tell(Out::error, doc.handle(), code, message);
   attempt_ = 2;
   drop("asking for the host's time");
 }
 
 // Keeps a refused transaction as a dead letter; a void one uses up its dots.
-void Engine::make_void(Doc& doc, Pending& pending, uint32_t code, Bytes message) {
+void Engine::make_void(Doc& doc, Pending** at, uint32_t code, Bytes message) {
+  const Pending& pending = **at;
   reject(doc, pending, code, message);
-  encode_own(pending.seq, pending.count, pending.hlc, {});
-  rewrite(doc, pending, pending.hlc);
-  pending.empty = true;
+  replace(doc, at, make(pending.seq, pending.count, pending.hlc, {}));
   doc.rebuild_wanted = true;
 }
 

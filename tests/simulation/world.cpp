@@ -526,7 +526,7 @@ Scenario Scenario::of(uint64_t seed) {
   s.crashes = random.chance(80);
   s.compaction = random.chance(70);
   s.limits.snapshot_bytes = static_cast<uint32_t>(300 * (5 + random.below(30)));
-  s.limits.window_transactions = static_cast<uint32_t>(1 + random.below(8));
+  s.limits.window_bytes = static_cast<uint32_t>(4096 * random.below(8));
   s.steps = static_cast<unsigned>(100 + random.below(300));
   return s;
 }
