@@ -6,10 +6,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import test from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { check, fc, load, scratch, sdk, until } from './support.mjs';
+import { applyText, check, fc, load, scratch, sdk, until } from './support.mjs';
 
 const { MemoryStorage, SyncKit, SyncKitError, textDiff } = await load('node.js');
-const { applyText } = await load('testing/internal.js');
 const lite = await load('lite.js');
 
 const code = (wanted) => (error) => error instanceof SyncKitError && error.code === wanted;

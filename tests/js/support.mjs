@@ -29,6 +29,18 @@ export const check = (property, runs = 300) => {
   return fc.assert(property, { ...(seed !== undefined && { seed }), numRuns });
 };
 
+/** The text after a change that a subscriber was told. */
+export const applyText = (text, ops) => {
+  let out = '';
+  let at = 0;
+  for (const op of ops) {
+    if ('insert' in op) out += op.insert;
+    else if ('delete' in op) at += op.delete;
+    else out += text.slice(at, (at += op.retain));
+  }
+  return out + text.slice(at);
+};
+
 /** An empty folder that goes when the test ends. */
 export const scratch = (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'synckit-test-'));

@@ -20,6 +20,7 @@ export const encoder = new TextEncoder();
 export const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 export const utf8 = (text?: string): Uint8Array => encoder.encode(text);
+export const textOf = (bytes: Uint8Array): string => decoder.decode(bytes);
 
 /** A u64 as 16 hex digits. */
 export const hex = (value: bigint): string => value.toString(16).padStart(16, '0');
@@ -29,18 +30,14 @@ export const hex64 = (low: number, high: number): string =>
 /** A version vector, (u64 replica, u64 seq)*: the last seq of each replica. */
 export const seqsOf = (version: Uint8Array): Record<string, number> => {
   const seqs: Record<string, number> = {};
-  new BigUint64Array(version.slice().buffer).forEach((seq, i, all) => {
-    if (i % 2) seqs[hex(all[i - 1]!)] = Number(seq);
-  });
+  const all = new BigUint64Array(version.slice().buffer);
+  for (let i = 0; i < all.length; ) seqs[hex(all[i++]!)] = Number(all[i++]);
   return seqs;
 };
 
-/** A varint of up to 64 bits. */
-export const varint = (value: number | bigint): number[] => {
-  const rest = BigInt(value);
-  const low = Number(rest & 127n);
-  return rest > 127 ? [low | 128, ...varint(rest >> 7n)] : [low];
-};
+/** A varint of up to 32 bits. */
+export const varint = (value: number): number[] =>
+  value > 127 ? [(value & 127) | 128, ...varint(value >>> 7)] : [value];
 
 /** A growing byte buffer. `bytes()` is a view that the next write may invalidate. */
 export class Writer {
@@ -105,55 +102,62 @@ export class Writer {
 }
 
 /** Reads what the engine wrote, which ends where it should. */
-export class PatchReader {
+export interface PatchReader {
+  readonly bytes_: Uint8Array;
+  /** How many bytes are left. */
+  left_(): number;
+  varint_(): number;
+  /** UTF-8 of n bytes; of as many as a varint says when n is not given. */
+  text_(n?: number): string;
+}
+export const patchReader = (bytes: Uint8Array): PatchReader => {
+  let at = 0;
+  const varint = (): number => {
+    const b = bytes[at++]!;
+    return b > 127 ? b - 128 + varint() * 128 : b;
+  };
+  return {
+    bytes_: bytes,
+    left_: () => bytes.length - at,
+    varint_: varint,
+    text_: (n = varint()) => textOf(bytes.subarray(at, (at += n))),
+  };
+};
+
+/** Reads what anybody may have written: running past the end is a `malformed` error. */
+export class Reader {
   at = 0;
-  constructor(readonly bytes_: Uint8Array) {}
+  constructor(private readonly bytes_: Uint8Array) {}
 
   /** How many bytes are left. */
   get left(): number {
     return this.bytes_.length - this.at;
   }
+  byte(): number {
+    return this.raw(1)[0]!;
+  }
   varint(): number {
     let value = 0;
     for (let scale = 1, b = 128; b > 127; scale *= 128) {
-      b = this.bytes_[this.at++]!;
+      b = this.byte();
       value += (b & 127) * scale;
     }
     return value;
   }
-  /** UTF-8 of n bytes; of as many as a varint says when n is not given. */
-  text(n = this.varint()): string {
-    return decoder.decode(this.bytes_.subarray(this.at, (this.at += n)));
-  }
-}
-
-/** Reads what anybody may have written: running past the end is a `malformed` error. */
-export class Reader extends PatchReader {
-  private checked_(n: number): number {
-    // In this form a length that is no number fails too.
-    return n <= this.left ? n : fail('malformed', 'bytes end too early');
-  }
-  byte(): number {
-    this.checked_(1);
-    return this.bytes_[this.at++]!;
-  }
-  override varint(): number {
-    const value = super.varint();
-    this.checked_(0);
-    return value;
-  }
   /** A view of the next n bytes. */
   raw(n = this.varint()): Uint8Array {
-    return this.bytes_.subarray(this.at, (this.at += this.checked_(n)));
+    // In this form a length that is no number fails too.
+    if (!(n <= this.left)) fail('malformed', 'bytes end too early');
+    return this.bytes_.subarray(this.at, (this.at += n));
   }
-  override text(n = this.varint()): string {
-    return super.text(this.checked_(n));
+  text(n = this.varint()): string {
+    return textOf(this.raw(n));
   }
 }
 
 /** An object of JSON: not an array, not null. */
 export const isNode = (value: unknown): value is Record<string, Json> =>
-  !!value && typeof value == 'object' && !Array.isArray(value);
+  value instanceof Object && !Array.isArray(value);
 
 /** JSON text; `malformed` for what has none: undefined, functions, NaN, infinities. */
 export const toJson = (value: unknown): string =>

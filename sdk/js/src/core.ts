@@ -4,7 +4,7 @@
 // handed out as bytes is borrowed until the next call. What the engine wants done comes as records,
 // whenever it is called. Views over memory are made for each use: they are empty when it has grown.
 
-import { decoder, hex } from './codec.js';
+import { hex, textOf } from './codec.js';
 import { fail, statusError, wrap } from './errors.js';
 
 /** A compiled module, or where to get it. */
@@ -72,11 +72,8 @@ export interface Core extends Exports {
 /** Milliseconds since 1970 by a clock that does not run backwards. */
 export const now = (): number => performance.timeOrigin + performance.now();
 
-const random = (): bigint =>
-  new BigUint64Array(crypto.getRandomValues(new Uint8Array(8)).buffer)[0]!;
-
 /** 16 random hex digits. */
-export const randomId = (): string => hex(random());
+export const randomId = (): string => hex(crypto.getRandomValues(new BigUint64Array(1))[0]!);
 
 /**
  * `replica`: 16 hex digits; `persistent`: 1 when what the engine wants stored is, else 0.
@@ -137,7 +134,7 @@ export const createCore = async (
     return all;
   };
   core.ok_ = (answer) => {
-    if (answer < 0) throw statusError(-answer, decoder.decode(core.data_()));
+    if (answer < 0) throw statusError(-answer, textOf(core.data_()));
     return answer;
   };
   core.sk_init(BigInt(`0x${replica}`), persistent);

@@ -1,9 +1,9 @@
 // A document: the map at its root, and how far its changes have come.
 
-import { decoder, PatchReader, utf8, type Json } from './codec.js';
+import { patchReader, textOf, utf8, type Json, type PatchReader } from './codec.js';
 import { now, type Core } from './core.js';
 import { fail, statusError, type SyncKitError } from './errors.js';
-import { emitter, type Emitter, type Unsubscribe } from './events.js';
+import { emitter, type Emitter, type Status, type Unsubscribe } from './events.js';
 import {
   mapField,
   type Field,
@@ -11,10 +11,9 @@ import {
   type MapChange,
   type Origin,
 } from './field.js';
-import type { Act, BaseKit, KitEvents } from './kit.js';
+import type { BaseKit, KitEvents } from './kit.js';
 
-/** `denied`: the host refuses to let this client read the document. */
-export type Status = 'offline' | 'connecting' | 'syncing' | 'synced' | 'denied';
+export type { Status } from './events.js';
 
 /** `saved`: stored on this device. `sent`: on its way. `durable`: stored by the host. */
 export type ChangeState = 'saved' | 'sent' | 'durable';
@@ -49,8 +48,6 @@ export interface DocumentEvents {
   permission: Permission;
 }
 
-/** @internal */
-export const statuses = ['offline', 'connecting', 'syncing', 'synced', 'denied'] as const;
 const states = ['saved', 'sent', 'durable'] as const;
 const permissions = ['none', 'read', 'write', 'admin'] as const;
 
@@ -61,8 +58,6 @@ export interface BaseDocument<T extends object = Record<string, Json>>
   readonly id: string;
   /** Resolves when what this device has of the document is loaded: edits may begin. */
   readonly ready: Promise<void>;
-  /** Where it stands between this device and the host; `on('status', …)` tells changes. */
-  status: Status;
   /** What the host lets this client do; undefined until it has said so. */
   permission: Permission | undefined;
   /** Seq of the last own change, uncommitted ones included; see `ChangeEvent.seq`. */
@@ -107,8 +102,6 @@ export interface BaseDocument<T extends object = Record<string, Json>>
 
   /** @internal */ readonly kit_: BaseKit<any>;
   /** @internal */ readonly handle_: number;
-  /** What output records of the document do, by their kind. @internal */
-  readonly acts_: Record<number, Act>;
   /** Throws when it is closed. @internal */
   open_(): void;
   /** The engine, for what needs a document that is open and read. @internal */
@@ -144,36 +137,32 @@ export const createDocument = (
   };
   /** The views are to be read again. */
   const changed = (): void => fields.forEach((field) => field.reset_());
-  /** Views are read anew only when no patch for them is left in what the engine has put out. */
-  const afterwards = (call: () => void): void => void core.output_.push([0, handle, call]);
   /** Tells the listeners of the document, then those of the kit. */
   const tell = <Name extends keyof (DocumentEvents & KitEvents)>(
     name: Name,
     event: (DocumentEvents & KitEvents)[Name],
-  ): void =>
-    kit.notify_(() => {
-      document.emit_(name as never, event as never);
-      kit.emit_(name as never, event as never);
-    });
+  ): void => {
+    document.emit_(name as never, event as never);
+    kit.emit_(name as never, event as never);
+  };
 
   // The map's methods and `ready` follow below.
   const document: BaseDocument<any> = {
-    ...emitter<DocumentEvents>(),
+    ...emitter<DocumentEvents>(kit.notify_),
     id,
     kit_: kit,
     handle_: handle,
-    status: 'offline',
     permission: undefined,
     seq: 0,
     update(partial: object) {
       for (const key in partial) root.set(key, partial[key as never]);
     },
     transact<R>(fn: () => R): R {
-      core.ok_(document.core_().sk_begin(handle));
+      document.core_().sk_begin(handle);
       try {
         return fn();
       } finally {
-        core.ok_(core.sk_commit(handle));
+        core.sk_commit(handle);
         kit.touch_();
       }
     },
@@ -187,8 +176,9 @@ export const createDocument = (
       if (closed) return; // meanwhile
       core.ok_(core.sk_close(handle));
       // From here on the handle is no document: nothing below may use it.
-      closed = true;
-      kit.forget_(document);
+      closed = readable = true;
+      delete kit.documents_[handle];
+      kit.drain_();
     },
     open_: open,
     core_() {
@@ -198,8 +188,8 @@ export const createDocument = (
     },
     contents_(field: number) {
       open();
-      if (readable) core.ok_(core.sk_view(handle, field));
-      return new PatchReader(readable ? core.data_() : new Uint8Array());
+      core.ok_(core.sk_view(handle, field));
+      return patchReader(core.data_());
     },
     field_<F extends Field>(make: MakeField<F>, name: string, type: string) {
       const key = `${type}\0${name}`;
@@ -215,44 +205,36 @@ export const createDocument = (
       if (pending && (status == 'denied' || permission == 'read')) {
         fail('denied', 'the host takes no changes');
       }
-      return isClosed() || (readable && (!pending || (seq && durable >= seq)));
+      return readable && (!pending || (seq && durable >= seq));
     },
-    acts_: {
-      0: (call: any) => call(), // afterwards
-      18(code) {
-        const status = (document.status = statuses[code]!);
-        kit.notify_(() => document.emit_('status', status));
-      },
-      19(field, _a, _b, patch) {
-        fields[field]?.patched_(() => patch, false);
-      },
-      21() {
-        if (readable) afterwards(changed);
-      },
-      22(stage, seq) {
-        if (stage == 3) durable = seq;
-        tell('change', { document: id, state: states[stage - 1]!, seq });
-      },
-      23(code, seq, count, text) {
-        tell('rejected', {
-          document: id,
-          seq,
-          count,
-          error: statusError(code, decoder.decode(text)),
-          discard() {
-            if (closed) return;
-            core.sk_discard?.(handle, seq);
-            kit.touch_();
-          },
-        });
-      },
-      25(level) {
-        tell('permission', (document.permission = permissions[level]!));
-      },
-      26(_number, acknowledged, atHost) {
-        tell('history-lost', { document: id, acknowledged, atHost });
-      },
+    19(field, _a, _b, patch) {
+      fields[field]?.patched_(patch, false);
     },
+    21: changed,
+    22(stage, seq) {
+      if (stage == 3) durable = seq;
+      tell('change', { document: id, state: states[stage - 1]!, seq });
+    },
+    23(code, seq, count, text) {
+      tell('rejected', {
+        document: id,
+        seq,
+        count,
+        error: statusError(code, textOf(text)),
+        discard() {
+          if (closed) return;
+          core.sk_discard?.(handle, seq);
+          kit.touch_();
+        },
+      });
+    },
+    25(level) {
+      tell('permission', (document.permission = permissions[level]!));
+    },
+    26(_number, acknowledged, atHost) {
+      tell('history-lost', { document: id, acknowledged, atHost });
+    },
+    27: kit[27]!,
   } satisfies Omit<BaseDocument, MapMethods> as any;
   const root = document.field_(mapField, '', 'lww');
   const load = async (): Promise<void> => {
@@ -260,17 +242,14 @@ export const createDocument = (
       await kit.fill_?.(document);
       open();
       core.ok_(core.sk_loaded(handle, now()));
-    } catch (error) {
-      throw kit.report_(error, `document ${id}`);
-    }
-    // What loading put out comes first: it is in the views already.
-    afterwards(() => {
       readable = true;
       core.sk_info(handle);
       document.seq = core.seq_();
       changed();
-    });
-    kit.drain_();
+      kit.drain_();
+    } catch (error) {
+      throw kit.report_(error, `document ${id}`);
+    }
   };
   const ready = load();
   ready.catch(() => {}); // also told as an error event

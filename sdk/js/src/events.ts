@@ -15,19 +15,36 @@ export const listen = <L extends Listener>(set: Set<L>, fn: L): Unsubscribe => {
 export const each = (listeners: Iterable<Listener>, ...event: any[]): number =>
   [...listeners].map((fn) => fn(...event)).length;
 
+/** `denied`: the host refuses to let this client read the document. */
+export type Status = 'offline' | 'connecting' | 'syncing' | 'synced' | 'denied';
+const statuses = ['offline', 'connecting', 'syncing', 'synced', 'denied'] as const;
+
+/** Carries out an output record, by what it holds (EXPORTS.md). @internal */
+export type Act = (number: number, a: number, b: number, bytes: Uint8Array, more: Uint8Array) => unknown;
+
 /** Events by name; listeners run in the order of their subscription. */
 export interface Emitter<Events> {
   /** Calls `fn` at every event of that name. */
   on<Name extends keyof Events>(name: Name, fn: (event: Events[Name]) => void): Unsubscribe;
-  /** How many listened. @internal */
-  emit_<Name extends keyof Events>(name: Name, event: Events[Name]): number;
+  /** Where it stands between this device and the host; `on('status', …)` tells changes. */
+  status: Status;
+  /** @internal */
+  emit_<Name extends keyof Events>(name: Name, event: Events[Name]): void;
+  /** What output records do that are about it, by their kind. @internal */
+  [kind: number]: Act;
 }
 
-/** @internal */
-export const emitter = <Events>(): Emitter<Events> => {
+/** What a kit and a document have in common. An error that nobody listens for is logged. @internal */
+export const emitter = <Events>(notify: (call: () => void) => void): Emitter<Events> => {
   const listeners: { [Name in keyof Events]?: Set<Listener> } = {};
   return {
     on: (name, fn) => listen((listeners[name] ??= new Set()), fn),
-    emit_: (name, event) => each(listeners[name] ?? [], event),
+    status: 'offline',
+    emit_(name, event) {
+      notify(() => each(listeners[name] ?? [], event) || (name == 'error' && console.error(event)));
+    },
+    18(code) {
+      this.emit_('status' as never, (this.status = statuses[code]!) as never);
+    },
   };
 };

@@ -9,7 +9,15 @@
 //
 // Invariant: while there are subscribers there is a view, to compare with after a reset.
 
-import { isNode, PatchReader, toJson, utf8, varint, type Json } from './codec.js';
+import {
+  isNode,
+  patchReader,
+  toJson,
+  utf8,
+  varint,
+  type Json,
+  type PatchReader,
+} from './codec.js';
 import { now, type Core } from './core.js';
 import type { BaseDocument } from './document.js';
 import { each, listen, type Unsubscribe } from './events.js';
@@ -36,8 +44,8 @@ export interface Field<Change = any> {
    * difference comes as one change.
    */
   subscribe(fn: (change: Change, origin: Origin) => void): Unsubscribe;
-  /** The view moves by a patch: borrowed bytes, fetched only when somebody looks. @internal */
-  patched_(patch: () => Uint8Array, local: boolean): void;
+  /** The view moves by a patch. @internal */
+  patched_(patch: Uint8Array, local: boolean): void;
   /** The view is to be read again. @internal */
   reset_(): void;
 }
@@ -59,9 +67,9 @@ type Made<Change, View> = [
 ];
 
 /**
- * The part that all types share. `parse` gives the view that the engine's bytes stand for (none:
- * an empty field), `move` the view after a patch, and what the patch changed, as does `difference`:
- * undefined when there is none.
+ * The part that all types share. `move` gives the view after a patch, and what the patch changed
+ * (undefined: nothing); without a view it reads the contents instead. `difference` tells what is
+ * between two views.
  * @internal
  */
 export const createField = <Change, View>(
@@ -69,8 +77,7 @@ export const createField = <Change, View>(
   name: string,
   type: string,
   handle: number,
-  parse: (contents: PatchReader) => View,
-  move: (view: View, patch: PatchReader) => [View, Change | undefined],
+  move: (view: View | undefined, patch: PatchReader) => [View, (Change | undefined)?],
   difference: (from: View, to: View) => Change | undefined,
 ): Made<Change, View> => {
   let view: View | undefined;
@@ -81,20 +88,18 @@ export const createField = <Change, View>(
   const contents = (): PatchReader => document.contents_(handle);
   const read = (): View => {
     unread = 0;
-    return (view ??= parse(contents()));
+    return (view ??= move(undefined, contents())[0]);
   };
   const tell = (change: Change | undefined, local: boolean): void => {
     if (change && subscribers.size) {
       kit.notify_(() => each(subscribers, change, { local }));
     }
   };
-  const patched = (patch: () => Uint8Array, local: boolean): void => {
-    if (view === undefined) return;
+  const patched = (patch: Uint8Array, local: boolean): void => {
+    if (!patch.length || view === undefined) return;
     if (!subscribers.size && ++unread > maxUnread) view = undefined;
     else {
-      const r = new PatchReader(patch());
-      if (!r.left) return;
-      const [moved, change] = move(view, r);
+      const [moved, change] = move(view, patchReader(patch));
       view = moved;
       tell(change, local);
     }
@@ -110,14 +115,14 @@ export const createField = <Change, View>(
     reset_() {
       const old = view;
       view = undefined;
-      if (subscribers.size) tell(difference(old!, read()), false);
+      if (subscribers.size && read() !== old) tell(difference(old!, read()), false);
     },
   };
   const edit: Made<Change, View>[2] = (...intent) => {
     const length = document.core_().put_(...intent);
     core.ok_(core.sk_mutate(document.handle_, handle, length, now()));
     document.seq = core.seq_();
-    patched(core.data_, true);
+    patched(core.data_(), true);
     kit.touch_();
   };
   return [field, read, edit, contents];
@@ -178,12 +183,13 @@ export const mapField: MakeField<MapField> = (document, name, type, handle) => {
     return node;
   };
   /** The entries that the engine tells, the upper ones first (plugins/lww/FORMAT.md). */
-  const move = (view: Json, r: PatchReader): [Json, MapChange | undefined] => {
+  const move = (view: Json = {}, r: PatchReader): [Json, (MapChange | undefined)?] => {
     const paths: string[][] = [];
-    while (r.left) {
-      const end = r.varint() + r.at;
-      const path = Array.from({ length: r.varint() }, () => r.text());
-      const json = r.text(end - r.at);
+    while (r.left_()) {
+      const part = r.varint_();
+      const rest = r.left_() - part;
+      const path = Array.from({ length: r.varint_() }, () => r.text_());
+      const json = r.text_(r.left_() - rest);
       if (json || look(view, path) !== undefined) {
         view = put(view, path, json ? JSON.parse(json) : undefined);
         paths.push(path);
@@ -196,7 +202,6 @@ export const mapField: MakeField<MapField> = (document, name, type, handle) => {
     name,
     type,
     handle,
-    (r) => move({}, r)[0],
     move,
     () => ({ paths: [[]] }),
   );
@@ -206,12 +211,8 @@ export const mapField: MakeField<MapField> = (document, name, type, handle) => {
     const keys = segments(path);
     document.core_();
     if (!json && look(read(), keys) === undefined) return;
-    const head = [json ? 1 : 2, ...varint(keys.length)];
-    for (const key of keys) {
-      const bytes = utf8(key);
-      head.push(...varint(bytes.length), ...bytes);
-    }
-    edit(head, utf8(json));
+    const names = keys.map(utf8).flatMap((key) => [...varint(key.length), ...key]);
+    edit([json ? 1 : 2, ...varint(keys.length), ...names], utf8(json));
   };
   return {
     ...field,

@@ -4,9 +4,8 @@ import { canonical, utf8, varint, type Json, type PatchReader } from './codec.js
 import { fail } from './errors.js';
 import { createField, type Field, type MakeField } from './field.js';
 import {
-  applyText,
+  patchText,
   textDiff,
-  textPatch,
   textSplice,
   type SetChange,
   type TextOp,
@@ -38,12 +37,8 @@ export const textField: MakeField<TextField> = (document, name, type, handle) =>
     name,
     type,
     handle,
-    (r) => (r.left ? r.text() : ''),
-    (view, patch) => {
-      const ops = textPatch(patch);
-      return [applyText(view, ops), ops];
-    },
-    (from, to) => (from == to ? undefined : textDiff(from, to)),
+    (view, r) => (view === undefined ? [r.left_() ? r.text_() : ''] : patchText(view, r)),
+    (from, to) => textDiff(from, to),
   );
   const splice = (position: number, count: number, text = ''): void => {
     if (position >>> 0 !== position || count >>> 0 !== count) {
@@ -90,14 +85,14 @@ const without = (a: Items, b: Items): Json[] =>
 /** @internal */
 export const setField: MakeField<SetField<any>> = (document, name, type, handle) => {
   let sorted: Json[] | undefined;
-  const move = (view: Items, r: PatchReader): [Items, SetChange] => {
+  const move = (view: Items = new Map(), r: PatchReader): [Items, SetChange] => {
     const added: Json[] = [];
     const removed: Json[] = [];
     sorted = undefined;
-    while (r.left) {
-      const length = r.varint();
-      const isThere = r.varint() == 1;
-      const key = r.text(length - 1);
+    while (r.left_()) {
+      const length = r.varint_();
+      const isThere = r.varint_() == 1;
+      const key = r.text_(length - 1);
       const value = JSON.parse(key) as Json;
       if (isThere) view.set(key, value);
       else view.delete(key);
@@ -110,7 +105,6 @@ export const setField: MakeField<SetField<any>> = (document, name, type, handle)
     name,
     type,
     handle,
-    (r) => move(new Map(), r)[0],
     move,
     (from, to) => {
       const added = without(to, from);
@@ -147,6 +141,8 @@ export interface CounterField extends Field<{ by: bigint }> {
   readonly bigValue: bigint;
 }
 
+const longVarint = (value: bigint): number[] =>
+  value > 127 ? [Number(value & 127n) | 128, ...longVarint(value >> 7n)] : [Number(value)];
 /** The intent that adds `amount`, a signed 64-bit integer (plugins/counter/FORMAT.md). */
 export const counterIntent = (amount: number | bigint): number[] => {
   if (
@@ -157,12 +153,8 @@ export const counterIntent = (amount: number | bigint): number[] => {
     fail('malformed', 'not a safe integer, nor a bigint of 64 bits');
   }
   const twice = BigInt(amount) << 1n;
-  return varint(twice < 0 ? ~twice : twice);
+  return longVarint(twice < 0 ? ~twice : twice);
 };
-
-/** What a counter counts to: the one part of its patches and its contents. */
-const total = (r: PatchReader): bigint =>
-  r.left ? new BigInt64Array(r.bytes_.slice(-8).buffer)[0]! : 0n;
 
 /** @internal */
 export const counterField: MakeField<CounterField> = (document, name, type, handle) => {
@@ -171,9 +163,9 @@ export const counterField: MakeField<CounterField> = (document, name, type, hand
     name,
     type,
     handle,
-    total,
-    (from, r) => {
-      const to = total(r);
+    (from = 0n, r) => {
+      // The one part of its patches and its contents: what it counts to.
+      const to = r.left_() ? new BigInt64Array(r.bytes_.slice(-8).buffer)[0]! : from;
       return [to, difference(from, to)];
     },
     difference,
@@ -194,5 +186,4 @@ export const counterField: MakeField<CounterField> = (document, name, type, hand
     },
   };
 };
-const difference = (from: bigint, to: bigint): { by: bigint } | undefined =>
-  to == from ? undefined : { by: to - from };
+const difference = (from: bigint, to: bigint): { by: bigint } => ({ by: to - from });

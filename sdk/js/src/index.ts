@@ -56,7 +56,7 @@ export const createFullDocument = (
     kit.touch_();
   };
   const [presence, record] = createPresence(setPresence, kit.notify_);
-  document.acts_[24] = record;
+  document[24] = record;
   return Object.assign(document, {
     presence,
     digest: () => hex(BigInt.asUintN(64, document.core_().sk_digest!(handle))),

@@ -3,17 +3,11 @@
 // The engine (core.wasm) decides; this file carries out what it decides: frames to the WebSocket,
 // events to listeners. Edits of one tick become one transaction in a microtask.
 
-import { decoder, utf8 } from './codec.js';
+import { textOf, utf8 } from './codec.js';
 import { now, type Core, type WasmSource } from './core.js';
-import {
-  statuses,
-  type BaseDocument,
-  type ChangeEvent,
-  type RejectedEvent,
-  type Status,
-} from './document.js';
+import type { BaseDocument, ChangeEvent, RejectedEvent } from './document.js';
 import { fail, statusError, wrap, type SyncKitError } from './errors.js';
-import { each, emitter, type Emitter } from './events.js';
+import { each, emitter, type Act, type Emitter, type Status } from './events.js';
 import type { MakeField } from './field.js';
 import type { CustomField, PluginType } from './plugin.js';
 import type { StorageAdapter } from './storage.js';
@@ -65,14 +59,9 @@ export interface KitEvents {
   error: SyncKitError;
 }
 
-/** Carries out an output record, by what it holds (EXPORTS.md). @internal */
-export type Act = (number: number, a: number, b: number, bytes: Uint8Array, more: Uint8Array) => unknown;
-
 /** What the kits of all entries have in common; opened by `SyncKit.open`. */
 export interface BaseKit<D extends BaseDocument<any> = BaseDocument<any>>
   extends Emitter<KitEvents> {
-  /** Of the connection as a whole; `on('status', …)` tells changes. */
-  status: Status;
   /** 16 hex digits: which writer this kit is. */
   readonly replica: string;
   /** Connects, and stays connected: after a failure again with growing pauses. */
@@ -102,8 +91,8 @@ export interface BaseKit<D extends BaseDocument<any> = BaseDocument<any>>
   open_(): void;
   /** @internal */ readonly core_: Core;
   /** @internal */ closed_?: boolean;
-  /** What output records do that are about no document of the kit, by their kind. @internal */
-  readonly acts_: Record<number, Act>;
+  /** By their handles. @internal */
+  readonly documents_: D[];
   /** Gives the engine what is stored of a document. @internal */
   fill_?: (document: BaseDocument<any>) => Promise<void>;
   /** What makes fields of types that plugins bring. @internal */
@@ -120,8 +109,6 @@ export interface BaseKit<D extends BaseDocument<any> = BaseDocument<any>>
   wait_(done: () => unknown, timeout?: number): Promise<void>;
   /** Tells of what nobody can be told by a throw, except that something is closed. @internal */
   report_(cause: unknown, what?: string): SyncKitError;
-  /** @internal */
-  forget_(document: BaseDocument<any>): void;
 }
 
 /** Makes a document that the engine has opened. @internal */
@@ -134,7 +121,6 @@ export const createKit = <D extends BaseDocument<any>>(
   make: MakeDocument<D>,
   options: LiteOptions,
 ): BaseKit<D> => {
-  /** By their handles. */
   const documents: D[] = [];
   /** What waits to be called: listeners, and who waits for something to happen. */
   const notes: (() => void)[] = [];
@@ -150,9 +136,7 @@ export const createKit = <D extends BaseDocument<any>>(
   };
   const report = (cause: unknown, what = 'the kit'): SyncKitError => {
     const error = wrap('unavailable', what, cause);
-    if (error.code != 'closed') {
-      notify(() => kit.emit_('error', error) || console.error(error));
-    }
+    if (error.code != 'closed') kit.emit_('error', error);
     return error;
   };
 
@@ -185,7 +169,7 @@ export const createKit = <D extends BaseDocument<any>>(
       while (((pause = core.sk_drain(now())), core.output_.length)) {
         for (const [kind, doc, ...parts] of core.output_.splice(0)) {
           try {
-            (documents[doc]?.acts_[kind] ?? kit.acts_[kind])?.(...(parts as Parameters<Act>));
+            (doc ? documents[doc] : kit)?.[kind]?.(...(parts as Parameters<Act>));
           } catch (error) {
             report(error);
           }
@@ -223,16 +207,15 @@ export const createKit = <D extends BaseDocument<any>>(
   // ---- the connection ----------------------------------------------------------------------
 
   const { token, url, WebSocket = globalThis.WebSocket as never } = options;
-  let attempt: object | undefined;
+  let attempt = 0;
   let socket: Socket | undefined;
   const gone = (): void => {
-    attempt = undefined;
+    attempt++;
     socket?.close();
-    socket = undefined;
     core.sk_disconnected(now());
   };
   const connect = async (): Promise<void> => {
-    const mine = (attempt = {});
+    const mine = ++attempt;
     /** Does something, unless there is another attempt by now. */
     const live =
       <E = void>(act: (event: E) => void) =>
@@ -244,7 +227,7 @@ export const createKit = <D extends BaseDocument<any>>(
     try {
       const credential = typeof token == 'function' ? await token() : token;
       live(() => {
-        const { href } = new URL(url!, globalThis.location?.href);
+        const { href } = new URL(url!, globalThis.location as never);
         socket = new WebSocket(href.replace(/^http/, 'ws'));
         socket.binaryType = 'arraybuffer';
         socket.onopen = live(() => core.sk_connected(core.put_(utf8(credential)), now()));
@@ -274,8 +257,7 @@ export const createKit = <D extends BaseDocument<any>>(
   }
 
   const kit: BaseKit<D> = {
-    ...emitter<KitEvents>(),
-    status: 'offline',
+    ...emitter<KitEvents>(notify),
     replica,
     core_: core,
     open_: open,
@@ -288,17 +270,12 @@ export const createKit = <D extends BaseDocument<any>>(
       if (!touched) queueMicrotask(commit);
       touched = true;
     },
-    acts_: {
-      1: (_number, _a, _b, frame) => socket?.send(frame),
-      16: connect,
-      17: gone,
-      18(code) {
-        const status = (kit.status = statuses[code]!);
-        notify(() => kit.emit_('status', status));
-      },
-      27(code, _a, _b, text) {
-        report(statusError(code, decoder.decode(text)));
-      },
+    documents_: documents,
+    1: (_number, _a, _b, frame) => socket?.send(frame),
+    16: connect,
+    17: gone,
+    27(code, _a, _b, text) {
+      report(statusError(code, textOf(text)));
     },
     document(id) {
       open();
@@ -329,10 +306,6 @@ export const createKit = <D extends BaseDocument<any>>(
       gone();
       end.abort();
       drain(); // no timer, and nobody waits, any longer
-    },
-    forget_({ handle_: handle }) {
-      delete documents[handle];
-      drain();
     },
   };
   kit.goOnline();

@@ -67,8 +67,7 @@ const customField: MakeField<CustomField> = (document, name, type, handle) => {
     name,
     type,
     handle,
-    () => 0,
-    (view, patch) => [view, patch.bytes_.slice()],
+    (_view, patch) => [0, patch.bytes_.slice()],
     () => undefined,
   );
   return {

@@ -1,8 +1,7 @@
 // Presence: who else has a document open.
 
-import { decoder, hex64, type Json } from './codec.js';
-import { each, listen, type Unsubscribe } from './events.js';
-import type { Act } from './kit.js';
+import { hex64, textOf, type Json } from './codec.js';
+import { each, listen, type Act, type Unsubscribe } from './events.js';
 
 /** Somebody else who has the document open. */
 export interface Peer<State = Json> {
@@ -39,8 +38,8 @@ export const createPresence = (
       if (json.length) {
         peers.set(replica, {
           replica,
-          principal: decoder.decode(principal),
-          state: JSON.parse(decoder.decode(json)),
+          principal: textOf(principal),
+          state: JSON.parse(textOf(json)),
         });
       } else if (!peers.delete(replica)) peers.clear(); // replica 0: all have left
       list = [...peers.values()];

@@ -3,7 +3,7 @@
 // A batch that the storage refuses is tried again, in order, until it is stored or the kit is
 // closed: until then the change is visible and safe in memory, but neither saved nor sent.
 
-import { decoder, hex, utf8 } from './codec.js';
+import { hex, textOf, utf8 } from './codec.js';
 import { createCore, randomId, type WasmSource } from './core.js';
 import type { BaseDocument } from './document.js';
 import { wrap, type SyncKitError } from './errors.js';
@@ -25,7 +25,7 @@ const queues = async (storage: StorageAdapter): Promise<Record<string, string[]>
     const at = 2 + key[0]! * 256 + key[1]!;
     if (key[at] != queueKind) continue;
     const replica = hex(new DataView(key.slice(at).buffer).getBigUint64(1));
-    (found[replica] ??= []).push(decoder.decode(key.subarray(2, at)));
+    (found[replica] ??= []).push(textOf(key.subarray(2, at)));
   }
   return found;
 };
@@ -124,12 +124,12 @@ const createStored = async <D extends BaseDocument<any>>(
       core.ok_(core.sk_load!(document.handle_, key.length, value.length));
     }
   };
-  kit.acts_[28] = adopt;
-  kit.acts_[3] = (code, _a, _b, key, value) => {
+  kit[28] = adopt;
+  kit[3] = (code, _a, _b, key, value) => {
     const [op, part] = operations[code]!.split(' ');
     queue.push({ op, key, ...(part && { [part]: value }) } as StoreOp);
   };
-  kit.acts_[2] = (id) => {
+  kit[2] = (id) => {
     issued = id;
     pumping ??= pump();
   };

@@ -8,33 +8,26 @@ import type { Json, PatchReader } from './codec.js';
 /** One step of a text patch; positions and counts are UTF-16 units, as in JS strings. */
 export type TextOp = { retain: number } | { insert: string } | { delete: number };
 
-/** Decodes a text patch (plugins/text/FORMAT.md, "patch"). */
-export const textPatch = (r: PatchReader): TextOp[] => {
+/** The text after a patch (plugins/text/FORMAT.md, "patch"), and the patch's steps. */
+export const patchText = (text: string, r: PatchReader): [string, TextOp[]] => {
   const ops: TextOp[] = [];
-  while (r.left) {
-    const head = r.varint();
-    const n = Math.floor(head / 4);
-    ops.push(
-      head & 1
-        ? { insert: r.text(n) }
-        : head & 2
-          ? { delete: n + r.varint() }
-          : { retain: n + r.varint() },
-    );
-  }
-  return ops;
-};
-
-/** The text after a patch. */
-export const applyText = (text: string, ops: readonly TextOp[]): string => {
   let out = '';
   let at = 0;
-  for (const op of ops) {
-    if ('insert' in op) out += op.insert;
-    else if ('delete' in op) at += op.delete;
-    else out += text.slice(at, (at += op.retain));
+  while (r.left_()) {
+    const head = r.varint_();
+    const n = head >>> 2;
+    if (head & 1) {
+      const insert = r.text_(n);
+      out += insert;
+      ops.push({ insert });
+    } else {
+      const count = n + r.varint_();
+      if (!(head & 2)) out += text.slice(at, at + count);
+      at += count;
+      ops.push(head & 2 ? { delete: count } : { retain: count });
+    }
   }
-  return out + text.slice(at);
+  return [out + text.slice(at), ops];
 };
 
 /** Where a caret at `position` ends up; at the very place of an insert it stays before it. */
