@@ -23,6 +23,7 @@ enum class DocStatus : uint8_t { offline = 0, connecting = 1, syncing = 2, synce
 enum class Stage : uint8_t { saved = 1, sent = 2, durable = 3 };
 
 enum class Out : uint32_t {
+  data = 0,           // what a call to core.wasm gives (EXPORTS.md); of no engine
   frame = 1,          // payload: send as one binary WebSocket message
   batch = 2,          // number: id. Operations: store them in one transaction, then stored(id)
   store = 3,          // number: operation. payload: key, value. Only where records are handed over

@@ -22,14 +22,12 @@ using CoreEngine = Engine;
 namespace core {  // exports.cpp
 
 extern CoreEngine* const engine;
-uint64_t ms(double now);
+uint64_t now();  // Unix milliseconds
 Bytes input(uint32_t at, uint32_t len);  // of the scratch area
 Buffer& cleared_output();                // for data that `give` gives
-void give(Bytes bytes);
+void give(Bytes bytes, uint64_t value = 0, uint32_t number = 0);  // the last that a call does
 // What a call answers: `good`, or the code below 0, and gives the sentence.
 int32_t answer(Status status, uint32_t good = 0);
-void number(size_t i, uint64_t value);  // i: 0 or 1
-void count(uint32_t dots);
 
 }  // namespace core
 

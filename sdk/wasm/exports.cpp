@@ -1,28 +1,20 @@
 // core.wasm: the flat C functions that JavaScript calls, over one Engine per instance.
 //
 // EXPORTS.md is the contract. Inputs are written to the scratch area (sk_scratch) before the call,
-// outputs are found through the result struct (sk_result): a local edit is one call into WASM with
+// data that a call gives is the last record it puts out: a local edit is one call into WASM with
 // at most one copy each way. Times and seqs cross as f64, other 64-bit values as they are (BigInt).
 //
-// Invariants: scratch and result hold still until the next sk_* call; memory may grow in any call,
-// so that views over it are to be renewed when memory.buffer changed.
+// Invariants: scratch holds still until the next sk_* call; memory may grow in any call, so that
+// views over it are to be renewed when memory.buffer changed.
 #include "core.hpp"
 #include "external.hpp"
 #include "types.hpp"
 
+extern "C" __attribute__((import_module("env"), import_name("now"))) double sk_now();
+
 namespace synckit {
 namespace {
 
-// What the last call left; 32 bytes, little endian, see EXPORTS.md: what an edit gives, and in its
-// members what other calls give.
-struct Result : Edit {
-  Bytes& data() { return patch; }
-  uint64_t& value(size_t i) { return i ? second : last_seq; }
-  uint64_t second = 0;
-};
-static_assert(sizeof(Result) == 32 && offsetof(Result, second) == 24);
-
-constinit Result result;
 #if defined(SYNCKIT_LITE)
 constinit Lite instance;
 #else
@@ -30,18 +22,19 @@ constinit Registry registry;
 constinit Engine instance(registry);
 #endif
 constinit Buffer scratch, output;
+constinit Edit edit;
 
 }  // namespace
 
 namespace core {
 
-[[gnu::noinline]] uint64_t ms(double now) { return now > 0 ? static_cast<uint64_t>(now) : 0; }
+[[gnu::noinline]] uint64_t now() { return static_cast<uint64_t>(sk_now()); }
 Bytes input(uint32_t at, uint32_t len) { return {scratch.data + at, len}; }
-void number(size_t i, uint64_t value) { result.value(i) = value; }
-void give(Bytes bytes) { result.data() = bytes; }
+[[gnu::noinline]] void give(Bytes bytes, uint64_t value, uint32_t number) {
+  hand_over(Out::data, 0, number, value, 0, bytes, {});
+}
 CoreEngine* const engine = &instance;
 Buffer& cleared_output() { return output.clear(), output; }
-void count(uint32_t dots) { result.count = dots; }
 int32_t answer(Status status, uint32_t good) {
   if (status.ok()) return static_cast<int32_t>(good);
   give(status.text());
@@ -59,8 +52,6 @@ SK_WASM(sk_scratch)(uint32_t size)->uint8_t* {
   if (size >= scratch.cap && scratch.reserve(&scratch, size + 1) != SK_OK) return nullptr;
   return scratch.data;
 }
-
-SK_WASM(sk_result)()->Result* { return &result; }
 
 SK_WASM(sk_init)
 (uint64_t replica, uint32_t persistent)->void {
@@ -99,8 +90,9 @@ SK_WASM(sk_load)(uint32_t doc, uint32_t key_len, uint32_t value_len)->int32_t {
   return answer(engine->load(doc, input(0, key_len), input(key_len, value_len), 0));
 }
 #endif
-SK_WASM(sk_loaded)(uint32_t doc, double now)->int32_t {
-  return answer(engine->loaded(doc, ms(now)));
+SK_WASM(sk_loaded)(uint32_t doc)->void {
+  (void)engine->loaded(doc, now());
+  give({}, engine->last_seq(doc));
 }
 SK_WASM(sk_close)(uint32_t doc)->int32_t {
   Status status = engine->close(doc, false, 0);
@@ -112,9 +104,7 @@ SK_WASM(sk_close)(uint32_t doc)->int32_t {
 
 // ---- edits ------------------------------------------------------------------------------------
 
-#if defined(SYNCKIT_LITE)  // each document is one field
-SK_WASM(sk_field)(uint32_t, uint32_t)->int32_t { return 1; }
-#else
+#if !defined(SYNCKIT_LITE)
 SK_WASM(sk_field)(uint32_t doc, uint32_t len)->int32_t {
   uint32_t zero = 0;
   while (zero < len && scratch.data[zero]) ++zero;
@@ -124,11 +114,13 @@ SK_WASM(sk_field)(uint32_t doc, uint32_t len)->int32_t {
   return answer(status, field);
 }
 #endif
-SK_WASM(sk_mutate)(uint32_t doc, uint32_t field, uint32_t intent_len, double now)->int32_t {
-  return answer(engine->mutate(doc, field, input(0, intent_len), ms(now), result));
+SK_WASM(sk_mutate)(uint32_t doc, uint32_t field, uint32_t intent_len)->int32_t {
+  Status status = engine->mutate(doc, field, input(0, intent_len), now(), edit);
+  give(edit.patch, edit.last_seq);
+  return answer(status);
 }
-SK_WASM(sk_begin)(uint32_t doc)->int32_t { return answer(engine->begin(doc)); }
-SK_WASM(sk_commit)(uint32_t doc)->int32_t { return answer(engine->commit(doc, 0)); }
+SK_WASM(sk_begin)(uint32_t doc)->void { (void)engine->begin(doc); }
+SK_WASM(sk_commit)(uint32_t doc)->void { (void)engine->commit(doc, 0); }
 SK_WASM(sk_commit_all)()->void { engine->commit_all(0); }
 
 // ---- reading ----------------------------------------------------------------------------------
@@ -152,10 +144,7 @@ SK_WASM(sk_digest)(uint32_t doc)->uint64_t {
   return digest;
 }
 #endif
-SK_WASM(sk_info)(uint32_t doc)->uint32_t {
-  number(0, engine->last_seq(doc));
-  return engine->pending(doc);
-}
+SK_WASM(sk_pending)(uint32_t doc)->uint32_t { return engine->pending(doc); }
 
 // ---- persistence, presence --------------------------------------------------------------------
 
@@ -171,16 +160,16 @@ SK_WASM(sk_presence)(uint32_t doc, uint32_t len)->int32_t {
 
 // ---- the session ------------------------------------------------------------------------------
 
-SK_WASM(sk_online)(uint32_t wanted, double now)->void { engine->online(wanted != 0, ms(now)); }
-SK_WASM(sk_connected)(uint32_t credential_len, double now)->void {
-  engine->connected(input(0, credential_len), ms(now));
+SK_WASM(sk_online)(uint32_t wanted)->void { engine->online(wanted != 0, now()); }
+SK_WASM(sk_connected)(uint32_t credential_len)->void {
+  engine->connected(input(0, credential_len), now());
 }
-SK_WASM(sk_disconnected)(double now)->void { engine->disconnected(ms(now)); }
-SK_WASM(sk_receive)(uint32_t frame_len, double now)->void {
-  (void)engine->receive(input(0, frame_len), ms(now));  // a defective host is dropped, and told of
+SK_WASM(sk_disconnected)()->void { engine->disconnected(now()); }
+SK_WASM(sk_receive)(uint32_t frame_len)->void {
+  (void)engine->receive(input(0, frame_len), now());  // a defective host is dropped, and told of
 }
-SK_WASM(sk_drain)(double now)->uint32_t {
-  uint64_t now_ms = ms(now);
+SK_WASM(sk_drain)()->uint32_t {
+  uint64_t now_ms = now();
   engine->tick(now_ms);
   engine->take_output(0);
   uint64_t at = engine->next_timer_ms();

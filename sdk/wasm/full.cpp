@@ -137,8 +137,7 @@ SK_WASM(sk_position)(uint32_t doc, uint32_t field, uint32_t anchor_len)->int32_t
   sk_status code = !type ? SK_UNSUPPORTED
                          : type->resolve(instance, anchor.data, anchor.len, SK_UNIT_UTF16,
                                          &position, &deleted, nullptr);
-  core::number(0, position);
-  core::number(1, deleted);
+  core::give({}, position, deleted);
   return core::answer(anchor_status(code));
 }
 
@@ -157,15 +156,14 @@ SK_WASM(sk_history_steps)(uint32_t doc, uint32_t redo)->uint32_t {
   return one ? static_cast<uint32_t>(one->history->steps(redo != 0)) : 0;
 }
 
-SK_WASM(sk_undo)(uint32_t doc, uint32_t redo, double now)->int32_t {
+SK_WASM(sk_undo)(uint32_t doc, uint32_t redo)->int32_t {
   Undone undone;
   if (Tracked* one = tracker.find(doc)) {
     one->history->take_back(redo != 0, [&](uint32_t field, Bytes token) {
-      return revert(doc, field, token, core::ms(now), undone);
+      return revert(doc, field, token, core::now(), undone);
     });
   }
-  core::count(undone.dots);
-  core::number(0, undone.last_seq);
+  core::give({}, undone.last_seq, undone.dots);
   return core::answer(undone.status);
 }
 

@@ -1,8 +1,8 @@
 // core.wasm: one instance of the engine (sdk/wasm/EXPORTS.md is the contract).
 //
-// Inputs go to the scratch area (`put_`), outputs come back through the result struct; what is
-// handed out as bytes is borrowed until the next call. What the engine wants done comes as records,
-// whenever it is called. Views over memory are made for each use: they are empty when it has grown.
+// Inputs go to the scratch area (`put_`). What the engine wants done comes as records, whenever it
+// is called; what a call gives is the last of them. Views over memory are made for each use: they
+// are empty when it has grown.
 
 import { hex, textOf } from './codec.js';
 import { fail, statusError, wrap } from './errors.js';
@@ -17,23 +17,22 @@ export type Ext = (op: number, type: number, ...rest: any) => number;
 interface Exports {
   sk_memory: WebAssembly.Memory;
   sk_scratch(size: number): number;
-  sk_result(): number;
   sk_init(replica: bigint, persistent: number): void;
   sk_register?(index: number, type: number, format: number, minFormat: number): number;
   sk_ext_out?(slot: number, length: number): number;
   sk_open(id: number): number;
   sk_load?(doc: number, key: number, value: number): number;
-  sk_loaded(doc: number, now: number): number;
+  sk_loaded(doc: number): void;
   sk_close(doc: number): number;
-  sk_field(doc: number, typeAndName: number): number;
-  sk_mutate(doc: number, field: number, intent: number, now: number): number;
-  sk_begin(doc: number): number;
-  sk_commit(doc: number): number;
+  sk_field?(doc: number, typeAndName: number): number;
+  sk_mutate(doc: number, field: number, intent: number): number;
+  sk_begin(doc: number): void;
+  sk_commit(doc: number): void;
   sk_commit_all(): void;
   sk_view(doc: number, field: number): number;
   sk_digest?(doc: number): bigint;
   sk_version?(doc: number): number;
-  sk_info(doc: number): number;
+  sk_pending(doc: number): number;
   sk_discard?(doc: number, seq: number): void;
   sk_presence?(doc: number, length: number): number;
   sk_stored?(batch: number): void;
@@ -42,16 +41,24 @@ interface Exports {
   sk_history?(doc: number, depth: number, groupMs: number): void;
   sk_history_split?(doc: number): void;
   sk_history_steps?(doc: number, redo: number): number;
-  sk_undo?(doc: number, redo: number, now: number): number;
-  sk_online(wanted: number, now: number): void;
-  sk_connected(credential: number, now: number): void;
-  sk_disconnected(now: number): void;
-  sk_receive(frame: number, now: number): void;
-  sk_drain(now: number): number;
+  sk_undo?(doc: number, redo: number): number;
+  sk_online(wanted: number): void;
+  sk_connected(credential: number): void;
+  sk_disconnected(): void;
+  sk_receive(frame: number): void;
+  sk_drain(): number;
 }
 
-/** An output record (EXPORTS.md); its parts are what an Act takes. */
-export type OutputRecord = [kind: number, doc: number, ...parts: any[]];
+/** An output record (EXPORTS.md); what follows `doc` is what an Act takes. */
+export type OutputRecord = [
+  kind: number,
+  doc: number,
+  number: number,
+  a: number,
+  b: number,
+  bytes: Uint8Array,
+  more: Uint8Array,
+];
 
 /** One engine: what the module exports, and how to use it. */
 export interface Core extends Exports {
@@ -63,10 +70,8 @@ export interface Core extends Exports {
   ok_(answer: number): number;
   /** Writes an input: its parts, one behind the other. Gives its length. */
   put_(first: ArrayLike<number>, second?: ArrayLike<number>): number;
-  /** Data of the result. */
+  /** The bytes that the last call gave. */
   data_(): Uint8Array;
-  /** The document's last own seq, after mutate or info. */
-  seq_(): number;
 }
 
 /** Milliseconds since 1970 by a clock that does not run backwards. */
@@ -108,7 +113,7 @@ export const createCore = async (
       source = await WebAssembly.compile(source);
     }
     const start = async (): Promise<any> =>
-      (await WebAssembly.instantiate(source as WebAssembly.Module, { env: { ext, out } })).exports;
+      (await WebAssembly.instantiate(source as WebAssembly.Module, { env: { ext, out, now } })).exports;
     let exports = await start();
     if (exports.sk_unpack) {
       // Only a wrapping (sdk/wasm/unpack.c): what it unpacks lies at address 0.
@@ -119,12 +124,7 @@ export const createCore = async (
   } catch (error) {
     throw wrap('unavailable', 'core.wasm', error);
   }
-  const result = core.sk_result();
-  core.data_ = () => {
-    const [at, length] = new Uint32Array(core.sk_memory.buffer, result);
-    return bytes(at!, length);
-  };
-  core.seq_ = () => Number(new BigUint64Array(core.sk_memory.buffer, result)[2]!);
+  core.data_ = () => output.pop()![5];
   core.put_ = (first, second = []) => {
     const { length } = first;
     const all = length + second.length;

@@ -1,13 +1,12 @@
 // A document: the map at its root, and how far its changes have come.
 
-import { patchReader, textOf, utf8, type Json, type PatchReader } from './codec.js';
-import { now, type Core } from './core.js';
+import { patchReader, textOf, type Json, type PatchReader } from './codec.js';
+import type { Core } from './core.js';
 import { fail, statusError, type SyncKitError } from './errors.js';
 import { emitter, type Emitter, type Status, type Unsubscribe } from './events.js';
 import {
   mapField,
   type Field,
-  type MakeField,
   type MapChange,
   type Origin,
 } from './field.js';
@@ -108,8 +107,8 @@ export interface BaseDocument<T extends object = Record<string, Json>>
   core_(): Core;
   /** What the engine gives of a field; nothing before it can be read. Borrowed. @internal */
   contents_(field: number): PatchReader;
-  /** The field of that name and type, made once. @internal */
-  field_<F extends Field>(make: MakeField<F>, name: string, type: string): F;
+  /** By their handles. @internal */
+  readonly fields_: Field[];
   /** Whether every own change up to a seq is durable. @internal */
   flushed_(seq: number): unknown;
 }
@@ -124,8 +123,6 @@ export const createDocument = (
   handle: number,
 ): BaseDocument<any> => {
   const { core_: core } = kit;
-  /** By what names them, and by their handles. */
-  const named: Record<string, Field> = {};
   const fields: Field[] = [];
   let readable = false;
   let closed = false;
@@ -168,7 +165,7 @@ export const createDocument = (
     },
     onChange: (fn: (event: ChangeEvent) => void) => document.on('change', fn),
     get pending() {
-      return isClosed() ? 0 : core.sk_info(handle);
+      return isClosed() ? 0 : core.sk_pending(handle);
     },
     async close() {
       if (isClosed()) return;
@@ -191,15 +188,7 @@ export const createDocument = (
       core.ok_(core.sk_view(handle, field));
       return patchReader(core.data_());
     },
-    field_<F extends Field>(make: MakeField<F>, name: string, type: string) {
-      const key = `${type}\0${name}`;
-      const create = (): Field => {
-        open();
-        const at = core.ok_(core.sk_field(handle, core.put_(utf8(key))));
-        return (fields[at] = make(document, name, type, at));
-      };
-      return (named[key] ??= create()) as F;
-    },
+    fields_: fields,
     flushed_(seq: number) {
       const { pending, status, permission } = document;
       if (pending && (status == 'denied' || permission == 'read')) {
@@ -236,15 +225,14 @@ export const createDocument = (
     },
     27: kit[27]!,
   } satisfies Omit<BaseDocument, MapMethods> as any;
-  const root = document.field_(mapField, '', 'lww');
+  const root = (fields[1] = mapField(document, '', 'lww', 1));
   const load = async (): Promise<void> => {
     try {
       await kit.fill_?.(document);
       open();
-      core.ok_(core.sk_loaded(handle, now()));
+      core.sk_loaded(handle);
       readable = true;
-      core.sk_info(handle);
-      document.seq = core.seq_();
+      document.seq = core.output_.pop()![3];
       changed();
       kit.drain_();
     } catch (error) {

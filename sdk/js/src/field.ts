@@ -18,7 +18,7 @@ import {
   type Json,
   type PatchReader,
 } from './codec.js';
-import { now, type Core } from './core.js';
+import type { Core } from './core.js';
 import type { BaseDocument } from './document.js';
 import { each, listen, type Unsubscribe } from './events.js';
 
@@ -120,9 +120,10 @@ export const createField = <Change, View>(
   };
   const edit: Made<Change, View>[2] = (...intent) => {
     const length = document.core_().put_(...intent);
-    core.ok_(core.sk_mutate(document.handle_, handle, length, now()));
-    document.seq = core.seq_();
-    patched(core.data_(), true);
+    core.ok_(core.sk_mutate(document.handle_, handle, length));
+    const [, , , seq, , patch] = core.output_.pop()!;
+    document.seq = seq;
+    patched(patch, true);
     kit.touch_();
   };
   return [field, read, edit, contents];

@@ -2,7 +2,7 @@
 // They need the larger module core-full.wasm: `SyncKit.open({ wasm: fullWasm, … })`.
 
 import { utf8 } from './codec.js';
-import { now, type Core } from './core.js';
+import type { Core } from './core.js';
 import type { BaseDocument } from './document.js';
 import { fail } from './errors.js';
 import type { AnchorPosition, AnchorSide, UndoManager, UndoOptions } from './undo.js';
@@ -17,12 +17,9 @@ const coreOf = (document: BaseDocument<any>): Core => {
   if (!core.sk_undo) fail('unsupported', 'open the kit with { wasm: fullWasm } of synckit/full');
   return core;
 };
-/** Word `i` of the result. */
-const word = (core: Core, i: number): number =>
-  new Uint32Array(core.sk_memory.buffer, core.sk_result())[i]!;
 const textOf = (document: BaseDocument<any>, name: string): [Core, field: number] => {
   const core = coreOf(document);
-  return [core, core.ok_(core.sk_field(document.handle_, core.put_(utf8(`text\0${name}`))))];
+  return [core, core.ok_(core.sk_field!(document.handle_, core.put_(utf8(`text\0${name}`))))];
 };
 const whole = (value: number, what: string): void => {
   if (value >>> 0 !== value) fail('malformed', `${what} is not a whole number below 2^32`);
@@ -47,7 +44,7 @@ export const makeAnchor = (
   whole(position, 'the position');
   const [core, field] = textOf(document, name);
   core.ok_(core.sk_anchor!(document.handle_, field, position, +(side == 'right')));
-  return core.data_().slice();
+  return core.data_();
 };
 
 /**
@@ -62,7 +59,8 @@ export const resolveAnchor = (
 ): AnchorPosition => {
   const [core, field] = textOf(document, name);
   core.ok_(core.sk_position!(document.handle_, field, core.put_(anchor)));
-  return { position: word(core, 4), deleted: word(core, 6) == 1 };
+  const [, , deleted, position] = core.output_.pop()!;
+  return { position, deleted: deleted == 1 };
 };
 
 /**
@@ -89,10 +87,14 @@ export const undoManager = (
     let dots = 0;
     try {
       document.transact(() => {
-        const status = core.sk_undo!(handle, redo, now());
-        dots = word(core, 2);
-        if (dots) document.seq = core.seq_();
-        core.ok_(status);
+        const status = core.sk_undo!(handle, redo);
+        try {
+          core.ok_(status);
+        } finally {
+          const [, , count, seq] = core.output_.pop()!;
+          dots = count;
+          if (dots) document.seq = seq;
+        }
       });
     } finally {
       document.kit_.drain_(); // what it changed is in the views when this returns

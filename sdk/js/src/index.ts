@@ -3,7 +3,7 @@
 import { hex, seqsOf, toJson, utf8, type Json } from './codec.js';
 import { createDocument, type BaseDocument } from './document.js';
 import { fail } from './errors.js';
-import { mapField, type MapField } from './field.js';
+import { mapField, type Field, type MakeField, type MapField } from './field.js';
 import {
   counterField,
   setField,
@@ -49,7 +49,20 @@ export const createFullDocument = (
 ): Document<any> => {
   const document = createDocument(kit, id, handle);
   const { core_: core } = kit;
-  const { field_: field, set } = document;
+  const { set } = document;
+  const named: Record<string, Field> = {};
+  /** The field of that name and type, made once. */
+  const field = <F extends Field>(make: MakeField<F>, name: string, type: string): F => {
+    const key = `${type}\0${name}`;
+    const create = (): Field => {
+      document.open_();
+      const at = core.ok_(core.sk_field!(handle, core.put_(utf8(key))));
+      return (document.fields_[at] ??= make(document, name, type, at));
+    };
+    return (named[key] ??= create()) as F;
+  };
+  const map = (name: string): MapField => field(mapField, name, 'lww');
+  map(''); // the first field that the engine hears of is the root
   const setPresence = (state: unknown): void => {
     document.open_();
     core.ok_(core.sk_presence!(handle, core.put_(utf8(state == null ? '' : toJson(state)))));
@@ -68,7 +81,7 @@ export const createFullDocument = (
     set: (...args: [name: string, value?: unknown]): any =>
       args.length > 1 ? set(...(args as [any, any])) : field(setField, args[0], 'set'),
     counter: (name: string) => field(counterField, name, 'counter'),
-    map: (name: string) => field(mapField, name, 'lww'),
+    map,
     custom: (name: string, type: string) =>
       field(
         kit.custom_ ?? fail('unsupported', `${type}: give its plugin to open({ types })`),

@@ -4,7 +4,7 @@
 // events to listeners. Edits of one tick become one transaction in a microtask.
 
 import { textOf, utf8 } from './codec.js';
-import { now, type Core, type WasmSource } from './core.js';
+import type { Core, WasmSource } from './core.js';
 import type { BaseDocument, ChangeEvent, RejectedEvent } from './document.js';
 import { fail, statusError, wrap, type SyncKitError } from './errors.js';
 import { each, emitter, type Act, type Emitter, type Status } from './events.js';
@@ -166,7 +166,7 @@ export const createKit = <D extends BaseDocument<any>>(
     if (!draining && !kit.closed_) {
       draining = true;
       let pause: number;
-      while (((pause = core.sk_drain(now())), core.output_.length)) {
+      while (((pause = core.sk_drain()), core.output_.length)) {
         for (const [kind, doc, ...parts] of core.output_.splice(0)) {
           try {
             (doc ? documents[doc] : kit)?.[kind]?.(...(parts as Parameters<Act>));
@@ -212,7 +212,7 @@ export const createKit = <D extends BaseDocument<any>>(
   const gone = (): void => {
     attempt++;
     socket?.close();
-    core.sk_disconnected(now());
+    core.sk_disconnected();
   };
   const connect = async (): Promise<void> => {
     const mine = ++attempt;
@@ -230,9 +230,9 @@ export const createKit = <D extends BaseDocument<any>>(
         const { href } = new URL(url!, globalThis.location as never);
         socket = new WebSocket(href.replace(/^http/, 'ws'));
         socket.binaryType = 'arraybuffer';
-        socket.onopen = live(() => core.sk_connected(core.put_(utf8(credential)), now()));
+        socket.onopen = live(() => core.sk_connected(core.put_(utf8(credential))));
         socket.onmessage = live(({ data }: { data: ArrayBuffer }) => {
-          core.sk_receive(core.put_(new Uint8Array(data)), now());
+          core.sk_receive(core.put_(new Uint8Array(data)));
         });
         socket.onerror = socket.onclose = live(gone);
       })();
@@ -242,7 +242,7 @@ export const createKit = <D extends BaseDocument<any>>(
     }
   };
   const online = (wanted: boolean): void => {
-    core.sk_online(+wanted, now());
+    core.sk_online(+wanted);
     drain();
   };
   // Follows the platform: no waiting for a timeout when the network goes or comes.
