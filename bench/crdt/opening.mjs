@@ -21,7 +21,7 @@ function unpack(wrapping) {
   const all = Object.values(exports);
   const run = all.find((one) => typeof one === 'function');
   const memory = all.find((one) => one instanceof WebAssembly.Memory);
-  return new Uint8Array(memory.buffer.slice(0, run()));
+  return new Uint8Array(memory.buffer.slice(run()));
 }
 
 const kFew = 5; // a wrapping exports its memory and one function; a module far more

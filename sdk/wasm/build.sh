@@ -128,7 +128,7 @@ case $what in lite | all) lite ;; esac
 case $what in core | all) core core ;; esac
 case $what in full | all) core core-full full ;; esac
 
-# GLOBAL_BASE is unpack.c's kGlobals.
+# GLOBAL_BASE is where unpack.c's memory layout ends and its table of instructions begins.
 # -Oz would be slower and no smaller. wasm-opt would put back what is kept out of line (code), since
 # it has one caller; engines optimize only what is called again.
 packer() {
@@ -137,7 +137,7 @@ packer() {
     emcc -O1 -fno-unroll-loops -mnontrapping-fptoint $side_flags -Wall -Wextra \
       -sSTANDALONE_WASM --no-entry -sFILESYSTEM=0 -sMALLOC=none \
       -sBINARYEN_EXTRA_PASSES=--one-caller-inline-max-function-size=1 \
-      -sGLOBAL_BASE=262144 -sTOTAL_STACK=8KB -sINITIAL_MEMORY=10MB -sALLOW_MEMORY_GROWTH \
+      -sGLOBAL_BASE=240 -sTOTAL_STACK=8KB -sINITIAL_MEMORY=10MB \
       "$here/unpack.c" -o "$work/$side.wasm"
     mv "$work/$side.wasm" "$out/$side.wasm"
   done

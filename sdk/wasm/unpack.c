@@ -4,259 +4,268 @@
  * before, which operand is next, how much lies on the stack). A bitwise model that knows the
  * grammar needs a third less than gzip -9. ADR 9 has the figures, and what unpacking costs.
  *
- * How: every bit is predicted by kContexts adaptive probabilities, each chosen by another view of
- * what came before; they are mixed as in logistic mixing (Mahoney, "Adaptive weighing of context
+ * How: every bit is predicted by kViews adaptive probabilities, each chosen by another view of what
+ * came before; they are mixed as in logistic mixing (Mahoney, "Adaptive weighing of context
  * models", 2005), with x / sqrt(1 + x^2) as the sigmoid, so that only operations are used that
- * IEEE 754 defines exactly: both sides compute the same. The bits are arithmetic coded (32 bits,
- * no carry). Build with -DSYNCKIT_PACK for the other direction (pack.mjs runs that).
+ * IEEE 754 defines exactly: both sides compute the same. The bits are range coded as in LZMA, with
+ * a carry that only the packing side has to know of. Build with -DSYNCKIT_PACK for that side
+ * (pack.mjs runs it).
  *
- * Not packed is what can be told without: the size of a function (three bytes, put in front of it
+ * Not packed is what can be told without: the size of a function (two bytes, put in front of it
  * when its end is found) and the alignment of an access (0, which is only a hint). canonical.mjs
- * brings a module into that form.
+ * brings a module into that form, and knows no other.
  *
- * Memory, by address (pack.mjs places the data): 0 the unpacked module, kGlobals what C calls so,
- * kHeader five u32 (length of the module, where its code begins and ends, where its first type is,
- * where the type of function 0 would be), then the packed bytes, kTable the probabilities. (What is
- * often named has a small address.) Packing reads the module from 0 and writes packed bytes.
- *
- * Whatever the packed bytes are, what is written stays within the length that the header gives,
- * which pack.mjs has checked. Behind a wrong byte all others come out wrong, and so does the one at
- * the end that is known (but for one in hundreds): there is no module then.
+ * Memory: everything has its address here, the smaller the more often it is named, since addresses
+ * are what this module is made of. pack.mjs fills `m` from `range` on, and the packed bytes follow
+ * the instructions. The unpacked module ends where memory ends, so that nothing can be written
+ * behind it: whatever the packed bytes are, unpacking comes to its end or traps. The packed number
+ * is the least of those that stand for the module, so `value` is 0 in the end. If a byte was
+ * damaged it is not, but for one in billions, and the address that is returned is wrong: there is
+ * no module.
  */
 #include <stdint.h>
 
 enum {
-  kContexts = 8,
-  kBits = 22,        /* log2 of the probabilities, two bytes each */
-  kLines = 1 << (kBits - 4),
-  kProbes = 16,      /* of lines, for one that is free */
-  kStates = 32,      /* of the grammar, below */
-  kGlobals = 1 << 18, /* = the most bytes of a module; with the stack; see build.sh */
-  kHeader = kGlobals + (1 << 17),
-  kTable = 1 << 20,
-  kEnd = 0x5a,       /* is packed behind the module */
+  kViews = 8,
+  kStates = 32,
+  kLines = 1 << 18, /* of probabilities: for half a byte each, in one view */
+  kProbes = 1 << 11, /* to the next multiple a free line is looked for; else that one is taken */
+  kRowsAt = 1 << 17,
+  kLinesAt = 1 << 20,
+  kEnd = 160 << 16, /* of memory */
 };
 
-/* What the next byte is. From kLocals to kCount, and with kMore: an LEB128 number. */
+/* What the next byte is. Those with a bit of kNumber, and with kMore, are LEB128 numbers. In the
+ * table of instructions, what has no such bit is the number of bytes that follow. */
 enum {
-  kOutside,       /* of the code section */
-  kOpcode,
-  kRaw,           /* a byte */
-  kLocals,
-  kBranch, kCall, kLocal, kGlobal, kIndirect, kOffset, kInt, kLong,
-  kCount,         /* of the targets of br_table */
-  kDouble,        /* eight bytes */
-  kMore = 16,     /* a number goes on */
+  kOpcode = 0,
+  kOutside = 1, /* of the code section */
+  kByte = 8,
+  kLocals = 2, kBranch = 3, kCall = 4, kLocal = 5, kGlobal = 6, kOffset = 7, kInt = 10, kLong = 11,
+  kType = 12,
+  kCount = 13,  /* of the targets of br_table */
+  kNumber = 6,
+  kMore = 16,   /* a number goes on */
 };
 
-/* Of each instruction the kind of its operand, and by how much it makes the stack higher. (Calls
- * besides: what their type says. What begins or ends a block: the stack counts as empty.) */
-#define BY(height) ((height) * 32)
+/* Of each instruction what follows it, and by how much it makes the stack higher. (Calls besides:
+ * what their type says. What begins or ends a block: the stack counts as empty.) */
+#define BY(height) ((height) * 16)
+#define EMPTY BY(-8)
 static const int8_t kInstructions[256] = {
-    [2 ... 3] = kRaw, [4] = kRaw,
-    [12] = kBranch, [13] = kBranch | BY(-1), [14] = kCount,
-    [16] = kCall, [17] = kIndirect | BY(-1),
+    [2 ... 4] = EMPTY | 1, [5] = EMPTY, [11] = EMPTY, [15] = EMPTY,
+    [12] = EMPTY | kBranch, [13] = BY(-1) | kBranch, [14] = EMPTY | kCount,
+    [16] = kCall, [17] = BY(-1) | kType, /* and a table, which passes for an instruction */
     [26] = BY(-1), [27] = BY(-2),
-    [32] = kLocal | BY(1), [33] = kLocal | BY(-1), [34] = kLocal,
-    [35] = kGlobal | BY(1), [36] = kGlobal | BY(-1),
-    [40 ... 53] = kOffset, [54 ... 62] = kOffset | BY(-2),
-    [63] = kRaw | BY(1), [64] = kRaw,
-    [65] = kInt | BY(1), [66] = kLong | BY(1), [68] = kDouble | BY(1),
+    [32] = BY(1) | kLocal, [33] = BY(-1) | kLocal, [34] = kLocal,
+    [35] = BY(1) | kGlobal, [36] = BY(-1) | kGlobal,
+    [40 ... 53] = kOffset, [54 ... 62] = BY(-2) | kOffset,
+    [63] = BY(1) | 1, [64] = 1,
+    [65] = BY(1) | kInt, [66] = BY(1) | kLong, [68] = BY(1) | 8,
     [70 ... 79] = BY(-1), [81 ... 102] = BY(-1), [106 ... 120] = BY(-1), [124 ... 138] = BY(-1),
-    [252] = kRaw,
+    [252] = 1,
 };
 
-#define kMost 0.49995f /* nothing is impossible */
-#define kSure 2047
-#define kUnsurprising (1e-5f * 1e-5f)
+/* What is known of each view, in words of four bytes that lie kViews words apart. */
+struct View {
+  int16_t* line;
+  uint32_t others[kViews - 1];
+  float hint;
+  uint32_t more_others[kViews - 1];
+  uint32_t seen;
+};
 
-static float stretch[4096];
-static uint32_t rates[4096];
-/* Beside what all begin with; one half is chosen by the state, one by the instruction. */
-static float weights[kStates + 512][kContexts];
-static float biases[kStates][256];
-static int8_t heights[256]; /* by how much a call makes the stack higher, by type (not more) */
-static uint32_t low, high; /* what the packed number can be still; at first it has no digits */
-static uint32_t value; /* the packed number as far as it matters; packing: the byte to pack */
-static uint32_t length; /* of the packed bytes so far */
-#define PACKED ((uint8_t*)kHeader + 20)
+struct Memory {
+  uint64_t ops; /* the instructions before, the last one lowest; outside of code: the bytes */
+  uint32_t last; /* bytes, likewise */
+  uint32_t height, locals; /* of the stack; one more than the highest local of the function */
+  uint32_t number; /* as far as it was read */
+  uint8_t* start; /* of the function */
+  uint32_t low; /* packing: the least that the packed number can be */
+  /* From here on filled by pack.mjs. */
+  uint32_t range; /* of what the packed number can be still */
+  uint32_t value; /* by how much it is above the least; packing: the byte to pack */
+  uint8_t* packed; /* the next byte */
+  uint8_t* out;
+  uint8_t *module, *code, *end; /* where what is unpacked begins, its code begins and ends */
+  uint8_t* types; /* where the type of function 0 would be */
+  struct View views;
+  uint32_t last_views[kViews - 1];
+  int8_t heights[64]; /* by how much a call makes the stack higher, by type */
+};
+#define m (*(struct Memory*)16) /* kInstructions follow: GLOBAL_BASE in build.sh */
+#define AFTER_VIEWS ((struct View*)((uint32_t*)&m.views + kViews))
 
-/* Unpacks (or packs) the next byte. A function of its own, called for each, so that engines replace
- * it by optimized code while a module is unpacked. */
-__attribute__((noinline)) static uint32_t code(uint32_t state, float* other,
-                                               const uint32_t* views) {
-  float* weight = weights[state];
+/* Weights, one for each view, and a bias, which learns faster. Each bit is mixed by the sum of
+ * three rows: of the state, of the state and the bits of the byte so far, of the instruction
+ * before. */
+struct Row {
+  float weights[kViews], bias, unused[7];
+};
+#define rows ((struct Row*)kRowsAt)
+/* A row's weight of `view`, if `row` is what ROW makes of it: one addition gives the address. */
+#define ROW(row) ((char*)(row) - (uint32_t)&m.views)
+#define WEIGHT(row) (*(float*)((row) + (uint32_t)view))
+#define BIAS(row) WEIGHT((row) + 4 * kViews)
+
+/* Keeps the compiler from replacing what is shorter by what is faster elsewhere. */
+#define AS_IS(variable) __asm__("" : "+r"(variable))
+
+#ifdef SYNCKIT_PACK
+static void put_byte(void) {
+  *m.packed++ = m.low >> 24;
+  m.low <<= 8;
+}
+#endif
+
+/* Unpacks (or packs) the next byte, one of that state. A function of its own, called for each, so
+ * that engines replace it by optimized code while a module is unpacked. */
+__attribute__((noinline)) static uint32_t byte(uint32_t state) {
+  uint32_t kind = state & 15;
+  if (kind <= kOutside) m.ops <<= 8;
+  uint64_t ops = m.ops;
+  uint32_t height = m.height;
+  uint32_t special = kind == kLocal ? m.locals : height;
+  uint32_t* seen = &m.views.seen;
+  seen[1] = ops & 0xffff;
+  seen[2] = special << 24 | (ops & 0xffffff);
+  seen[3] = ops >> 8;
+  seen[4] = special << 8 | (ops & 0xff);
+  seen[5] = (uint32_t)m.start << 8 | (m.last & 0xff);
+  seen[6] = m.last << 16 | height;
+  seen[7] = m.last;
+  char* of_state = ROW(rows + (state << 8));
+  char* of_op = ROW(rows + (kStates << 8) + ((ops >> 8 & 255) | kind << 8));
+  AS_IS(of_state);
+  AS_IS(of_op);
   uint32_t node = 1, place = 1;
-  int16_t* lines[kContexts];
-  float hints[kContexts];
+#ifdef SYNCKIT_PACK
+  m.value = *m.out;
+#endif
   do {
-    float sum = biases[state][node];
-    for (uint32_t j = 0; j < kContexts; ++j) {
+    char* of_node = of_state + node * sizeof(struct Row);
+    AS_IS(of_node);
+    struct View* view = &m.views;
+    float sum = BIAS(of_node);
+    do {
       if (place == 1) { /* a line of 16 for each half of a byte, the first cell says which */
-        int32_t name = views[j] + node;
-        int16_t* line = (int16_t*)kTable + ((name & (kLines - 1)) << 4);
+        uint32_t hash = (view->seen + (m.number * 32 + state) * 0x9e3779b1) * 0x9e3779b1;
+        hash += (uint32_t)view;
+        int32_t name = (hash ^ hash >> 15) * 0x9e3779b1 + node;
+        int16_t* line = (int16_t*)kLinesAt + ((name & (kLines - 1)) << 4);
         name >>= 16;
-        for (uint32_t left = kProbes; *line && *line != name && --left;) line += 16;
+        while (*line && *line != name && (uint32_t)(line += 16) & (kProbes - 1)) {}
         *line = name;
-        lines[j] = line;
+        view->line = line;
       }
-      hints[j] = stretch[(lines[j][place] >> 4) + 2048];
-      sum += (weight[j] + other[j] + 0.17f) * hints[j];
-    }
-    float p = 0.5f + kMost * sum / __builtin_sqrtf(1 + sum * sum);
-    for (; !((low ^ high) >> 24); low <<= 8, high = high << 8 | 255) {
+      float cell = view->line[place];
+      view->hint = cell / __builtin_sqrtf((1 << 30) - cell * cell);
+      sum += (WEIGHT(of_state) + WEIGHT(of_op) + WEIGHT(of_node) + 0.17f) * view->hint;
+      view = (struct View*)((uint32_t*)view + 1);
+    } while (view != AFTER_VIEWS);
+    /* Nothing is impossible: not quite 0 to not quite 1. */
+    float p = 0.5f + sum / __builtin_sqrtf(4.0004f * (sum * sum + 1));
+    for (; !(m.range >> 24); m.range <<= 8) {
 #ifdef SYNCKIT_PACK
-      PACKED[length++] = high >> 24;
+      put_byte();
 #else
-      value = value << 8 | PACKED[length++];
+      m.value = m.value << 8 | *m.packed++;
 #endif
     }
-    uint32_t middle = low + (uint32_t)((float)(high - low) * p);
+    uint32_t part = (uint32_t)((float)m.range * p);
 #ifdef SYNCKIT_PACK
-    uint32_t bit = (value <<= 1) >> 8 & 1;
+    uint32_t bit = (m.value <<= 1) >> 8 & 1;
+    if (!bit) {
+      m.low += part;
+      uint8_t* at = m.packed;
+      if (m.low < part) while (++*--at == 0) {}
+    }
 #else
-    uint32_t bit = value <= middle;
+    uint32_t bit = m.value < part;
+    if (!bit) m.value -= part;
 #endif
-    if (bit) high = middle;
-    else low = middle + 1;
-    float error = (float)bit - p;
-    biases[state][node] += error * 0.05f;
-    error *= 0.002f;
-    /* From what was nearly certain there is nothing to learn, and that is a third of the bits. */
-    uint32_t j = error * error < kUnsurprising ? kContexts : 0;
-    for (; j < kContexts; ++j) {
-      weight[j] += error * hints[j];
-      other[j] += error * hints[j];
+    m.range = bit ? part : m.range - part;
+    AS_IS(bit);
+    float error = ((float)bit - p) * 0.002f;
+    view = &m.views;
+    BIAS(of_node) += error * 25;
+    do {
+      float change = error * view->hint;
+      WEIGHT(of_state) += change;
+      WEIGHT(of_op) += change;
+      WEIGHT(of_node) += change;
       /* 12 bits of probability (0 is one half) above the count of what was seen here. */
-      int16_t* cell = lines[j] + place;
-      int32_t old = *cell, seen = old & 15, rate = rates[seen];
-      int32_t goal = bit ? kSure : -kSure;
-      *cell = old + (((goal - (old >> 4)) * rate + (1 << 15)) >> 16) * 16 + (seen < 15);
-    }
+      int16_t* cell = view->line + place;
+      int32_t old = *cell, count = old & 15;
+      int32_t goal = (int32_t)bit * 4094 - 2047;
+      float step = (float)(goal - (old >> 4)) / (count + 1.2f);
+      *cell = old + (int32_t)__builtin_rintf(step) * 16 + (count < 15);
+      view = (struct View*)((uint32_t*)view + 1);
+    } while (view != AFTER_VIEWS);
     node = node << 1 | bit;
     place = place << 1 | bit;
     if (place > 15) place = 1;
   } while (node < 256);
-  return node & 255;
+  node &= 255;
+  *m.out++ = node;
+  m.last = m.last << 8 | node;
+  if (kind <= kOutside) m.ops |= node;
+  return node;
 }
 
-/* Unpacks (or packs) and returns where what was written ends; 0: the packed bytes are damaged. */
-__attribute__((export_name("sk_unpack"))) uint32_t unpack(void) {
-  const uint32_t* header = (const uint32_t*)kHeader;
-  uint8_t* out = (uint8_t*)0;
-  __asm__("" : "+r"(out)); /* address 0 is an address here */
-  for (int i = 0; i < 4096; ++i) {
-    float p = (i + 0.5f) / 4096;
-    stretch[i] = (p - 0.5f) / __builtin_sqrtf(p * (1 - p));
-    rates[i] = 65536 / (i + 1.2f);
-  }
-#ifdef SYNCKIT_PACK
-  high = ~0u;
-#endif
-  uint64_t ops = 0; /* the instructions before, the last one lowest; outside of code: the bytes */
-  uint32_t last = 0; /* bytes, likewise */
-  uint32_t state = kOutside, number = 0, shift = 0, left = 0;
-  /* Of the function: which, where it begins, in how many blocks this is and in which ones, the
-   * height of the stack, one more than the highest local so far, the last offset of an access. */
-  uint32_t function = 0, start = 0, depth = 0, blocks = 0, height = 0, locals = 0, offset = 0;
-  for (uint32_t at = 0; at < header[0]; ++at) {
-    uint32_t kind = state & 15;
-    if (kind <= kOpcode) ops <<= 8;
-    uint32_t special = kind == kLocal ? locals
-                     : kind == kOffset ? offset
-                     : kind == kBranch ? blocks
-                     : kind == kOpcode || kind == kCall ? height
-                                                        : 0;
-    const uint64_t seen[kContexts] = {
-        0,
-        ops & 0xffff,
-        (ops & 0xffffff) << 4 | height,
-        ops & 0xffffffffff,
-        special << 8 | (ops & 0xff),
-        function,
-        (last & 0xffff) | height << 16,
-        last,
-    };
-    uint32_t views[kContexts];
-    for (uint32_t j = 0; j < kContexts; ++j) {
-      uint64_t hash = (seen[j] * 0x2c1b3c6d + (number << 5 | state)) * 0x85ebca6b + j;
-      views[j] = (hash ^ hash >> 32) * 0x9e3779b1;
-    }
-#ifdef SYNCKIT_PACK
-    value = out[at];
-#endif
-    uint32_t op = (kind == kOpcode ? 256 : 0) + (ops >> 8 & 255);
-    uint32_t node = code(state, weights[kStates + op], views);
-    out[at] = node;
-    last = last << 8 | node;
-    if (kind <= kOpcode) ops |= node;
-    if (at + 1 < header[1] || at >= header[2]) continue;
+__attribute__((noinline)) static uint32_t number(uint32_t state) {
+  uint32_t shift = 0, next;
+  do {
+    next = byte(state);
+    m.number |= (next & 127) << shift;
+    shift += 7;
+    state |= kMore;
+  } while (next > 127);
+  uint32_t whole = m.number;
+  m.number = 0;
+  return whole;
+}
 
-    uint32_t next = kOpcode;
-    if (kind == kOutside) { /* the code begins */
-      const uint8_t* type = out + header[3];
-      int8_t* rise = heights;
-      do { /* each: 0x60, parameters, results. What follows the last one is not all known yet. */
-        uint32_t parameters = type[1];
-        type += parameters + 2;
-        *rise++ = *type - parameters;
-        type += *type + 1;
-      } while (*type == 0x60);
-      next = kOutside;
-    } else if (kind == kOpcode) {
-      int32_t instruction = kInstructions[node];
-      height += instruction >> 5;
-      if (instruction & 15) next = instruction & 15;
-      if (node < 16 && node != 13) height = 0;
-      if (node - 2 < 3) ++depth, blocks = blocks << 2 | (node - 1);
-      if (node == 11) {
-        blocks >>= 2;
-        if (--depth == 0) {
-          uint32_t size = at - start - 2;
-          out[start] = size | 128;
-          out[start + 1] = size >> 7 | 128;
-          out[start + 2] = size >> 14;
-          next = kOutside;
-        }
+/* Unpacks, and returns where the module begins (or packs, and returns where what it wrote ends). */
+__attribute__((export_name("sk_unpack"))) uint8_t* unpack(void) {
+  do byte(kOutside);
+  while (m.out < m.code);
+  do { /* a function */
+    m.start = m.out;
+    m.out += 2;
+    m.ops = m.height = m.locals = 0;
+    for (uint32_t left = 2 * number(kLocals); left--;) number(kLocals);
+    uint32_t depth = 1;
+    do {
+      uint32_t op = byte(kOpcode);
+      int32_t instruction = kInstructions[op];
+      uint32_t kind = instruction & 15;
+      m.height += instruction >> 4;
+      if (op - 2 < 3) ++depth;
+      if (op == 11) --depth;
+      m.out += kind == kOffset; /* the alignment */
+      if (kind & kNumber) {
+        uint32_t which = number(kind);
+        if (kind == kCount) do number(kBranch); while (which--);
+        else if (kind == kCall) m.height += m.heights[m.types[which]];
+        else if (kind == kLocal && which >= m.locals) m.locals = which + 1;
+      } else {
+        while (kind--) byte(kByte);
       }
-    } else if (kind != kRaw) {
-      number |= (node & 127) << shift;
-      shift += 7;
-      if (node > 127) {
-        state |= kMore;
-        continue;
-      }
-      if (kind == kLocals && !left) left = 2 * number + 1;
-      if (kind == kCount) left = number + 2, kind = kBranch;
-      if (kind == kCall) height += heights[out[header[4] + number]];
-      if (kind == kIndirect) height += heights[number & 255], next = kRaw;
-      if (kind == kLocal && number >= locals) locals = number + 1;
-      if (kind == kOffset) offset = number;
-      number = shift = 0;
-    }
-    if (height > 15) height = 0;
-    if (left && --left) {
-      state = kind;
-      continue;
-    }
-    if (next == kOffset) ++at;
-    if (next == kDouble) next = kRaw, left = 8;
-    if (next == kOutside && at + 1 < header[2]) { /* a function begins */
-      start = at + 1;
-      at += 3;
-      ++function;
-      depth = 1;
-      ops = blocks = height = locals = offset = 0;
-      next = kLocals;
-    }
-    state = next;
-  }
+      if (m.height > 15) m.height = 0;
+    } while (depth);
+    uint8_t* start = m.start;
+    AS_IS(start);
+    uint32_t size = m.out - start - 2;
+    start[0] = size | 128;
+    start[1] = size >> 7;
+  } while (m.out < m.end);
+  do byte(kOutside);
+  while (m.out < (uint8_t*)kEnd);
 #ifdef SYNCKIT_PACK
-  value = kEnd;
-  code(kOutside, weights[0], rates);
-  for (int i = 0; i < 4; ++i, low <<= 8) PACKED[length++] = low >> 24;
-  return (uint32_t)PACKED + length;
+  for (int i = 0; i < 4; ++i) put_byte();
+  return m.packed;
 #else
-  return code(kOutside, weights[0], rates) == kEnd ? header[0] : 0;
+  return m.module + m.value;
 #endif
 }

@@ -97,7 +97,11 @@ const shrunk = (name, ...options) => {
   return module;
 };
 // Its function code() stays out of line: engines optimize what is called often.
-const unpacker = shrunk('unpack.wasm', '--one-caller-inline-max-function-size=1');
+const unpacker = shrunk(
+  'unpack.wasm',
+  '--one-caller-inline-max-function-size=1',
+  '--remove-unused-module-elements',
+);
 const packer = readFileSync(join(wasmDir, 'pack.wasm'));
 mkdirSync(join(dist, 'plain'));
 for (const name of cores) {

@@ -1,6 +1,6 @@
 // A module in the form that unpack.c makes: the same module, without what is not worth a byte.
 //
-//   - the size of a function takes three bytes, however small it is: it is not packed
+//   - the size of a function takes two bytes, however small it is: it is not packed
 //   - no alignment of loads and stores (only a hint, and engines need none): not packed either
 //   - one data segment, zeros in the gaps, instead of many; no number of segments in advance
 
@@ -13,6 +13,7 @@ const kCode = 10;
 const kData = 11;
 const kDataCount = 12;
 const kMostGaps = 65_536; // bytes of zeros between data segments
+const kMostSize = (1 << 14) - 1; // of a function
 const kAlone = [0x00, 0x01, 0x05, 0x0b, 0x0f, 0x1a, 0x1b]; // no operands, like 0x45 and above
 
 /** An instruction that gives a number; i32.const takes a signed LEB128. */
@@ -22,8 +23,12 @@ export const constant = (value) => {
   return [0x41, ...bytes, 0x0b];
 };
 
-/** What this file and unpack.c do not know: the module is packed as it is. */
-class Unknown extends Error {}
+/** What this file and unpack.c do not know. */
+class Unknown extends Error {
+  constructor(what) {
+    super(`pack: not a module that can be packed: ${what}`);
+  }
+}
 
 /** Reads a function from its locals on. */
 class Body {
@@ -35,7 +40,7 @@ class Body {
   /** A byte below 128. */
   byte() {
     const byte = this.bytes[this.at++];
-    if (!(byte < 128)) throw new Unknown();
+    if (!(byte < 128)) throw new Unknown(`byte ${byte} for a small number`);
     return byte;
   }
 
@@ -43,7 +48,7 @@ class Body {
     let value = 0;
     for (let scale = 1; ; scale *= 128) {
       const byte = this.bytes[this.at++];
-      if (byte === undefined) throw new Unknown();
+      if (byte === undefined) throw new Unknown('a number without end');
       value += (byte & 127) * scale;
       if (byte < 128) return value;
     }
@@ -58,7 +63,7 @@ class Body {
     const opcode = this.bytes[this.at++];
     const between = (from, to) => opcode >= from && opcode <= to;
     if (between(0x28, 0x3e)) {
-      if (this.byte() > 3) throw new Unknown();
+      if (this.byte() > 3) throw new Unknown('an access of another memory');
       this.bytes[this.at - 1] = 0;
       this.number(); // offset
     } else if (between(0x02, 0x04) || between(0x3f, 0x40)) {
@@ -74,10 +79,10 @@ class Body {
       this.at += 8;
     } else if (opcode === 0xfc) {
       const which = this.byte();
-      if (which > 11 || which === 8 || which === 9) throw new Unknown();
+      if (which > 11 || which === 8 || which === 9) throw new Unknown(`instruction 252 ${which}`);
       for (let left = which < 10 ? 0 : 12 - which; left--; ) this.byte(); // memory.copy, .fill
     } else if (!kAlone.includes(opcode) && !between(0x45, 0xc4)) {
-      throw new Unknown();
+      throw new Unknown(`instruction ${opcode}`);
     }
   }
 }
@@ -91,8 +96,9 @@ function code(section) {
     const body = new Body(section.subarray(start, at));
     body.locals();
     while (body.at < size) body.instruction();
-    if (body.at > size) throw new Unknown();
-    parts.push(Uint8Array.of((size & 127) | 128, (size >> 7) | 128, size >> 14), body.bytes);
+    if (body.at > size) throw new Unknown('a function that ends too early');
+    if (size > kMostSize) throw new Unknown(`a function of ${size} bytes`);
+    parts.push(Uint8Array.of((size & 127) | 128, size >> 7), body.bytes);
   }
   return Buffer.concat(parts);
 }
@@ -105,7 +111,9 @@ function data(section) {
   while (count--) {
     const [address, end] = varint(section, at + 2);
     const negative = section[end - 1] > 63;
-    if (section[at] !== 0 || section[at + 1] !== 0x41 || negative) throw new Unknown();
+    if (section[at] !== 0 || section[at + 1] !== 0x41 || negative) {
+      throw new Unknown('data at no constant address');
+    }
     const [size, start] = varint(section, end + 1);
     at = start + size;
     filled += size;
@@ -119,31 +127,49 @@ function data(section) {
   return Buffer.concat([Uint8Array.of(1, 0, ...constant(from), ...encoded(memory.length)), memory]);
 }
 
-/** null: there is something in it that is not known here. */
+/** Throws when there is something in it that is not known here. */
 export function canonical(wasm) {
   const parts = [wasm.subarray(0, 8)];
-  try {
-    for (const [id, , start, end] of sections(wasm)) {
-      if (id === kDataCount) continue; // of use only to instructions that are not known here
-      const body = wasm.subarray(start, end);
-      const made = id === kCode ? code(body) : id === kData ? data(body) : body;
-      parts.push(Uint8Array.of(id, ...encoded(made.length)), made);
-    }
-  } catch (error) {
-    if (error instanceof Unknown) return null;
-    throw error;
+  for (const [id, , start, end] of sections(wasm)) {
+    if (id === kDataCount) continue; // of use only to instructions that are not known here
+    const body = wasm.subarray(start, end);
+    const made = id === kCode ? code(body) : id === kData ? data(body) : body;
+    parts.push(Uint8Array.of(id, ...encoded(made.length)), made);
   }
   return Buffer.concat(parts);
 }
 
-/** The five numbers of unpack.c's header. */
-export function landmarks(wasm) {
-  const found = {};
-  for (const [id, , start, end] of sections(wasm)) {
-    const [count, first] = varint(wasm, start);
-    found[id] = { count, first, end };
+/** By how much a call makes the stack higher, by type: results less parameters. */
+function heights(section) {
+  const found = [];
+  for (let [left, at] = varint(section, 0); left--; ) {
+    const [parameters, from] = varint(section, at + 1); // behind 0x60
+    const [results, next] = varint(section, from + parameters);
+    found.push(results - parameters);
+    at = next + results;
   }
-  const { first, end } = found[kCode] ?? { first: wasm.length, end: 0 };
-  const functions = (found[kFunction]?.first ?? 0) - (found[kImport]?.count ?? 0);
-  return [wasm.length, first, end, found[kType]?.first ?? 0, Math.max(functions, 0)];
+  return found;
+}
+
+/**
+ * What unpack.c is told of a module in this form: where its code begins and ends, where the type of
+ * function 0 would be if imports had theirs there, and what types do to the stack.
+ */
+export function landmarks(form) {
+  const found = {};
+  for (const [id, , start, end] of sections(form)) {
+    const [count, first] = varint(form, start);
+    found[id] = { count, first, start, end };
+  }
+  const all = [kType, kFunction, kCode].map((id) => found[id]);
+  if (all.some((one) => !one?.count) || found[kCode].end === form.length) {
+    throw new Unknown('it needs types and functions, and something behind its code');
+  }
+  const [type, functions, { first, end }] = all;
+  return {
+    code: first,
+    end,
+    types: functions.first - (found[kImport]?.count ?? 0),
+    heights: heights(form.subarray(type.start, type.end)),
+  };
 }

@@ -116,8 +116,8 @@ export const createCore = async (
       (await WebAssembly.instantiate(source as WebAssembly.Module, { env: { ext, out, now } })).exports;
     let exports = await start();
     if (exports.sk_unpack) {
-      // Only a wrapping (sdk/wasm/unpack.c): what it unpacks lies at address 0.
-      source = await WebAssembly.compile(exports.sk_memory.buffer.slice(0, exports.sk_unpack()));
+      // Only a wrapping (sdk/wasm/unpack.c): what it unpacks lies at the end of its memory.
+      source = await WebAssembly.compile(exports.sk_memory.buffer.slice(exports.sk_unpack()));
       exports = await start();
     }
     core = { ...exports, module_: source, output_: output };
