@@ -90,14 +90,20 @@ Status Lww::inspect(Bytes delta, Summary& summary, Deps&) {
 
 // ---- changing --------------------------------------------------------------------------------
 
-// All entries that one call replaces; put back unless committed. Where deltas are vouched for and
-// outputs do not fail, there is nothing to put back: each write stands.
+// All entries that one call replaces; put back unless committed.
 struct Lww::Change {
   explicit Change(Lww& changed) : map(changed) {}
   Change(const Change&) = delete;
   Change& operator=(const Change&) = delete;
   ~Change() {
-    if (kJournal) map.settle(commit);
+    if (!map.journaling()) return;
+    map.settle(commit);
+    map.journaling_ = false;
+  }
+
+  // From here on entries are kept that are replaced, if something can still fail behind them.
+  void keep(bool can_fail) {
+    if (kJournal && can_fail) map.journaling_ = true;
   }
 
   Lww& map;
@@ -123,7 +129,7 @@ void Lww::replace(Node* node, Entry* entry) {
 
 // Gives the node a copy of the entry, or none; the journal keeps the one that it had before.
 void Lww::put(Node* node, const Entry* edit) {
-  if (kJournal && !node->journaled) journal_.push_back({node, node->entry});
+  if (journaling() && !node->journaled) journal_.push_back({node, node->entry});
   Entry* entry = nullptr;
   if (edit) {
     entry = static_cast<Entry*>(std::malloc(sizeof(Entry) + edit->value.len));
@@ -134,8 +140,8 @@ void Lww::put(Node* node, const Entry* edit) {
   }
   Entry* old = node->entry;
   replace(node, entry);
-  if (!kJournal || node->journaled) std::free(old);
-  node->journaled = kJournal;
+  if (!journaling() || node->journaled) std::free(old);
+  node->journaled = journaling();
 }
 
 // Ends a call: lets the replaced entries go, or puts them back; then removes the nodes that hold
@@ -169,7 +175,7 @@ void Lww::drop_older(const Node* parent, const Entry& edit) {
     next = tree_.next(node);
     if (node->entry && beats(edit, *node->entry)) put(node, nullptr);
     drop_older(node, edit);
-    if (!kJournal && is_empty(node)) tree_.remove(node);
+    if (!journaling() && is_empty(node)) tree_.remove(node);
   }
 }
 
@@ -244,6 +250,7 @@ Status Lww::merge(Bytes delta, Writer& patch) {
   Change change(*this);
   while (!rows.done()) {
     SK_TRY(refused_delta(rows.next()));
+    change.keep(!rows.done() || patch.wanted());
     write(rows.path, rows.edit, patch);
   }
   change.commit = patch.ok();
@@ -293,6 +300,7 @@ Status Lww::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patc
   }
   seqs = 1;
   Change change(*this);
+  change.keep(patch.wanted());  // the delta is written before anything changes
   publish(path, edit, delta, patch);
   change.commit = delta.ok() && patch.ok();
   return {};
@@ -309,6 +317,7 @@ Status Lww::restamp(const Stamp& stamp, Bytes delta, Writer& out) {
   }
   rows.edit.hlc = stamp.hlc;
   Change change(*this);
+  change.keep(true);
 #if !defined(SYNCKIT_LITE)  // which re-stamps into a map that has not seen the old one
   auto* node = const_cast<Node*>(find(rows.path));
   if (node->entry && node->entry->dot == rows.edit.dot) put(node, nullptr);

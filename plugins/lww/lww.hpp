@@ -20,9 +20,9 @@
 // One way in: mutate, restamp and merge all end in `write`, so that an author does what everybody
 // else will do.
 //
-// Failure: a delta is applied row by row while it is read. Each replaced entry waits in the
-// journal until the call has written its output; Change puts all of them back when it did not get
-// that far. Where deltas are vouched for and no output fails (ADR 8), there is no journal.
+// Failure: a delta is applied row by row while it is read. As long as a later row or an output may
+// fail, each replaced entry waits in the journal; Change puts all of them back when one did. Where
+// deltas are vouched for and no output fails (ADR 8), there is no journal.
 //
 // Threads: as crdt.hpp says: calls on one instance never overlap, inspect is reentrant.
 #pragma once
@@ -114,6 +114,7 @@ class Lww : public Crdt<Lww> {
   void replace(Node* node, Entry* entry);
   void drop_older(const Node* parent, const Entry& edit);
   void settle(bool commit);
+  bool journaling() const { return kJournal && journaling_; }
 
   static bool is_empty(const Node* node) { return !node->entry && !node->child; }
   static bool is_object(const Place& place);
@@ -138,6 +139,7 @@ class Lww : public Crdt<Lww> {
 
   Tree<Node> tree_;
   Vec<Undo> journal_;
+  bool journaling_ = false;  // inside a call that may fail
   size_t entries_ = 0;
 };
 

@@ -141,21 +141,25 @@ abstract class KeyedField extends ReplicaField {
     const { replica_ } = this;
     const { runtime_ } = replica_;
     const others: Known[] = [];
-    let count = 0;
-    runtime_.pairs_(changed_.length);
-    for (let known; (known = changed_.pop()); ) {
-      if (known.held === undefined) continue;
-      const number = this.number_(known.held);
-      if (number < 0) {
-        others.push(known);
+    const pairs = runtime_.numbers_(2 * changed_.length);
+    const batch = this.op_ == 1 ? replica_.batch_ : -1; // what is removed is not in it any more
+    let end = 0;
+    for (const known of changed_) {
+      const { held } = known;
+      if (held === undefined) continue;
+      if (typeof held == 'number' && held >>> 0 === held) {
+        known.held = undefined;
+        known.batch = batch;
+        pairs[end++] = known.at;
+        pairs[end++] = held;
       } else {
-        runtime_.pair_(count++, known.at, number);
-        this.released_(known);
+        others.push(known);
       }
     }
-    if (count) {
+    changed_.length = 0;
+    if (end) {
       if (!replica_.ready_) replica_.begin_();
-      const result = runtime_.editHeld_(this.at_, count, this.op_, this.op_ == 1 ? -1 : 0);
+      const result = runtime_.editHeld_(this.at_, end >> 1, this.op_, this.op_ == 1 ? -1 : 0);
       this.seen_ = -1;
       if (result <= 0) replica_.settle_(result);
     }
@@ -166,12 +170,8 @@ abstract class KeyedField extends ReplicaField {
   }
   /** What an edit that was held back does: 1 sets to a value, 2 removes. @internal */
   protected abstract readonly op_: number;
-  /** What is held back, as a whole number; -1 where it is none. @internal */
-  protected abstract number_(held: unknown): number;
-  /** Notes that nothing is held back any more. @internal */
-  protected abstract released_(known: Known): void;
-  /** Carries out what was held back. @internal */
-  protected abstract release_(known: Known, held: unknown): void;
+  /** Carries out what is held back and is no whole number; a set has no such. @internal */
+  protected release_(_known: Known, _held: unknown): void {}
 }
 
 /** A collaborative text. Positions and lengths are UTF-16 units, as in JavaScript strings. */
@@ -302,16 +302,7 @@ export class ReplicaMap extends KeyedField {
   /** @internal */
   protected readonly op_ = 1;
   /** @internal */
-  protected number_(held: unknown): number {
-    return typeof held == 'number' && held >>> 0 === held ? held : -1;
-  }
-  /** @internal */
-  protected released_(known: Known): void {
-    known.held = undefined;
-    known.batch = this.replica_.batch_;
-  }
-  /** @internal */
-  protected release_(known: Known, value: unknown): void {
+  protected override release_(known: Known, value: unknown): void {
     let length = -1;
     let whole = 0;
     if (typeof value == 'number' && value >>> 0 === value) whole = value;
@@ -365,25 +356,11 @@ export class ReplicaSet<T = Json> extends KeyedField {
   /** Removes a value; an absent one is fine. */
   delete(value: T): void {
     const known = this.known_.get(value);
-    if (known !== undefined && known.batch == this.replica_.batch_) this.hold_(known, true);
+    if (known !== undefined && known.batch == this.replica_.batch_) this.hold_(known, 0);
     else this.change_(2, value);
   }
   /** @internal */
   protected readonly op_ = 2;
-  /** @internal */
-  protected number_(): number {
-    return 0;
-  }
-  /** @internal */
-  protected released_(known: Known): void {
-    known.held = undefined;
-    known.batch = -1;
-  }
-  /** @internal */
-  protected release_(known: Known): void {
-    this.released_(known);
-    this.put_(known, 2, 0, 0);
-  }
   /** Removes every value that is visible here. */
   clear(): void {
     this.replica_.flush_(); // from here on, what this batch added is not in it any more

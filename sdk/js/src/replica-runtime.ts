@@ -161,15 +161,11 @@ export class Runtime {
     return encoder.encodeInto(text, to).read == n ? n : 0; // anything else would need more room
   }
 
-  /** Makes room for so many pairs. */
-  pairs_(count: number): void {
-    this.room_(8 * count);
-  }
-  /** Writes one to scratch. */
-  pair_(i: number, first: number, second: number): void {
-    const at = (this.scratch_ >> 2) + 2 * i;
-    this.words_[at] = first;
-    this.words_[at + 1] = second;
+  /** The start of scratch, as so many numbers to be written. */
+  numbers_(count: number): Uint32Array {
+    this.room_(4 * count);
+    const from = this.scratch_ >> 2;
+    return this.words_.subarray(from, from + count);
   }
 
   byte_(at: number, value: number): number {
