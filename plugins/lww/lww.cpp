@@ -27,21 +27,25 @@ Status Lww::read_path(Reader& in, uint64_t count, Path& path) {
 }
 
 #if !defined(SYNCKIT_SMALL)
-// Whether it is a whole number: the values that are written most often need no scanner.
+// Whether it is a short whole number: the values that are written most often need no scanner.
 static bool is_whole(Bytes value) {
-  bool whole = value.len == 1 || (value.len != 0 && *value.data != '0');
+  bool whole = value.len == 1 || (value.len - 1 < 20 && *value.data != '0');
   for (size_t i = 0; whole && i < value.len; ++i) whole = value.data[i] - unsigned{'0'} < 10;
   return whole;
 }
 #endif
 
 Status Lww::check_value(Bytes value) {
-  if (value.len > kMaxValueBytes) {
-    return Status::limit(SK_TEXT("the value is larger than kMaxValueBytes (1 MiB)"));
-  }
 #if !defined(SYNCKIT_SMALL)
   if (is_whole(value)) return {};
 #endif
+  return check_json(value);
+}
+
+SK_APART Status Lww::check_json(Bytes value) {
+  if (value.len > kMaxValueBytes) {
+    return Status::limit(SK_TEXT("the value is larger than kMaxValueBytes (1 MiB)"));
+  }
   return json_check(value);
 }
 
@@ -188,7 +192,7 @@ void Lww::write(const Path& path, const Entry& edit, Writer& patch) {
     if (node->entry && beats(*node->entry, edit)) return;
   }
   put(node, &edit);
-  drop_older(node, edit);
+  if (tree_.child(node)) drop_older(node, edit);
   if (patch.wanted()) tell(path, patch);
 }
 

@@ -103,14 +103,15 @@ class Lww : public Crdt<Lww> {
   class RowsOut;
 
   static Status read_path(Reader& in, uint64_t count, Path& path);
-  static Status check_value(Bytes value);
+  SK_NOW static Status check_value(Bytes value);
+  SK_APART static Status check_json(Bytes value);
   static Status read_intent(const Stamp& stamp, Bytes intent, Path& path, Entry& edit);
   static bool beats(const Entry& entry, const Entry& edit);
 
   const Node* find(const Path& path) const;
   void publish(const Path& path, const Entry& edit, Writer& delta, Writer& patch);
   void write(const Path& path, const Entry& edit, Writer& patch);
-  void put(Node* node, const Entry* edit);
+  SK_NOW void put(Node* node, const Entry* edit);
   void replace(Node* node, Entry* entry);
   void drop_older(const Node* parent, const Entry& edit);
   void settle(bool commit);

@@ -33,9 +33,10 @@ constexpr size_t kTextAt = 16;                 // text to insert starts here; it
 constexpr uint8_t kCatchUp = 0;                // first byte, which no protobuf message has
 constexpr uint8_t kCatchUpFormat = 1;
 
-struct Known {  // what an intent says between its first byte and its value, again and again
+struct Known {  // what intents say again and again before their value, and room for a number
+  static constexpr size_t kMaxDigits = 10;
   uint32_t len;
-  uint8_t* bytes() { return reinterpret_cast<uint8_t*>(this + 1); }
+  uint8_t* intent() { return reinterpret_cast<uint8_t*>(this + 1); }
 };
 
 struct Field {
@@ -242,25 +243,25 @@ SK_OUTLINE uint8_t* put_bytes(uint8_t* at, const uint8_t* bytes, size_t len) {
   copy_bytes(at, bytes, len);
   return at + len;
 }
+// An intent of known bytes and `len` bytes of scratch.
+SK_OUTLINE int32_t edit_text(Field& field, Known* known, size_t len) {
+  size_t size = known->len + len;
+  if (size > intent.cap && intent.reserve(&intent, size) != SK_OK) out_of_memory();
+  put_bytes(put_bytes(intent.data, known->intent(), known->len), scratch.data, len);
+  return edit(field, intent.data, size);
+}
 // An intent of `op`, known bytes, and `len` bytes of scratch; where it is negative, of a number.
-SK_OUTLINE int32_t edit_known(Field& field, Known* known, uint32_t op, int32_t len,
-                              uint32_t number) {
-  constexpr size_t kDigits = 10;
-  size_t value_len = len < 0 ? kDigits : static_cast<size_t>(len);
-  size_t most = 1 + known->len + value_len;
-  if (most > intent.cap && intent.reserve(&intent, most) != SK_OK) out_of_memory();
-  uint8_t* at = intent.data;
-  *at++ = static_cast<uint8_t>(op);
-  at = put_bytes(at, known->bytes(), known->len);
+SK_OUTLINE int32_t edit_known(Field& field, Known* known, uint32_t op, int32_t len, uint32_t n) {
+  uint8_t *bytes = known->intent(), *end = bytes + known->len;
+  *bytes = static_cast<uint8_t>(op);
+  if (len > 0) return edit_text(field, known, static_cast<size_t>(len));
   if (len < 0) {
-    uint8_t digits[kDigits], *first = digits + kDigits;
-    for (; number > 9; number /= 10) *--first = static_cast<uint8_t>('0' + number % 10);
-    *--first = static_cast<uint8_t>('0' + number);
-    at = put_bytes(at, first, static_cast<size_t>(digits + kDigits - first));
-  } else {
-    at = put_bytes(at, scratch.data, value_len);
+    for (uint32_t rest = n; rest > 9; rest /= 10) ++end;
+    uint8_t* at = ++end;
+    do *--at = static_cast<uint8_t>('0' + n % 10);
+    while (n /= 10);
   }
-  return edit(field, intent.data, static_cast<size_t>(at - intent.data));
+  return edit(field, bytes, static_cast<size_t>(end - bytes));
 }
 
 SK_OUTLINE uint8_t* put_varint(uint8_t* at, uint8_t tag, uint64_t value) {
@@ -568,10 +569,10 @@ SK_WASM(sk_edit)(Field* field, uint32_t intent_len)->int32_t {
 
 // Keeps a part of scratch for sk_edit_known; it goes with its field.
 SK_WASM(sk_know)(Field* field, uint32_t from, uint32_t len)->Known* {
-  auto* known = static_cast<Known*>(std::malloc(sizeof(Known) + len));
+  auto* known = static_cast<Known*>(std::malloc(sizeof(Known) + 1 + len + Known::kMaxDigits));
   if (!known) out_of_memory();
-  known->len = len;
-  std::memcpy(known->bytes(), scratch.data + from, len);
+  known->len = 1 + len;
+  std::memcpy(known->intent() + 1, scratch.data + from, len);
   field->known.push_back(known);
   return known;
 }
