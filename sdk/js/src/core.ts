@@ -102,25 +102,22 @@ export const createCore = async (
     ...numbers: [kind: number, doc: number, number: number, a: number, b: number]
   ): unknown =>
     output.push([...numbers, bytes(at, length).slice(), bytes(moreAt, moreLength).slice()]);
+  const start = async (from: any): Promise<any> => {
+    const made: any = await WebAssembly.instantiate(from, { env: { ext, out, now } });
+    const { exports } = made.instance ?? made; // of a compiled one, the instance alone
+    // Is it only a wrapping (sdk/wasm/unpack.c)? What it unpacks lies at the end of its memory.
+    return exports.sk_unpack
+      ? start(exports.sk_memory.buffer.slice(exports.sk_unpack()))
+      : { ...exports, module_: made.module ?? from, output_: output };
+  };
   try {
-    if (!(source instanceof WebAssembly.Module)) {
-      if (!source.byteLength) {
-        const response = await fetch(source);
-        if (!response.ok) throw Error(`HTTP ${response.status}`);
-        // Not compileStreaming: it refuses a server that does not know the type application/wasm.
-        source = await response.arrayBuffer();
-      }
-      source = await WebAssembly.compile(source);
+    if (!source.byteLength && !(source instanceof WebAssembly.Module)) {
+      const response = await fetch(source);
+      if (!response.ok) throw Error(`HTTP ${response.status}`);
+      // Not instantiateStreaming: it refuses a server that does not know the type application/wasm.
+      source = await response.arrayBuffer();
     }
-    const start = async (): Promise<any> =>
-      (await WebAssembly.instantiate(source as WebAssembly.Module, { env: { ext, out, now } })).exports;
-    let exports = await start();
-    if (exports.sk_unpack) {
-      // Only a wrapping (sdk/wasm/unpack.c): what it unpacks lies at the end of its memory.
-      source = await WebAssembly.compile(exports.sk_memory.buffer.slice(exports.sk_unpack()));
-      exports = await start();
-    }
-    core = { ...exports, module_: source, output_: output };
+    core = await start(source);
   } catch (error) {
     throw wrap('unavailable', 'core.wasm', error);
   }
