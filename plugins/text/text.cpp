@@ -23,9 +23,7 @@ void Text::release(Work& work) {
 Status Text::read_intent(Bytes intent, Splice& splice) {
   Reader in(intent);
   uint8_t op = in.byte();
-#if !defined(SYNCKIT_CLIENT_ONLY)
   if (op == 3) return read_restore(intent, splice);
-#endif
   uint64_t at = in.varint(), count = in.varint();
   if (!in.ok() || (op != 1 && op != 2)) {
     return Status::malformed(SK_TEXT("text intent: expected op 1 or 2, position, count, text"));
@@ -91,7 +89,6 @@ void Text::tell_typed(const Stamp& stamp, Bytes intent, Writer& delta, Writer& p
 }
 #endif
 
-// In browsers the engine is the only caller, and its stamps are right.
 Status Text::check_stamp(const Stamp& stamp, uint32_t dots) {
   uint32_t me = dots_.replica(stamp.replica, false);
   if (stamp.replica == 0 || stamp.seq <= dots_.seen(me) || stamp.seq > kMaxSeq - dots) {
@@ -109,7 +106,7 @@ Status Text::change(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
   uint32_t used = splice.chars + (splice.erase ? 1 : 0);
   if (!used) return {};
   uint32_t lv = dots_.count();
-  if (!kVouchedFor) SK_TRY(check_stamp(stamp, used));
+  SK_TRY(check_stamp(stamp, used));
   if (splice.chars > kMaxAtoms - lv) return too_many();
   uint32_t me = dots_.replica(stamp.replica, true);
   dots_.replicas()[me].seen = stamp.seq + used - 1;
@@ -120,9 +117,7 @@ Status Text::change(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
     dots_.add(me, stamp.seq + (splice.erase ? 1 : 0), splice.chars);
     chars_.store(lv, splice.chars, text);
     tree_.insert(fresh, splice.wide);
-#if !defined(SYNCKIT_CLIENT_ONLY)
     if (splice.restored.len) remember(splice.restored, lv);
-#endif
   }
   tree_.changed.clear();
   tree_.erase(splice.erase);  // the cursor stands behind what was inserted

@@ -13,6 +13,8 @@
 //   - A call that fails has changed nothing (out of memory apart: see crdt.hpp).
 //   - Equal sets of merged deltas give equal views and equal encodings, whatever the order.
 //
+// core.wasm has another text, of the same formats: client/text.hpp.
+//
 // Threads: one caller at a time per instance; any number of threads at once.
 #pragma once
 
@@ -93,7 +95,6 @@ class Text : public Crdt<Text> {
 
   uint32_t length() const { return tree_.chars(); }  // code points
 
-#if !defined(SYNCKIT_CLIENT_ONLY)
   // text_anchor.cpp
   Status make_anchor(uint64_t position, uint32_t unit, uint32_t side, Writer& anchor);
   Status resolve_anchor(Bytes anchor, uint32_t unit, uint64_t& position, bool& deleted);
@@ -103,16 +104,13 @@ class Text : public Crdt<Text> {
   Status revert(Bytes token, Writer& intents);
   // text_compact.cpp: O(n); gives memory back, and forgets nothing that is encoded.
   Status compact(const Version& stable);
-#endif
 
  private:
   struct Splice {
     uint32_t position, erase;  // code points
     uint32_t chars, wide;      // of the text to insert
     Bytes text;
-#if !defined(SYNCKIT_CLIENT_ONLY)
     Bytes restored;  // the runs of atoms that the text stands for, as in the intent
-#endif
   };
   struct Placed : Atoms {
     Extent before;  // what is visible there
@@ -161,7 +159,6 @@ class Text : public Crdt<Text> {
   void put(Work& work, const Piece& piece, uint32_t before, bool loads);
   SK_APART void tell(Work& work, bool loads, Writer& patch);
 
-#if !defined(SYNCKIT_CLIENT_ONLY)
   struct Copy {  // what an undo has put in the place of atoms that are gone
     uint32_t from, to, count;
   };
@@ -183,7 +180,6 @@ class Text : public Crdt<Text> {
   void undo_erase(Vec<Atoms>& runs, Bytes text, Writer& intents);
   void move_copies(Text& fresh) const;
   Vec<Copy> copies_;  // in the order in which they were made; no part of the state
-#endif
 
   CharLog chars_;
   Dots dots_;

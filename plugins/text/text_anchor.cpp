@@ -8,8 +8,6 @@
 // Nothing changes but the cursor of the sequence. Both calls are O(log n).
 #include "text.hpp"
 
-#if !defined(SYNCKIT_CLIENT_ONLY)
-
 namespace synckit::text {
 namespace {
 
@@ -76,5 +74,3 @@ Status Text::resolve_anchor(Bytes anchor, uint32_t unit, uint64_t& position, boo
 }
 
 }  // namespace synckit::text
-
-#endif

@@ -8,18 +8,11 @@ static size_t following(uint8_t lead) {
   return lead < 0x80 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
 }
 
-// The length of the character at `at`, 0 when it is none. In browsers only its end is looked at.
-static size_t length_at(const uint8_t* at, const uint8_t* end) {
-  if (!kVouchedFor) return *at < 0x80 ? 1 : utf8_length(at, end);
-  size_t more = following(*at);
-  return more < static_cast<size_t>(end - at) ? more + 1 : 0;
-}
-
 uint32_t scan(const uint8_t*& at, const uint8_t* end, uint32_t most, uint32_t& wide) {
   uint32_t count = 0;
   wide = 0;
   for (; count < most && at != end; ++count) {
-    size_t length = length_at(at, end);
+    size_t length = *at < 0x80 ? 1 : utf8_length(at, end);
     if (!length) {
       wide = kBadText;
       break;

@@ -21,8 +21,7 @@ namespace synckit::text {
 static_assert(std::endian::native == std::endian::little, "pages hold little endian numbers");
 
 // Moves over at most `most` code points; returns how many there were until the end. `wide` gets
-// the number of those above U+FFFF, kBadText when the bytes are not strict UTF-8 (in browsers,
-// where others vouch for that: when they end inside a character).
+// the number of those above U+FFFF, kBadText when the bytes are not strict UTF-8.
 constexpr uint32_t kBadText = 0xffffffff;
 uint32_t scan(const uint8_t*& at, const uint8_t* end, uint32_t most, uint32_t& wide);
 

@@ -17,13 +17,12 @@ void predict(Vec<Piece>& pieces, uint32_t index) {
 }
 
 void Delta::fail(const char* why) {
-  if (!kVouchedFor && wrong_.ok()) wrong_ = Status::malformed(why);
+  if (wrong_.ok()) wrong_ = Status::malformed(why);
   in_.fail();
 }
 
 void Delta::too_many() {
   in_.fail();
-  if (kVouchedFor) return;
   wrong_ = Status::limit(SK_TEXT("text delta: more than kMaxAtoms code points, or kMaxReplicas"));
 }
 
@@ -48,7 +47,7 @@ Status Delta::decode(Bytes bytes, Dots* dots) {
   in_ = Reader(bytes);
   uint8_t kind = in_.byte();
   state = kind == kState;
-  if (!kVouchedFor && bytes.len > kMaxDeltaBytes) {
+  if (bytes.len > kMaxDeltaBytes) {
     too_many();
   } else if (state) {
     decode_state();
@@ -59,8 +58,7 @@ Status Delta::decode(Bytes bytes, Dots* dots) {
     fail(SK_TEXT("text delta: unknown kind in its first byte"));
   }
   if (!in_.good_end()) fail(SK_TEXT("text delta: cut short, too long, or a varint that is so"));
-  if (kVouchedFor) return in_.ok() ? Status() : Status::malformed(SK_TEXT("text delta: damaged"));
-  if (!kVouchedFor && missing_ && wrong_.ok()) {
+  if (missing_ && wrong_.ok()) {
     return {SK_MISSING_DEPS, SK_TEXT("text delta: builds on edits that are not here yet")};
   }
   return wrong_;
@@ -73,11 +71,9 @@ uint32_t Delta::take(uint32_t index, uint64_t seq, uint64_t tail, Use use) {
   if (tail >= kMaxAtoms - (use == Use::carry ? atoms : 0)) return too_many(), kNone;
   if (use != Use::carry) {
     if (author.need < seq + tail) author.need = seq + tail;
-    if (!kVouchedFor) {
-      ++names_;
-      if (dots_ && author.seen < author.need) missing_ = true;
-      if (!dots_ || missing_) return kNone;
-    }
+    ++names_;
+    if (dots_ && author.seen < author.need) missing_ = true;
+    if (!dots_ || missing_) return kNone;
   }
   for (uint32_t left = static_cast<uint32_t>(tail) + 1, part; left; left -= part) {
     uint32_t lv = next_;
@@ -102,11 +98,10 @@ uint32_t Delta::take(uint32_t index, uint64_t seq, uint64_t tail, Use use) {
 }
 
 void Delta::add_author(uint64_t id, uint64_t base, uint64_t max) {
-  bool here = kVouchedFor || dots_;
-  uint32_t local = here ? dots_->replica(id, false) : kNone;
-  uint64_t seen = here ? dots_->seen(local) : base;
+  uint32_t local = dots_ ? dots_->replica(id, false) : kNone;
+  uint64_t seen = dots_ ? dots_->seen(local) : base;
   if (seen < base) missing_ = true;
-  if (!kVouchedFor && local == kNone && ++replicas_ > kMaxReplicas) too_many();
+  if (local == kNone && ++replicas_ > kMaxReplicas) too_many();
   authors.add() = {id, base, max, base, seen, base, local};
 }
 
@@ -117,7 +112,7 @@ uint32_t Delta::other() {
   uint32_t which = number(authors.size()) + 1;
   if (which == authors.size()) {
     uint64_t id = in_.fixed64();
-    if (!kVouchedFor && (!id || id == authors[0].id)) {
+    if (!id || id == authors[0].id) {
       fail(SK_TEXT("text delta: names nobody, or its author, as another replica"));
     }
     add_author(id, 0, 0);
@@ -142,7 +137,7 @@ uint32_t Delta::op_dot(uint64_t from, bool* more) {
     tail >>= 1;
   }
   // The author's own delete is a dot of this very edit, and no atom.
-  if (!kVouchedFor && (!seq || (!who && (seq >= first || tail >= first - seq)))) {
+  if (!seq || (!who && (seq >= first || tail >= first - seq))) {
     fail(SK_TEXT("text delta: names a dot that cannot exist"));
     return kNone;
   }
@@ -156,7 +151,7 @@ uint32_t Delta::op_dot(uint64_t from, bool* more) {
 
 void Delta::decode_op(uint8_t flags) {
   uint64_t id = in_.fixed64(), seq = first = in_.varint();
-  if (!kVouchedFor && (id == 0 || first - 1 >= kMaxSeq)) {
+  if (id == 0 || first - 1 >= kMaxSeq) {
     return fail(SK_TEXT("text delta: replica and seq must not be 0, nor seq above kMaxSeq"));
   }
   add_author(id, 0, first);
@@ -168,7 +163,7 @@ void Delta::decode_op(uint8_t flags) {
   Piece piece{};
   if (!(flags & kTyping)) {
     piece.origin[0] = op_dot(seq, nullptr);
-  } else if (kVouchedFor || seq > 1) {
+  } else if (seq > 1) {
     piece.origin[0] = take(0, seq - 1, 0, Use::origin);
   } else {
     fail(SK_TEXT("text delta: names a dot that cannot exist"));
@@ -178,7 +173,7 @@ void Delta::decode_op(uint8_t flags) {
   const uint8_t* at = text.data;
   uint32_t wide, count = scan(at, at + text.len, kNone, wide);
   authors[0].max = seq + count - 1;
-  if (!count || wide == kBadText || (!kVouchedFor && authors[0].max > kMaxSeq)) {
+  if (!count || wide == kBadText || authors[0].max > kMaxSeq) {
     return fail(SK_TEXT("text delta: inserts nothing, or invalid UTF-8, or seq overflows"));
   }
   take(0, seq, count - 1, Use::carry);
@@ -204,7 +199,7 @@ void Delta::read_authors() {
   uint64_t count = in_.varint();
   for (uint64_t last = 0; count-- && in_.ok();) {
     uint64_t id = in_.fixed64(), base = in_.varint(), max = base + in_.varint();
-    if (!kVouchedFor && (id <= last || max < base || max > kMaxSeq)) {
+    if (id <= last || max < base || max > kMaxSeq) {
       return fail(SK_TEXT("text delta: replicas out of order"));
     }
     last = id;
@@ -220,7 +215,7 @@ void Delta::read_runs(Use use) {
     if (!in_.ok()) return;
     Author& author = authors[who];
     uint64_t left = (use == Use::carry ? author.max : author.base) - author.last;
-    if (!kVouchedFor && (gap > left || tail > left - gap)) {
+    if (gap > left || tail > left - gap) {
       return fail(SK_TEXT("text delta: names a dot that cannot exist"));
     }
     take(who, author.last + gap, tail, use);
@@ -273,8 +268,7 @@ uint32_t Delta::state_origin(uint32_t g) {
     if (value - 1 < g) return kCarried + g - static_cast<uint32_t>(value);
   } else {
     uint64_t seq = in_.varint();
-    if (value < authors.size() &&
-        (kVouchedFor || seq - 1 < authors[static_cast<size_t>(value)].base)) {
+    if (value < authors.size() && seq - 1 < authors[static_cast<size_t>(value)].base) {
       return take(static_cast<uint32_t>(value), seq, 0, Use::origin);
     }
   }

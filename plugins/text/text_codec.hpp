@@ -10,9 +10,6 @@
 //   - An origin is kNone, kCarried + a smaller g, or (with a document) a lv.
 //   - Memory used is at most a small multiple of the input and of the runs of atoms that it names.
 //
-// In browsers (kVouchedFor, ADR 8) what the host has inspected is not checked again; only what
-// keeps memory safe is.
-//
 // Threads: a Delta is a plain value; decode() of distinct ones may run in parallel.
 #pragma once
 

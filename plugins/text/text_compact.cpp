@@ -8,8 +8,6 @@
 // made anew from its own state: it has then what a replica that has just loaded it has.
 #include "text.hpp"
 
-#if !defined(SYNCKIT_CLIENT_ONLY)
-
 namespace synckit::text {
 
 void Sequence::swap(Sequence& other) {
@@ -58,5 +56,3 @@ Status Text::compact(const Version&) {
 }
 
 }  // namespace synckit::text
-
-#endif

@@ -12,6 +12,9 @@
 
 #include "fugue_testing.hpp"
 #include "text.hpp"
+#if defined(SYNCKIT_TEXT_TWIN)
+#include "text_twin_testing.hpp"
+#endif
 
 namespace synckit::text::testing {
 
@@ -128,16 +131,26 @@ struct Peer {
   Text text;
   std::u32string shadow;
   std::map<uint64_t, uint64_t> version;
+#if defined(SYNCKIT_TEXT_TWIN)
+  Twin twin;  // the text of browsers, which takes part in everything
+#endif
 
   explicit Peer(uint64_t replica) : id(replica) {}
 
   Status edit(const std::string& intent, Buffer& delta, uint32_t& seqs) {
     Buffer patch;
     Writer d(delta), p(patch);
+#if defined(SYNCKIT_TEXT_TWIN)
+    Status status = twin.edit(text, shadow, {id, seq + 1, 0}, intent, d, p, seqs);
+#else
     Status status = text.mutate({id, seq + 1, 0}, Bytes(intent), d, p, seqs);
+#endif
     if (!status.ok()) return status;
     if (seqs) seq += seqs, version[id] = seq;
     apply_patch(shadow, patch);
+#if defined(SYNCKIT_TEXT_TWIN)
+    twin.check(shadow);
+#endif
     return status;
   }
   // An edit that must work.
@@ -152,9 +165,15 @@ struct Peer {
     Buffer patch;
     Writer p(patch);
     Status status = text.merge(Bytes(delta), p);
+#if defined(SYNCKIT_TEXT_TWIN)
+    twin.merge(Bytes(delta), status);
+#endif
     if (!status.ok()) return status;
     if (changed) *changed = !patch.empty();
     apply_patch(shadow, patch);
+#if defined(SYNCKIT_TEXT_TWIN)
+    twin.check(shadow);
+#endif
     return status;
   }
   std::string view() const {

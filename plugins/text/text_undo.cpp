@@ -12,8 +12,6 @@
 // Nothing here changes anything but the cursor of the sequence.
 #include "text.hpp"
 
-#if !defined(SYNCKIT_CLIENT_ONLY)
-
 namespace synckit::text {
 namespace {
 
@@ -253,5 +251,3 @@ void Text::undo_erase(Vec<Atoms>& runs, Bytes text, Writer& intents) {
 }
 
 }  // namespace synckit::text
-
-#endif

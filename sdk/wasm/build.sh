@@ -51,10 +51,14 @@ compile() {
   emcc $flags "$compile_level" "$@" -c "$source" -o "$work/$object.o"
 }
 
-# The types: each source gives its table under its own symbol (builtin.hpp).
+# The types: each source gives its table under its own symbol (builtin.hpp). A client gets what is
+# made for it, where there is something.
 type() {
-  name=$1
-  for source in "$root/plugins/$name"/*.cpp; do
+  name=$1 sources=$root/plugins/$1
+  case $flags in
+    *-DSYNCKIT_CLIENT_ONLY*) if [ -d "$sources/client" ]; then sources=$sources/client; fi ;;
+  esac
+  for source in "$sources"/*.cpp; do
     case $source in *_test.cpp | *_bench.cpp | *_fuzz.cpp) continue ;; esac
     compile "$type_level" "$name-$(basename "$source" .cpp)" "$source" \
       -include "$here/builtin.hpp" "-DSYNCKIT_TYPE_SYMBOL=synckit_type_$name"

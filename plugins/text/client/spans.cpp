@@ -1,0 +1,328 @@
+// Spans in two trees: see spans.hpp.
+#include "spans.hpp"
+
+namespace synckit::text::client {
+
+uint32_t scan(const uint8_t*& at, const uint8_t* end, uint32_t& atoms, uint32_t most) {
+  uint32_t units = 0;
+  for (; atoms && units < most && at != end; --atoms) {
+    uint32_t length = *at < 0x80 ? 1 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
+    if (length > static_cast<size_t>(end - at)) break;
+    at += length;
+    units += 1 + length / 4;
+  }
+  return units;
+}
+
+// ---- trees ----------------------------------------------------------------------------------
+
+// Moves a link up, in the place of its parent.
+void Tree::rotate(Link& link) {
+  Link& parent = *link.up;
+  bool right = parent.kid[1] == &link;
+  Link* inner = link.kid[!right];
+  parent.kid[right] = inner;
+  if (inner) inner->up = &parent;
+  link.up = parent.up;
+  if (link.up) link.up->kid[link.up->kid[1] == &parent] = &link;
+  link.kid[!right] = &parent;
+  parent.up = &link;
+  add_up(parent);
+  add_up(link);
+}
+
+void Tree::splay(Link& link) {
+  while (Link* parent = link.up) {
+    if (Link* above = parent->up) {
+      bool straight = (above->kid[1] == parent) == (parent->kid[1] == &link);
+      rotate(straight ? *parent : link);
+    }
+    rotate(link);
+  }
+  root = &link;
+}
+
+void Tree::hang(Link& link, Link* right) {
+  link.kid[1] = right;
+  if (right) right->up = &link;
+  add_up(link);
+}
+
+void Tree::insert(Link& before, Link& fresh) {
+  splay(before);
+  fresh.kid[0] = nullptr;
+  hang(fresh, before.kid[1]);
+  hang(before, &fresh);
+}
+
+void Tree::remove(Link& before, Link& gone) {
+  splay(gone);
+  splay(before);  // now `gone` hangs right of it, and nothing left of `gone`
+  hang(before, gone.kid[1]);
+}
+
+void Tree::set(Link& link, uint64_t own) {
+  splay(link);
+  link.own = own;
+  add_up(link);
+}
+
+Link* Tree::pop() {
+  if (!marked()) return nullptr;
+  Link* at = root;
+  for (;;) {
+    if (sum(at->kid[0]) >= Link::kMark) {
+      at = at->kid[0];
+    } else if (at->own >= Link::kMark) {
+      break;
+    } else {
+      at = at->kid[1];
+    }
+  }
+  set(*at, at->own - Link::kMark);
+  return at;
+}
+
+// ---- spans ----------------------------------------------------------------------------------
+
+Spans::Spans() {
+  start_.len = 1;
+  places_.root = static_cast<Place*>(&start_);
+  names_.root = static_cast<Name*>(&start_);
+  Span& end = add(start_, *names_.root, start_);
+  end.id = end.ro = kEnd;
+}
+
+Spans::~Spans() {
+  for (Span* span = start_.next; span;) {
+    Span* next = span->next;
+    std::free(span);
+    span = next;
+  }
+}
+
+// Puts a copy of `contents` behind one span in the text, and behind another one by name.
+Span& Spans::add(Span& before, Link& below, const Span& contents) {
+  auto* fresh = static_cast<Span*>(std::malloc(sizeof(Span)));
+  if (!fresh) out_of_memory();
+  *fresh = contents;
+  fresh->next = before.next;
+  before.next = fresh;
+  places_.insert(static_cast<Place&>(before), static_cast<Place&>(*fresh));
+  names_.insert(below, static_cast<Name&>(*fresh));
+  return *fresh;
+}
+
+Span* Spans::find(Dot dot) {
+  Link *at = names_.root, *last = at, *found = at;
+  while (at) {
+    last = at;
+    bool right = !less(dot, by_name(at)->id);
+    if (right) found = at;
+    at = at->kid[right];
+  }
+  names_.splay(*last);  // pays for the way
+  names_.splay(*found);
+  Span* span = by_name(found);
+  return span->has(dot) ? span : nullptr;
+}
+
+// Cuts a span behind so many atoms, where it has more.
+void Spans::cut(Span& span, uint64_t atoms) {
+  if (atoms >= span.len) return;
+  Span& rest = add(span, static_cast<Name&>(span), span);
+  const uint8_t *from = text(span), *at = from;
+  auto left = span.len = static_cast<uint32_t>(atoms);
+  span.units = scan(at, from + span.bytes, left, kAll);
+  span.bytes = static_cast<uint32_t>(at - from);
+  rest.len -= span.len;
+  rest.at += span.bytes;
+  rest.bytes -= span.bytes;
+  rest.units -= span.units;
+  rest.lo = span.last();
+  rest.id.seq += span.len;
+  if (!span.visible()) return;
+  places_.set(static_cast<Place&>(rest), rest.Place::own - span.units);
+  places_.set(static_cast<Place&>(span), span.Place::own - rest.units);
+}
+
+Span* Spans::begin(Dot dot) {
+  Span* span = find(dot);
+  if (!span || span->id == dot) return span;
+  cut(*span, dot.seq - span->id.seq);
+  return span->next;
+}
+
+Span* Spans::seek(uint32_t units) {
+  if (!units) return &start_;
+  Link* at = places_.root;
+  for (;;) {
+    auto left = static_cast<uint32_t>(Tree::sum(at->kid[0])), own = static_cast<uint32_t>(at->own);
+    if (units <= left) {
+      at = at->kid[0];
+      continue;
+    }
+    units -= left;
+    if (units <= own) break;
+    units -= own;
+    at = at->kid[1];
+  }
+  places_.splay(*at);
+  Span* span = by_place(at);
+  const uint8_t* from = text(*span);
+  uint32_t left = span->len;
+  if (scan(from, from + span->bytes, left, units) != units) return nullptr;
+  cut(*span, span->len - left);
+  return span;
+}
+
+bool Spans::mark(Dot dot, uint64_t count) {
+  while (count) {
+    Span* span = begin(dot);
+    if (!span) return false;
+    cut(*span, count);
+    if (span->visible()) mark(*span);
+    dot.seq += span->len;
+    count -= span->len;
+  }
+  return true;
+}
+
+// Whether atom a stands before atom b.
+bool Spans::precedes(Dot a, Dot b) {
+  Span *x = find(a), *y = find(b);
+  if (x == y) return a.seq < b.seq;
+  if (!x || !y) return false;  // after damage only
+  Link *first = static_cast<Place*>(x), *root = static_cast<Place*>(y);
+  places_.splay(*first);
+  places_.splay(*root);
+  while (first->up != root) first = first->up;
+  return root->kid[0] == first;
+}
+
+uint32_t Spans::put(Dot id, Dot lo, Dot ro, uint32_t count, bool dead, const uint8_t*& text,
+                    const uint8_t* end) {
+  if (Span* known = find(id)) {
+    uint64_t rest = known->id.seq + known->len - id.seq;
+    if (count > rest) count = static_cast<uint32_t>(rest);
+    uint32_t left = count;
+    if (dead) {
+      mark(id, count);
+    } else {
+      scan(text, end, left, kAll);
+    }
+    return count;
+  }
+  if (!find(lo) || !find(ro)) return 0;
+  // A writer sees lo and ro as neighbours. Where a dishonest delta breaks that, it is mended.
+  if (!precedes(lo, ro)) ro = kEnd;
+  Span* stop = begin(ro);
+  if (precedes(lo, stop->lo)) lo = stop->lo;
+  Span* goal = find(lo);
+  if (!goal) return 0;  // after damage only
+  cut(*goal, lo.seq - goal->id.seq + 1);
+  bool held = false;  // one was passed that may yet turn out to belong behind
+  for (Span* other = goal->next; other && other != stop; other = other->next) {
+    if (other->lo == lo) {
+      if (other->ro == ro) {
+        if (less(id, other->id)) break;
+        held = false;
+      } else {
+        held = precedes(other->ro, ro);
+      }
+    } else if (precedes(other->lo, lo)) {
+      break;
+    }
+    if (!held) goal = other;
+  }
+  for (uint32_t left = count; left;) {
+    find(id);  // what comes before it by name is the root now
+    Span& fresh = add(*goal, *names_.root, start_);
+    fresh.id = id;
+    fresh.lo = lo;
+    fresh.ro = ro;
+    fresh.len = left;
+    if (!dead) {
+      if (left > kMost) fresh.len = kMost;
+      uint32_t atoms = fresh.len;
+      const uint8_t* from = text;
+      fresh.at = static_cast<uint32_t>(text_.len);
+      fresh.units = scan(text, end, atoms, kAll);
+      fresh.bytes = static_cast<uint32_t>(text - from);
+      places_.set(static_cast<Place&>(fresh), Link::kMark + fresh.units);
+      Writer(text_).raw(from, fresh.bytes);
+    }
+    goal = &fresh;
+    lo = fresh.last();
+    id.seq += fresh.len;
+    left -= fresh.len;
+  }
+  return count;
+}
+
+// Joins a span to the one before it where they are one run.
+void Spans::join(Span& span) {
+  if (!(span.lo == Dot{span.id.replica, span.id.seq - 1})) return;
+  Span* before = find(span.lo);
+  if (!before || before->next != &span || !(before->ro == span.ro) ||
+      !before->visible() != !span.visible() || before->at + before->bytes != span.at ||
+      before->bytes + span.bytes > kMost) {
+    return;
+  }
+  uint64_t own = before->Place::own + span.Place::own;
+  if (own >= Link::kMark) return;
+  places_.remove(static_cast<Place&>(*before), static_cast<Place&>(span));
+  names_.remove(static_cast<Name&>(*before), static_cast<Name&>(span));
+  before->next = span.next;
+  before->len += span.len;
+  before->bytes += span.bytes;
+  before->units += span.units;
+  places_.set(static_cast<Place&>(*before), own);
+  std::free(&span);
+}
+
+void Spans::kill_marked(bool really) {
+  while (Span* span = pop()) {
+    if (really) places_.set(static_cast<Place&>(*span), Link::kMark);
+  }
+}
+
+void Spans::tell(Writer& patch) {
+  Buffer come;
+  uint32_t told = 0, gone = 0;  // the place that the patch has come to; units deleted there
+  // Counts are of UTF-16 units, and so none is extra.
+  auto count = [&](uint32_t units, uint32_t kind) {
+    if (!units) return;
+    patch.varint(uint64_t{units} << 2 | kind);
+    patch.byte(0);
+  };
+  for (;;) {
+    Link* link = places_.pop();
+    uint32_t at = link ? static_cast<uint32_t>(Tree::sum(link->kid[0])) : kAll;
+    if (at != told) {
+      count(gone, 2);
+      if (come.len) {
+        patch.varint(uint64_t{come.len} << 2 | 1);
+        patch.raw(come);
+      }
+      if (!link) return;
+      count(at - told, 0);
+      come.clear();
+      gone = 0;
+      told = at;
+    }
+    Span& span = *by_place(link);
+    if (uint32_t units = span.visible()) {
+      Writer(come).raw(text(span), span.bytes);
+      told += units;
+    } else {
+      gone += span.units;
+      span.at = span.bytes = span.units = 0;
+    }
+    Span* next = span.next;
+    join(span);
+    if (next) join(*next);
+  }
+}
+
+}  // namespace synckit::text::client
