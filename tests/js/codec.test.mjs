@@ -118,7 +118,10 @@ const intent = (path, value) => {
   let length;
   // What is to be deleted must be there.
   const map = shows(mapField, encodeMap([[['a'], 0]]), {
-    put_: (...parts) => written.push(...parts.flatMap((part) => [...part])),
+    put_(part, at = 0) {
+      assert.equal(written.length, at);
+      return written.push(...part);
+    },
     sk_mutate: (_document, _field, n) => void (length = n),
     output_: { pop: () => [0, 0, 0, 1, 0, new Uint8Array()] },
     ok_: (status) => assert.equal(status, undefined),

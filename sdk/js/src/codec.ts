@@ -163,7 +163,7 @@ export const isNode = (value: unknown): value is Record<string, Json> =>
 export const toJson = (value: unknown): string =>
   JSON.stringify(value, (_, v) => (typeof v != 'number' || isFinite(v) ? v : notJson())) ??
   notJson();
-const notJson = (): never => fail('malformed', 'the value is not JSON');
+const notJson = (): never => fail('malformed', 'no JSON value');
 
 const sorted = (value: Json): string =>
   Array.isArray(value)

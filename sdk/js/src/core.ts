@@ -4,7 +4,6 @@
 // is called; what a call gives is the last of them. Views over memory are made for each use: they
 // are empty when it has grown.
 
-import { hex, textOf } from './codec.js';
 import { fail, statusError, wrap } from './errors.js';
 
 /** A compiled module, or where to get it. */
@@ -68,8 +67,8 @@ export interface Core extends Exports {
   output_: OutputRecord[];
   /** Throws what the engine refused: an answer below 0. Gives any other. */
   ok_(answer: number): number;
-  /** Writes an input: its parts, one behind the other. Gives its length. */
-  put_(first: ArrayLike<number>, second?: ArrayLike<number>): number;
+  /** Writes an input, or a part of it behind the first `at` bytes. Gives where it ends. */
+  put_(part: ArrayLike<number>, at?: number): number;
   /** The bytes that the last call gave. */
   data_(): Uint8Array;
 }
@@ -77,16 +76,16 @@ export interface Core extends Exports {
 /** Milliseconds since 1970 by a clock that does not run backwards. */
 export const now = (): number => performance.timeOrigin + performance.now();
 
-/** 16 random hex digits. */
-export const randomId = (): string => hex(crypto.getRandomValues(new BigUint64Array(1))[0]!);
+/** An id for a replica. */
+export const randomId = (): bigint => crypto.getRandomValues(new BigUint64Array(1))[0]!;
 
 /**
- * `replica`: 16 hex digits; `persistent`: 1 when what the engine wants stored is, else 0.
+ * `persistent`: 1 when what the engine wants stored is, else 0.
  * @internal
  */
 export const createCore = async (
   source: any,
-  replica: string,
+  replica: bigint,
   persistent: 0 | 1,
   ext: Ext = () => 0, // not called without types
 ): Promise<Core> => {
@@ -119,21 +118,18 @@ export const createCore = async (
     }
     core = await start(source);
   } catch (error) {
-    throw wrap('unavailable', 'core.wasm', error);
+    throw wrap('core.wasm', error);
   }
   core.data_ = () => output.pop()![5];
-  core.put_ = (first, second = []) => {
-    const { length } = first;
-    const all = length + second.length;
-    const to = bytes(core.sk_scratch(all) || fail('nomem', 'core.wasm'));
-    to.set(first);
-    to.set(second, length);
-    return all;
+  core.put_ = (part, at = 0) => {
+    const end = at + part.length;
+    bytes(core.sk_scratch(end) || fail('nomem', 'core.wasm')).set(part, at);
+    return end;
   };
   core.ok_ = (answer) => {
-    if (answer < 0) throw statusError(-answer, textOf(core.data_()));
+    if (answer < 0) throw statusError(-answer, core.data_());
     return answer;
   };
-  core.sk_init(BigInt(`0x${replica}`), persistent);
+  core.sk_init(replica, persistent);
   return core;
 };

@@ -1,6 +1,6 @@
 // A document: the map at its root, and how far its changes have come.
 
-import { patchReader, textOf, type Json, type PatchReader } from './codec.js';
+import { patchReader, type Json, type PatchReader } from './codec.js';
 import type { Core } from './core.js';
 import { fail, statusError, type SyncKitError } from './errors.js';
 import { emitter, type Emitter, type Status, type Unsubscribe } from './events.js';
@@ -124,8 +124,8 @@ export const createDocument = (
 ): BaseDocument<any> => {
   const { core_: core } = kit;
   const fields: Field[] = [];
-  let readable = false;
-  let closed = false;
+  let readable: boolean | undefined;
+  let closed: boolean | undefined;
   let durable = 0;
 
   const isClosed = (): boolean | undefined => closed || kit.closed_;
@@ -180,7 +180,7 @@ export const createDocument = (
     open_: open,
     core_() {
       open();
-      if (!readable) fail('not-ready', 'await document.ready first');
+      if (!readable) fail('not-ready', 'await document.ready');
       return core;
     },
     contents_(field: number) {
@@ -192,7 +192,7 @@ export const createDocument = (
     flushed_(seq: number) {
       const { pending, status, permission } = document;
       if (pending && (status == 'denied' || permission == 'read')) {
-        fail('denied', 'the host takes no changes');
+        fail('denied', 'by the host');
       }
       return readable && (!pending || (seq && durable >= seq));
     },
@@ -209,7 +209,7 @@ export const createDocument = (
         document: id,
         seq,
         count,
-        error: statusError(code, textOf(text)),
+        error: statusError(code, text),
         discard() {
           if (closed) return;
           core.sk_discard?.(handle, seq);

@@ -1,6 +1,8 @@
 // The one error class of the SDK. Codes are those of the C ABI (abi.h) in lower case, plus three
 // that only exist on this side of it: `not-ready`, `closed` and `timeout`.
 
+import { textOf } from './codec.js';
+
 /** Why something failed. The first nine are the status codes 1 to 9 of abi.h, in their order. */
 export type ErrorCode =
   | 'malformed'
@@ -40,21 +42,19 @@ export class SyncKitError extends Error {
   }
 }
 
-/** The error that a status code of abi.h stands for; an unknown one is `internal`. @internal */
-export const statusError = (status: number, message: string): SyncKitError =>
-  new SyncKitError(codes[status - 1] ?? 'internal', message);
+/** What a status code of abi.h and its text say; an unknown code is `internal`. @internal */
+export const statusError = (status: number, message: Uint8Array): SyncKitError =>
+  new SyncKitError(codes[status - 1] ?? 'internal', textOf(message));
 
 /** @internal */
 export const fail = (code: ErrorCode, message: string): never => {
   throw new SyncKitError(code, message);
 };
 
-/** Wraps whatever a platform API threw; a full disk or quota is a `limit`. @internal */
-export const wrap = (code: ErrorCode, what: string, cause: any): SyncKitError =>
-  cause instanceof SyncKitError
-    ? cause
-    : new SyncKitError(
-        cause?.name == 'QuotaExceededError' ? 'limit' : code,
-        `${what}: ${cause}`,
-        { cause },
-      );
+/** Wraps whatever a platform API threw. @internal */
+export const wrap = (
+  what: string,
+  cause: unknown,
+  code: ErrorCode = 'unavailable',
+): SyncKitError =>
+  cause instanceof SyncKitError ? cause : new SyncKitError(code, `${what}: ${cause}`, { cause });

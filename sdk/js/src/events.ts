@@ -8,7 +8,7 @@ type Listener = (...event: any[]) => void;
 /** Adds a listener. @internal */
 export const listen = <L extends Listener>(set: Set<L>, fn: L): Unsubscribe => {
   set.add(fn);
-  return () => void set.delete(fn);
+  return () => set.delete(fn);
 };
 
 /** Calls all of them, those that the calls add left out; gives how many. @internal */

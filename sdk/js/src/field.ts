@@ -18,7 +18,6 @@ import {
   type Json,
   type PatchReader,
 } from './codec.js';
-import type { Core } from './core.js';
 import type { BaseDocument } from './document.js';
 import { each, listen, type Unsubscribe } from './events.js';
 
@@ -58,12 +57,11 @@ export type MakeField<F> = (
   handle: number,
 ) => F;
 
-/** A field, what reads its view, what applies an intent (in up to two parts), its contents. */
+/** A field, what reads its view, what applies an intent (in up to two parts). */
 type Made<Change, View> = [
   field: Field<Change>,
   read: () => View,
-  edit: (...intent: Parameters<Core['put_']>) => void,
-  contents: () => PatchReader,
+  edit: (intent: ArrayLike<number>, rest?: ArrayLike<number>) => void,
 ];
 
 /**
@@ -85,10 +83,9 @@ export const createField = <Change, View>(
   const subscribers = new Set<(change: Change, origin: Origin) => void>();
   const { kit_: kit } = document;
   const { core_: core } = kit;
-  const contents = (): PatchReader => document.contents_(handle);
   const read = (): View => {
     unread = 0;
-    return (view ??= move(undefined, contents())[0]);
+    return (view ??= move(undefined, document.contents_(handle))[0]);
   };
   const tell = (change: Change | undefined, local: boolean): void => {
     if (change && subscribers.size) {
@@ -118,15 +115,16 @@ export const createField = <Change, View>(
       if (subscribers.size && read() !== old) tell(difference(old!, read()), false);
     },
   };
-  const edit: Made<Change, View>[2] = (...intent) => {
-    const length = document.core_().put_(...intent);
+  const edit: Made<Change, View>[2] = (intent, rest = []) => {
+    document.core_();
+    const length = core.put_(rest, core.put_(intent));
     core.ok_(core.sk_mutate(document.handle_, handle, length));
     const [, , , seq, , patch] = core.output_.pop()!;
     document.seq = seq;
     patched(patch, true);
     kit.touch_();
   };
-  return [field, read, edit, contents];
+  return [field, read, edit];
 };
 
 /** What a map change tells: the paths that have another value now. */
@@ -212,8 +210,14 @@ export const mapField: MakeField<MapField> = (document, name, type, handle) => {
     const keys = segments(path);
     document.core_();
     if (!json && look(read(), keys) === undefined) return;
-    const names = keys.map(utf8).flatMap((key) => [...varint(key.length), ...key]);
-    edit([json ? 1 : 2, ...varint(keys.length), ...names], utf8(json));
+    edit(
+      [
+        json ? 1 : 2,
+        ...varint(keys.length),
+        ...keys.map(utf8).flatMap((key) => [...varint(key.length), ...key]),
+      ],
+      utf8(json),
+    );
   };
   return {
     ...field,

@@ -150,7 +150,7 @@ export const counterIntent = (amount: number | bigint): number[] => {
       ? !Number.isSafeInteger(amount)
       : BigInt.asIntN(64, amount) != amount
   ) {
-    fail('malformed', 'not a safe integer, nor a bigint of 64 bits');
+    fail('malformed', 'no safe integer, nor a bigint of 64 bits');
   }
   const twice = BigInt(amount) << 1n;
   return longVarint(twice < 0 ? ~twice : twice);
@@ -179,7 +179,7 @@ export const counterField: MakeField<CounterField> = (document, name, type, hand
     decrement: (by = 1) => increment(-by),
     get value() {
       const value = Number(read());
-      return Number.isSafeInteger(value) ? value : fail('limit', 'above 2^53: read bigValue');
+      return Number.isSafeInteger(value) ? value : fail('limit', 'use bigValue');
     },
     get bigValue() {
       return read();

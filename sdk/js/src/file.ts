@@ -118,7 +118,7 @@ export class FileStorage implements StorageAdapter {
       await this.read_();
     } catch (error) {
       await this.close();
-      throw wrap('unavailable', `${this.dir_} cannot be read`, error);
+      throw wrap(`${this.dir_} cannot be read`, error);
     }
   }
 
@@ -134,7 +134,7 @@ export class FileStorage implements StorageAdapter {
         return;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code != 'EEXIST') {
-          throw wrap('unavailable', `${file} cannot be created`, error);
+          throw wrap(`${file} cannot be created`, error);
         }
       }
       const owner = await fs.readFile(file, 'latin1').catch(() => '');
@@ -219,7 +219,7 @@ export class FileStorage implements StorageAdapter {
       await this.file_.datasync();
     } catch (error) {
       const full = (error as NodeJS.ErrnoException).code == 'ENOSPC';
-      const why = wrap(full ? 'limit' : 'unavailable', this.dir_, error);
+      const why = wrap(this.dir_, error, full ? 'limit' : undefined);
       // Cut what may be half written. When even that fails, the end of the file is unknown, and
       // appending behind it could hide later batches from the next start.
       await this.file_.truncate(this.size_).catch(() => (this.failed_ = why));

@@ -3,7 +3,7 @@
 // The engine (core.wasm) decides; this file carries out what it decides: frames to the WebSocket,
 // events to listeners. Edits of one tick become one transaction in a microtask.
 
-import { textOf, utf8 } from './codec.js';
+import { utf8 } from './codec.js';
 import type { Core, WasmSource } from './core.js';
 import type { BaseDocument, ChangeEvent, RejectedEvent } from './document.js';
 import { fail, statusError, wrap, type SyncKitError } from './errors.js';
@@ -125,17 +125,15 @@ export const createKit = <D extends BaseDocument<any>>(
   /** What waits to be called: listeners, and who waits for something to happen. */
   const notes: (() => void)[] = [];
   const waiters: (() => void)[] = [];
-  let touched = false;
-  let draining = false;
-  let running = false;
-  let isWanted = false;
+  let touched: boolean | undefined;
+  let draining: boolean | undefined;
+  let running: boolean | undefined;
+  let isWanted: boolean | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const open = (): void => {
-    if (kit.closed_) fail('closed', 'the kit');
-  };
+  const open = (): unknown => kit.closed_ && fail('closed', 'the kit');
   const report = (cause: unknown, what = 'the kit'): SyncKitError => {
-    const error = wrap('unavailable', what, cause);
+    const error = wrap(what, cause);
     if (error.code != 'closed') kit.emit_('error', error);
     return error;
   };
@@ -183,17 +181,18 @@ export const createKit = <D extends BaseDocument<any>>(
   };
   const commit = (): void => {
     touched = false;
-    if (!kit.closed_) core.sk_commit_all();
+    core.sk_commit_all();
     drain();
   };
   /** Resolves when `done` holds, asked whenever something has happened. */
   const wait = async (done: () => unknown, timeout?: number): Promise<void> => {
-    let isLate = false;
-    const late = (): void => {
-      isLate = true;
-      drain();
-    };
-    const end = timeout && setTimeout(late, timeout);
+    let isLate: boolean | undefined;
+    const end =
+      timeout &&
+      setTimeout(() => {
+        isLate = true;
+        drain();
+      }, timeout);
     try {
       while (!done()) {
         if (isLate) fail('timeout', 'flush');
@@ -206,7 +205,7 @@ export const createKit = <D extends BaseDocument<any>>(
 
   // ---- the connection ----------------------------------------------------------------------
 
-  const { token, url, WebSocket = globalThis.WebSocket as never } = options;
+  const { token, url } = options;
   let attempt = 0;
   let socket: Socket | undefined;
   const gone = (): void => {
@@ -228,12 +227,12 @@ export const createKit = <D extends BaseDocument<any>>(
       const credential = typeof token == 'function' ? await token() : token;
       live(() => {
         const { href } = new URL(url!, globalThis.location as never);
-        socket = new WebSocket(href.replace(/^http/, 'ws'));
+        socket = new (options.WebSocket ?? (WebSocket as never))(href.replace(/^http/, 'ws'));
         socket.binaryType = 'arraybuffer';
         socket.onopen = live(() => core.sk_connected(core.put_(utf8(credential))));
-        socket.onmessage = live(({ data }: { data: ArrayBuffer }) => {
-          core.sk_receive(core.put_(new Uint8Array(data)));
-        });
+        socket.onmessage = live((event: { data: ArrayBuffer }) =>
+          core.sk_receive(core.put_(new Uint8Array(event.data))),
+        );
         socket.onerror = socket.onclose = live(gone);
       })();
     } catch (error) {
@@ -248,12 +247,15 @@ export const createKit = <D extends BaseDocument<any>>(
   // Follows the platform: no waiting for a timeout when the network goes or comes.
   const end = new AbortController();
   for (const name of ['online', 'offline']) {
-    const changed = (): void => {
-      if (!isWanted) return;
-      online(false);
-      online(name == 'online');
-    };
-    globalThis.addEventListener?.(name, changed, end);
+    globalThis.addEventListener?.(
+      name,
+      () => {
+        if (!isWanted) return;
+        online(false);
+        online(name == 'online');
+      },
+      end,
+    );
   }
 
   const kit: BaseKit<D> = {
@@ -275,7 +277,7 @@ export const createKit = <D extends BaseDocument<any>>(
     16: connect,
     17: gone,
     27(code, _a, _b, text) {
-      report(statusError(code, textOf(text)));
+      report(statusError(code, text));
     },
     document(id) {
       open();
@@ -303,7 +305,6 @@ export const createKit = <D extends BaseDocument<any>>(
       if (kit.closed_) return;
       online(false);
       kit.closed_ = true;
-      gone();
       end.abort();
       drain(); // no timer, and nobody waits, any longer
     },

@@ -2,7 +2,7 @@
 // as there is a connection, and is gone with the page when there was none; a document that others
 // fill with text, sets or counters keeps them, unread.
 
-import type { Json } from './codec.js';
+import { hex, type Json } from './codec.js';
 import { createCore, randomId } from './core.js';
 import { createDocument, type BaseDocument } from './document.js';
 import { createKit, type BaseKit, type LiteOptions } from './kit.js';
@@ -20,7 +20,7 @@ export const SyncKit = {
   async open(options: LiteOptions = {}): Promise<SyncKit> {
     const wasm = options.wasm ?? new URL('core-lite.wasm', import.meta.url);
     const replica = randomId();
-    return createKit(await createCore(wasm, replica, 0), replica, createDocument, options);
+    return createKit(await createCore(wasm, replica, 0), hex(replica), createDocument, options);
   },
 };
 

@@ -41,7 +41,7 @@ export interface PluginType {
   /** Starts an engine that has all of these types. @internal */
   start_(
     wasm: WasmSource,
-    replica: string,
+    replica: bigint,
     persistent: 0 | 1,
     types: readonly PluginType[],
   ): Promise<Core>;
@@ -62,7 +62,7 @@ export interface CustomField extends Field<Uint8Array | undefined> {
 
 const customField: MakeField<CustomField> = (document, name, type, handle) => {
   // It has no view here: only the plugin knows how to move one.
-  const [field, , edit, contents] = createField<Uint8Array | undefined, 0>(
+  const [field, , edit] = createField<Uint8Array | undefined, 0>(
     document,
     name,
     type,
@@ -73,7 +73,7 @@ const customField: MakeField<CustomField> = (document, name, type, handle) => {
   return {
     ...field,
     mutate: (intent) => edit(intent),
-    view: () => contents().bytes_.slice(),
+    view: () => document.contents_(handle).bytes_.slice(),
   };
 };
 
@@ -141,7 +141,7 @@ class Plugin {
     try {
       this.reserve_ = this.table_.grow(2);
     } catch (error) {
-      throw wrap('unsupported', 'the plugin must be linked with --growable-table', error);
+      throw wrap('the plugin must be linked with --growable-table', error, 'unsupported');
     }
     const grow = trampoline(toInt, (buf, capacity) => this.grow_(buf >>> 0, capacity >>> 0));
     this.table_.set(this.reserve_, grow);
@@ -318,7 +318,7 @@ export const loadPlugin = async (source: WasmSource): Promise<PluginType> => {
           );
     instance = await WebAssembly.instantiate(module, strangers(module));
   } catch (error) {
-    throw wrap('unavailable', 'the plugin cannot be loaded', error);
+    throw wrap('the plugin cannot be loaded', error);
   }
   const plugin = new Plugin(instance);
   const at = (instance.exports['synckit_plugin_v1'] as Call)() >>> 0;

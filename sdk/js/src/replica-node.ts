@@ -14,7 +14,7 @@ const load = async (source: WasmSource): Promise<Runtime> => {
   const isFile = source instanceof URL ? source.protocol == 'file:' : typeof source == 'string';
   if (!isFile || /^https?:/.test(String(source))) return Runtime.load(source);
   const bytes = await readFile(source as URL | string).catch((error: unknown) => {
-    throw wrap('unavailable', 'replica.wasm cannot be read', error);
+    throw wrap('replica.wasm cannot be read', error);
   });
   return Runtime.load(new Uint8Array(bytes));
 };

@@ -5,7 +5,7 @@
 // borrowed until the next call. Views over memory are renewed when memory has grown: a detached
 // view has length 0.
 
-import { canonical, decoder, encoder } from './codec.js';
+import { canonical, encoder } from './codec.js';
 import type { WasmSource } from './core.js';
 import { fail, statusError, wrap } from './errors.js';
 
@@ -34,7 +34,7 @@ const compile = async (source: WasmSource): Promise<WebAssembly.Module> => {
     if (!response.ok) throw new Error(`${source} answers ${response.status}`);
     return await WebAssembly.compile(await response.arrayBuffer());
   } catch (error) {
-    throw wrap('unavailable', 'replica.wasm cannot be loaded', error);
+    throw wrap('replica.wasm cannot be loaded', error);
   }
 };
 
@@ -244,7 +244,7 @@ export class Runtime {
   fail_(code: number): never {
     this.room_(0);
     const at = this.words_[this.result_ + 2]!;
-    const text = decoder.decode(this.bytes_.subarray(at, at + this.words_[this.result_ + 3]!));
+    const text = this.bytes_.subarray(at, at + this.words_[this.result_ + 3]!);
     throw statusError(-code, text);
   }
 

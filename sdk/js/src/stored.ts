@@ -18,6 +18,10 @@ const queueKind = 4;
 /** What an operation is called, by its code, and its part besides the key. */
 const operations = ['', 'put value', 'delete', 'delete-range last', 'put-newer value'];
 
+/** A full disk or quota is a `limit`. */
+const wrapped = (error: any): SyncKitError =>
+  wrap('storage', error, error?.name == 'QuotaExceededError' ? 'limit' : undefined);
+
 /** Replicas that left a queue in a storage, and of which documents. */
 const queues = async (storage: StorageAdapter): Promise<Record<string, string[]>> => {
   const found: Record<string, string[]> = {};
@@ -44,11 +48,16 @@ const createStored = async <D extends BaseDocument<any>>(
   isHelper?: boolean,
 ): Promise<BaseKit<D>> => {
   const type = options.types?.[0];
-  const core = await (type?.start_ ?? createCore)(wasm, replica, 1, options.types as never);
+  const core = await (type?.start_ ?? createCore)(
+    wasm,
+    BigInt(`0x${replica}`),
+    1,
+    options.types as never,
+  );
   /** Operations that are not stored yet. */
   const queue: StoreOp[] = [];
   let pumping: Promise<void> | undefined;
-  let storeError: SyncKitError | undefined;
+  let failure: SyncKitError | undefined;
   let wake: (() => void) | undefined;
   /** Batches: the last one of all, and of those that are stored. */
   let issued = 0;
@@ -61,21 +70,21 @@ const createStored = async <D extends BaseDocument<any>>(
   const pump = async (): Promise<void> => {
     let pause = 0;
     await undefined; // batches of one drain belong together
-    while (queue.length && !(kit.closed_ && storeError)) {
+    while (queue.length && !(kit.closed_ && failure)) {
       const ops = [...queue];
       const last = issued;
       try {
         await storage.write(ops);
       } catch (error) {
-        pause = storeError ? Math.min(pause * 2, lastRetryMs) : firstRetryMs;
-        storeError = kit.report_(error, 'storage');
+        pause = failure ? Math.min(pause * 2, lastRetryMs) : firstRetryMs;
+        failure = kit.report_(wrapped(error));
         await new Promise<void>((resolve) => {
           wake = resolve;
           setTimeout(resolve, pause);
         });
         continue;
       }
-      storeError = undefined;
+      failure = undefined;
       queue.splice(0, ops.length);
       stored = last;
       core.sk_stored!(last);
@@ -104,7 +113,7 @@ const createStored = async <D extends BaseDocument<any>>(
         }
       }
     } catch (error) {
-      kit.report_(error, 'storage');
+      kit.report_(wrapped(error));
     }
     adopting = false;
   };
@@ -120,7 +129,7 @@ const createStored = async <D extends BaseDocument<any>>(
     const rows = await storage.load(first, Uint8Array.of(...first, 255));
     document.open_();
     for (const [key, value] of rows) {
-      core.put_(key, value);
+      core.put_(value, core.put_(key));
       core.ok_(core.sk_load!(document.handle_, key.length, value.length));
     }
   };
@@ -145,7 +154,7 @@ const createStored = async <D extends BaseDocument<any>>(
     if (kit.closed_) return;
     await kit.wait_(() => {
       kit.commit_();
-      if (storeError && !force) throw storeError;
+      if (failure && !force) throw failure;
       // It closes in this very step: nothing is edited in between.
       return (force || stored >= issued) && close();
     });
@@ -173,13 +182,13 @@ export const openStored = async <D extends BaseDocument<any>>(
   try {
     await storage.open(options.name ?? 'default');
     const known = await storage.replicas();
-    for (replica of [...known, randomId()]) {
+    for (replica of [...known, hex(randomId())]) {
       if ((unlock = await storage.lock(replica))) break;
     }
     if (!known.includes(replica)) await storage.register(replica);
     return await createStored(wasm, replica, make, options, storage, release);
   } catch (error) {
     await release();
-    throw wrap('unavailable', 'open', error);
+    throw wrapped(error);
   }
 };
