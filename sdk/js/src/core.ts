@@ -5,6 +5,8 @@
 // are empty when it has grown.
 
 import { fail, statusError, wrap } from './errors.js';
+import type { MakeField } from './field.js';
+import type { CustomField } from './plugin.js';
 
 /** A compiled module, or where to get it. */
 export type WasmSource = string | URL | BufferSource | WebAssembly.Module;
@@ -61,6 +63,8 @@ export type OutputRecord = [
 
 /** One engine: what the module exports, and how to use it. */
 export interface Core extends Exports {
+  /** What makes fields of types that plugins bring. @internal */
+  custom_?: MakeField<CustomField>;
   /** What the instance is made of, for another one. */
   module_: WebAssembly.Module;
   /** What the engine has put out and nobody has carried out. */

@@ -84,7 +84,7 @@ export const createFullDocument = (
     map,
     custom: (name: string, type: string) =>
       field(
-        kit.custom_ ?? fail('unsupported', `${type}: give its plugin to open({ types })`),
+        core.custom_ ?? fail('unsupported', `${type}: give its plugin to open({ types })`),
         name,
         type,
       ),

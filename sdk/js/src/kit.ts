@@ -8,8 +8,7 @@ import type { Core, WasmSource } from './core.js';
 import type { BaseDocument, ChangeEvent, RejectedEvent } from './document.js';
 import { fail, statusError, wrap, type SyncKitError } from './errors.js';
 import { each, emitter, type Act, type Emitter, type Status } from './events.js';
-import type { MakeField } from './field.js';
-import type { CustomField, PluginType } from './plugin.js';
+import type { PluginType } from './plugin.js';
 import type { StorageAdapter } from './storage.js';
 
 /** The part of the WebSocket interface that is needed. */
@@ -95,8 +94,6 @@ export interface BaseKit<D extends BaseDocument<any> = BaseDocument<any>>
   readonly documents_: D[];
   /** Gives the engine what is stored of a document. @internal */
   fill_?: (document: BaseDocument<any>) => Promise<void>;
-  /** What makes fields of types that plugins bring. @internal */
-  custom_?: MakeField<CustomField> | undefined;
   /** Something changed: commit and carry out at the end of this tick. @internal */
   touch_(): void;
   /** @internal */

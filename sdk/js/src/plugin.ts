@@ -45,8 +45,6 @@ export interface PluginType {
     persistent: 0 | 1,
     types: readonly PluginType[],
   ): Promise<Core>;
-  /** What makes a field of any such type. @internal */
-  field_: MakeField<CustomField>;
 }
 
 /**
@@ -82,6 +80,7 @@ const start: PluginType['start_'] = async (wasm, replica, persistent, types) => 
   const ext: Ext = (op, type, ...rest) =>
     types[type]!.call(core, op, ...(rest as [any, any, any, any, any]));
   const core = await createCore(wasm, replica, persistent, ext);
+  core.custom_ = customField;
   types.forEach(({ type, format, minFormat }, i) =>
     core.ok_(core.sk_register!(i, core.put_(utf8(type)), format, minFormat)),
   );
@@ -345,7 +344,6 @@ export const loadPlugin = async (source: WasmSource): Promise<PluginType> => {
     format: plugin.u32(table + 8),
     minFormat: plugin.u32(table + 12),
     start_: start,
-    field_: customField,
     wasm_: fullWasm,
     call(core, op, self, a, aLength, b, bLength) {
       const out: ExtOut = (slot, bytes) => {

@@ -58,7 +58,6 @@ const createStored = async <D extends BaseDocument<any>>(
   const queue: StoreOp[] = [];
   let pumping: Promise<void> | undefined;
   let failure: SyncKitError | undefined;
-  let wake: (() => void) | undefined;
   /** Batches: the last one of all, and of those that are stored. */
   let issued = 0;
   let stored = 0;
@@ -68,27 +67,22 @@ const createStored = async <D extends BaseDocument<any>>(
 
   /** Stores what waits: all of it in one transaction, then what came meanwhile. */
   const pump = async (): Promise<void> => {
-    let pause = 0;
+    let pause = firstRetryMs;
     await undefined; // batches of one drain belong together
     while (queue.length && !(kit.closed_ && failure)) {
       const ops = [...queue];
       const last = issued;
       try {
         await storage.write(ops);
+        failure = undefined;
+        queue.splice(0, ops.length);
+        core.sk_stored!((stored = last));
+        kit.drain_();
       } catch (error) {
-        pause = failure ? Math.min(pause * 2, lastRetryMs) : firstRetryMs;
         failure = kit.report_(wrapped(error));
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          setTimeout(resolve, pause);
-        });
-        continue;
+        await kit.wait_(() => kit.closed_, pause).catch(() => {});
+        pause = Math.min(pause * 2, lastRetryMs);
       }
-      failure = undefined;
-      queue.splice(0, ops.length);
-      stored = last;
-      core.sk_stored!(last);
-      kit.drain_();
     }
     // In the same step as the last look at the queue: a batch that comes now starts the next pump.
     pumping = undefined;
@@ -105,12 +99,8 @@ const createStored = async <D extends BaseDocument<any>>(
         helper = await createStored(core.module_, dead, make, options, storage, free, true);
         helper.on('error', kit.report_);
         helper.on('rejected', (event) => kit.emit_('rejected', event));
-        try {
-          for (const id of ids) helper.document(id);
-          await helper.flush();
-        } finally {
-          await helper.close();
-        }
+        ids.forEach(helper.document);
+        await helper.flush().finally(helper.close);
       }
     } catch (error) {
       kit.report_(wrapped(error));
@@ -120,7 +110,6 @@ const createStored = async <D extends BaseDocument<any>>(
 
   const kit = createKit(core, replica, make, options);
   const { close } = kit;
-  kit.custom_ = type?.field_;
   kit.fill_ = async (document) => {
     await kit.saved(); // what an earlier instance of the document wrote
     // Row keys start with the document's id after its length in two bytes.
@@ -159,7 +148,6 @@ const createStored = async <D extends BaseDocument<any>>(
       return (force || stored >= issued) && close();
     });
     void helper?.close(true);
-    wake?.();
     await pumping;
     await release();
   };
