@@ -49,8 +49,7 @@ using namespace core;
 
 SK_WASM(sk_scratch)(uint32_t size)->uint8_t* {
   // One byte more: also nothing has an address.
-  if (size >= scratch.cap && scratch.reserve(&scratch, size + 1) != SK_OK) return nullptr;
-  return scratch.data;
+  return Buffer::grow(&scratch, size + 1) == SK_OK ? scratch.data : nullptr;
 }
 
 SK_WASM(sk_init)

@@ -156,9 +156,7 @@ Status external_type(uint32_t index, Bytes name, uint32_t format, uint32_t min_f
 extern "C" __attribute__((export_name("sk_ext_out"), used)) uint8_t* sk_ext_out(uint32_t slot,
                                                                                  uint32_t len) {
   sk_buf* out = slot < synckit::kSlots ? synckit::slots[slot] : nullptr;
-  if (!out || (out->cap - out->len < len && out->reserve(out, out->len + len) != SK_OK)) {
-    return nullptr;
-  }
+  if (!out || synckit::Buffer::grow(out, out->len + len) != SK_OK) return nullptr;
   out->len += len;
   return out->data + out->len - len;
 }

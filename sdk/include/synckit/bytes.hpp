@@ -137,10 +137,18 @@ SK_ONCE inline uint64_t fnv(Bytes bytes, uint64_t hash = 0xcbf29ce484222325u) {
   return hash;
 }
 
+// Whether all outputs are Buffers: in a module for browsers, where nobody else makes one. Then they
+// are grown without asking them how.
+#if defined(SYNCKIT_SMALL)
+inline constexpr bool kOnlyBuffers = true;
+#else
+inline constexpr bool kOnlyBuffers = false;
+#endif
+
 // An owning, growable sk_buf. Moves, never copies silently.
 class Buffer : public sk_buf {
  public:
-  constexpr Buffer() : sk_buf{nullptr, 0, 0, &Buffer::grow} {}
+  constexpr Buffer() : sk_buf{nullptr, 0, 0, kOnlyBuffers ? nullptr : &Buffer::grow} {}
   Buffer(Buffer&& other) noexcept : Buffer() { swap(other); }
   Buffer& operator=(Buffer&& other) noexcept {
     swap(other);
@@ -161,7 +169,7 @@ class Buffer : public sk_buf {
   operator Bytes() const { return {data, len}; }  // NOLINT
   std::string str() const { return bytes().str(); }
 
- private:
+  // Makes room for `capacity` bytes in all.
   static sk_status grow(sk_buf* self, size_t capacity) {
     if (capacity <= self->cap) return SK_OK;
     size_t next = self->cap + self->cap / 2;
@@ -240,9 +248,14 @@ class Writer {
   }
 
   [[gnu::noinline]] bool grow(size_t len) {
-    bad_ = buf_->reserve(buf_, buf_->len + len) != SK_OK;
-    if (bad_ && !kOutputsFail) out_of_memory();
-    return !bad_;
+    size_t all = buf_->len + len;
+    sk_status status = kOnlyBuffers ? Buffer::grow(buf_, all) : buf_->reserve(buf_, all);
+    if (kOutputsFail) {
+      bad_ = status != SK_OK;
+    } else if (status != SK_OK) {
+      out_of_memory();
+    }
+    return ok();
   }
 
   sk_buf* buf_;
