@@ -6,7 +6,8 @@
 #   sdk/wasm/build.sh OUTDIR [core|full|lite|replica|pack|all]
 #
 # Needs emcc (3.1.6 or newer). The modules have no JavaScript glue: sdk/js instantiates them. The
-# allocator is alloc.c, which grows memory by itself, so nothing is imported from emscripten.
+# allocator is alloc_small.c (replica.wasm: alloc.c), which grows memory by itself, so nothing is
+# imported from emscripten.
 set -eu
 
 if [ $# -lt 1 ]; then
@@ -32,6 +33,7 @@ fi
 
 level=${SYNCKIT_WASM_O:--Oz}        # of the engine
 type_level=${SYNCKIT_WASM_TYPE_O:--Oz}  # of the types, whose loops are hot
+alloc=alloc_small
 # INLINING_LIMIT: at -Oz emcc forbids to inline even one-line constructors, which costs a tenth.
 flags="-sINLINING_LIMIT=0 -std=c++20 -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-c++-static-destructors
   -fvisibility=hidden -flto -mbulk-memory -msign-ext -mnontrapping-fptoint -DNDEBUG
@@ -74,7 +76,7 @@ base() {
       '-DSK_TEXT(literal)="not well formed"'
   done
   compile -Oz base-runtime "$here/runtime.cpp" -fno-builtin
-  emcc -Oz -flto -mbulk-memory -msign-ext -fno-builtin -Wall -Wextra -c "$here/alloc.c" \
+  emcc -Oz -flto -mbulk-memory -msign-ext -fno-builtin -Wall -Wextra -c "$here/$alloc.c" \
     -o "$work/base-alloc.o"
 }
 
@@ -82,7 +84,7 @@ base() {
 replica() (
   # Not -O2: what it inlines an engine has to compile before it runs fast, which costs a page more
   # time than it saves. What is worth it is inlined by hand (SK_NOW).
-  level=${SYNCKIT_REPLICA_O:--Os} type_level=${SYNCKIT_REPLICA_O:--Os} work=$work/replica
+  level=${SYNCKIT_REPLICA_O:--Os} type_level=${SYNCKIT_REPLICA_O:--Os} alloc=alloc work=$work/replica
   flags="$flags -DSYNCKIT_KEEP_TEXT"
   mkdir "$work"
   base kernel/wire kernel/document
