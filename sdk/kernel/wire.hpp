@@ -193,6 +193,7 @@ class Fields {
   uint32_t u32(uint32_t number) const { return static_cast<uint32_t>(varint(number)); }
   Bytes bytes(uint32_t number) const { return bytes_[number]; }
   bool has_bytes(uint32_t number) const { return bytes_[number].data != nullptr; }
+  bool ok() const { return in_.ok(); }
   Status status() const;
   Status all();  // to the end
   Status all(uint32_t repeated, Vec<Bytes>& out);  // and of one number every value

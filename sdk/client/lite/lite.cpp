@@ -38,33 +38,19 @@ void Lite::tell_status(DocHandle doc, Status status) {
 }
 
 DocStatus Lite::status_of_session() const {
-  if (session_ == Session::open) return DocStatus::synced;
-  bool connecting = session_ == Session::opening || session_ == Session::hello;
-  return connecting ? DocStatus::connecting : DocStatus::offline;
+  return static_cast<DocStatus>(static_cast<uint8_t>(session_) / 2);
 }
 
 DocStatus Lite::status_of(const Doc& doc) const {
   DocStatus status = status_of_session();
-  if (status != DocStatus::synced) return status;
+  if (status != DocStatus::syncing) return status;
   if (doc.sync == Doc::Sync::denied) return DocStatus::denied;
-  if (doc.sync != Doc::Sync::live || doc.first || doc.open_count) return DocStatus::syncing;
-  return status;
+  return doc.sync == Doc::Sync::live && doc.first == doc.queue.len ? DocStatus::synced : status;
 }
 
-Bytes Lite::take_output(uint64_t) {
-  DocStatus overall = status_of_session();
-  for (Doc* doc = docs_; doc; doc = doc->next) {
-    DocStatus status = status_of(*doc);
-    if (status == DocStatus::syncing) overall = status;
-    if (status == doc->status) continue;
-    doc->status = status;
-    tell(Out::status, doc->handle(), static_cast<uint32_t>(status));
-  }
-  if (overall != overall_) {
-    overall_ = overall;
-    tell(Out::status, 0, static_cast<uint32_t>(overall));
-  }
+Bytes Lite::take_output([[maybe_unused]] uint64_t now_ms) {
   if (kHandsOver) return {};
+  tick(now_ms);
   drained_.swap(out_);
   out_.clear();
   return drained_;
@@ -96,7 +82,7 @@ Lite::Doc* Lite::find(DocHandle handle) const {
 
 Lite::Doc* Lite::find_id(Bytes id) const {
   Doc* doc = docs_;
-  while (doc && !(doc->name() == id)) doc = doc->next;
+  while (doc && !(Bytes(doc->id) == id)) doc = doc->next;
   return doc;
 }
 
@@ -106,22 +92,15 @@ Status Lite::open(Bytes id, DocHandle& out) {
   }
   Doc* doc = find_id(id);
   if (!doc) {
-    size_t open = 0;
-    Doc** at = &docs_;
-    for (; *at; at = &(*at)->next) ++open;
-    if (open == kMaxDocuments) return Status::limit("1024 documents are open");
-    *at = doc = new Doc;
+    if (open_ == kMaxDocuments) return Status::limit("1024 documents are open");
+    ++open_;
+    doc = new Doc;
     add(doc->id, id);
     doc->number = ++last_handle_;
+    doc->next = docs_;
+    docs_ = doc;
   }
   out = doc->handle();
-  return {};
-}
-
-Status Lite::loaded(DocHandle handle, uint64_t now_ms) {
-  Doc* doc = find(handle);
-  if (!doc) return {SK_UNSUPPORTED, kNotOpen};
-  subscribe(*doc, now_ms);
   return {};
 }
 
@@ -129,11 +108,12 @@ Status Lite::close(DocHandle handle, bool force, uint64_t) {
   Doc* doc = find(handle);
   if (!doc) return {SK_UNSUPPORTED, kNotOpen};
   commit_open(*doc);
-  if (doc->first && !force) return {SK_UNAVAILABLE, "it has changes that are not sent"};
-  if (session_ == Session::open) send_id(wire::Kind::unsubscribe, doc->name());
+  if (doc->queued && !force) return {SK_UNAVAILABLE, "it has changes that are not sent"};
+  if (session_ == Session::open) send_id(wire::Kind::unsubscribe, *doc);
   Doc** at = &docs_;
   while (*at != doc) at = &(*at)->next;
   *at = doc->next;
+  --open_;
   delete doc;
   return {};
 }
@@ -167,44 +147,53 @@ DocStatus Lite::status(DocHandle handle) const {
 // ---- edits --------------------------------------------------------------------------------------
 
 // Above everything that this document has seen, at the host's time as far as it is known.
-uint64_t Lite::next_hlc(const Doc& doc, uint64_t now_ms) const {
-  uint64_t hlc = Hlc::pack(now_ms + static_cast<uint64_t>(offset_ms_));
-  raise(hlc, doc.seen_hlc + 1);
-  raise(hlc, doc.own_hlc + 1);
-  return hlc;
+uint64_t Lite::next_hlc(Doc& doc, uint64_t now_ms) const {
+  ++doc.hlc;
+  raise(doc.hlc, Hlc::pack(now_ms + static_cast<uint64_t>(offset_ms_)));
+  return doc.hlc;
 }
 
 Status Lite::mutate(DocHandle handle, FieldHandle, Bytes intent, uint64_t now_ms, Edit& out) {
   out = {};
   Doc* doc = find(handle);
   if (!doc) return {SK_UNSUPPORTED, kNotOpen};
-  if (doc->permission == 1 || doc->sync == Doc::Sync::denied) {
+  if (session_ == Session::open && doc->permission == 1) {
     return {SK_DENIED, "no permission to write"};
   }
   size_t room = intent.len + kOverhead;
-  if (doc->queue_bytes + doc->open.len + room > kMaxQueueBytes) {
+  if (doc->queue.len - doc->first + room > kMaxQueueBytes) {
     return Status::limit("the queue is full (32 MiB)");
   }
-  if (!doc->depth && doc->open.len + room > max_transaction_bytes_) commit_open(*doc);
-  if (doc->open.len + room > max_transaction_bytes_) {
+  if (!doc->depth && doc->queue.len - doc->open + room > max_transaction_bytes_) {
+    commit_open(*doc);
+  }
+  if (doc->queue.len - doc->open + room > max_transaction_bytes_) {
     return Status::limit("larger than max_transaction_bytes");
   }
-  uint64_t hlc = doc->open_hlc;
-  if (!doc->open_count) hlc = next_hlc(*doc, now_ms);
-  raise(hlc, doc->seen_hlc + 1);  // a change may have arrived since: stay above it
+  if (doc->open == doc->queue.len) {
+    Pending begun{doc->last_seq + 1, next_hlc(*doc, now_ms), 0, 0};
+    add(doc->queue, {reinterpret_cast<const uint8_t*>(&begun), sizeof begun});
+  }
+  const Pending& open = doc->at(doc->open);
   patch_.clear();
   delta_.clear();
-  Stamp stamp{replica_, doc->next_seq(), hlc};
+  Stamp stamp{replica_, open.seq + open.count, open.hlc};
   SK_TRY(of_type(map_type().mutate(doc->map, &stamp, intent.data, intent.len, &delta_, &patch_,
-                               &out.count, nullptr)));
+                                   &out.count, nullptr)));
   if (out.count) {
-    wire::encode(wire::Change{{}, map_type_name(), out.count, delta_}, doc->open);
-    doc->open_hlc = hlc;
-    doc->open_count += out.count;
+    write_change(doc->queue, out.count);
+    Pending& written = doc->at(doc->open);
+    written.count += out.count;
+    written.len = static_cast<uint32_t>(doc->queue.len - doc->open - sizeof(Pending));
     out.patch = patch_;
   }
-  out.last_seq = doc->next_seq() - 1;
+  out.last_seq = stamp.seq + out.count - 1;
   return {};
+}
+
+// Of what is in delta_.
+void Lite::write_change(Buffer& to, uint32_t count) {
+  wire::encode(wire::Change{{}, map_type_name(), count, delta_}, to);
 }
 
 Status Lite::begin(DocHandle handle) {
@@ -228,31 +217,17 @@ void Lite::commit_all(uint64_t) {
   }
 }
 
-Lite::Pending* Lite::make(uint64_t seq, uint32_t count, uint64_t hlc, Bytes changes) {
-  wire::encode(wire::TransactionHead{replica_, seq, count, hlc}, frame_);
-  Writer(frame_).raw(changes);
-  auto* made = static_cast<Pending*>(std::malloc(sizeof(Pending) + frame_.len));
-  if (!made) out_of_memory();
-  *made = {nullptr, seq, hlc, count, static_cast<uint32_t>(frame_.len), changes.empty()};
-  std::memcpy(made + 1, frame_.data, frame_.len);
-  frame_.clear();
-  return made;
-}
-
 void Lite::commit_open(Doc& doc) {
-  if (!doc.open_count) return;
-  Pending* made = make(doc.last_seq + 1, doc.open_count, doc.open_hlc, doc.open);
-  *doc.end = made;
-  doc.end = &made->next;
-  if (!doc.unsent) doc.unsent = made;
+  if (doc.open == doc.queue.len) return;
+  const Pending& made = doc.at(doc.open);
+  if (!made.count) {  // the map has refused what it was begun for
+    doc.queue.len = doc.open;
+    return;
+  }
+  doc.last_seq = made.last_seq();
+  doc.open = doc.queue.len;
   ++doc.queued;
-  doc.queue_bytes += made->cost();
-  doc.last_seq = made->last_seq();
-  doc.own_hlc = made->hlc;
-  doc.open.clear();
-  doc.open_count = 0;
   emit(Out::progress, doc.handle(), static_cast<uint32_t>(Stage::saved), doc.last_seq, 0, {});
-  pump(doc);
 }
 
 // Everything of ours up to `through` is durable at the host.
@@ -260,21 +235,22 @@ void Lite::acknowledge(Doc& doc, uint64_t through) {
   raise(doc.own_there, through);
   if (through <= doc.acked) return;
   doc.acked = through;
-  while (Pending* pending = doc.first) {
-    if (pending->last_seq() > through) break;
-    raise(doc.seen_hlc, pending->hlc);
-    if (doc.unsent == pending) {
-      doc.unsent = pending->next;
-    } else {
-      doc.sent_bytes -= pending->cost();
-    }
+  attempt_ = 0;
+  while (doc.first != doc.open) {
+    const Pending& pending = doc.at(doc.first);
+    if (pending.last_seq() > through) break;
+    doc.first += pending.size();
     --doc.queued;
-    doc.queue_bytes -= pending->cost();
-    doc.first = pending->next;
-    std::free(pending);
   }
-  if (!doc.first) doc.end = &doc.first;
-  doc.attempt = doc.refusals = 0;
+  raise(doc.unsent, doc.first);
+  // Seldom enough that all moves together cost no more than what is acknowledged.
+  if (size_t gone = doc.first; gone > doc.queue.len / 2) {
+    doc.queue.len -= gone;
+    doc.first = 0;
+    doc.unsent -= gone;
+    doc.open -= gone;
+    std::memmove(doc.queue.data, doc.queue.data + gone, doc.queue.len);
+  }
   emit(Out::progress, doc.handle(), static_cast<uint32_t>(Stage::durable), through, 0, {});
 }
 

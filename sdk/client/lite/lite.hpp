@@ -12,12 +12,13 @@
 // Invariants (checked by tests/client/lite_test.cpp)
 //   - A document shows the host's log up to `position`, and the queue on top.
 //   - What is written stays in the queue until the host's log is known to hold it, or the host has
-//     refused it for good; then it is told of, gone from the map, and a void transaction uses up
+//     denied it for good; then it is told of, gone from the map, and a void transaction uses up
 //     its seqs.
 //   - When merging cannot lead there (a refusal; another log in place of the host's), the map is
 //     made anew: from the whole state and the queue.
 //   - When the host has lost what it acknowledged, there is nothing here to send it again: the
 //     engine goes offline for good, with a fatal error.
+//   - Calls only note what has happened. `tick` finds out what that asks for, and does it.
 //
 // Threads: one caller at a time.
 #pragma once
@@ -35,10 +36,10 @@ class Lite {
  public:
   static constexpr uint64_t kNever = UINT64_MAX;
   static constexpr size_t kMaxDocumentBytes = 512;     // of a document's id
-  static constexpr size_t kMaxDocuments = 1024;        // open ones
+  static constexpr uint32_t kMaxDocuments = 1024;      // open ones
   static constexpr size_t kMaxQueueBytes = 32u << 20;  // not acknowledged, per document
   static constexpr size_t kMaxOutputBytes = 64u << 20;  // undrained: then `receive` says SK_LIMIT
-  static constexpr size_t kMaxTransactionBytes = 1u << 20;  // the host's limit, when lower
+  static constexpr size_t kMaxTransactionBytes = 1u << 20;  // until the host has told its limit
   static constexpr size_t kWindowBytes = 1u << 20;     // sent and not acknowledged, per document
 
   constexpr Lite() = default;
@@ -50,9 +51,10 @@ class Lite {
   // borrowed for good.
   void start(uint64_t replica, Bytes client);
 
-  // As those of Engine. The only field is the root map, whose handle is 1.
-  Status open(Bytes document, DocHandle& out);
-  Status loaded(DocHandle doc, uint64_t now_ms);  // to be synced from now on
+  // As those of Engine. The only field is the root map, whose handle is 1. What was put off is done
+  // by `tick`: to be called after every run of calls (take_output does).
+  Status open(Bytes document, DocHandle& out);  // to be synced from now on
+  Status loaded(DocHandle, uint64_t) { return {}; }
   Status close(DocHandle doc, bool force, uint64_t now_ms);
   Status mutate(DocHandle doc, FieldHandle field, Bytes intent, uint64_t now_ms, Edit& out);
   Status begin(DocHandle doc);
@@ -66,7 +68,7 @@ class Lite {
   void disconnected(uint64_t now_ms);
   Status receive(Bytes frame, uint64_t now_ms);
   void tick(uint64_t now_ms);
-  uint64_t next_timer_ms() const;
+  uint64_t next_timer_ms() const { return timer_; }  // after a tick
   Bytes take_output(uint64_t now_ms);
 
   // For tests.
@@ -81,59 +83,62 @@ class Lite {
   Doc* find(DocHandle handle) const;
   Doc* find_id(Bytes id) const;
 
-  uint64_t next_hlc(const Doc& doc, uint64_t now_ms) const;
-  Pending* make(uint64_t seq, uint32_t count, uint64_t hlc, Bytes changes);
+  uint64_t next_hlc(Doc& doc, uint64_t now_ms) const;
   void commit_open(Doc& doc);
   void acknowledge(Doc& doc, uint64_t through);
+  void write_change(Buffer& to, uint32_t count);
 
   void emit(Out kind, DocHandle doc, uint32_t number, uint64_t a, uint64_t b, Bytes bytes);
   void tell(Out kind, DocHandle doc, uint32_t number = 0, Bytes bytes = {});
   void tell_status(DocHandle doc, Status status);
-  template <class Message>
-  void send(wire::Kind kind, const Message& message);
-  void send_id(wire::Kind kind, Bytes id);
-  DocStatus status_of(const Doc& doc) const;
+  template <class Write>
+  void send(wire::Kind kind, Write write);
+  void send_id(wire::Kind kind, const Doc& doc);
   DocStatus status_of_session() const;
+  DocStatus status_of(const Doc& doc) const;
 
   void drop();
   void give_up(uint32_t code, Bytes why);
-  void leave_all();
-  void subscribe(Doc& doc, uint64_t now_ms);
   void request_sync(Doc& doc, uint64_t now_ms);
   void retry_later(Doc& doc, uint64_t now_ms);
   void pump(Doc& doc);
-  void settle(Doc& doc, uint64_t now_ms);
-  Status dispatch(const wire::Frame& frame, uint64_t now_ms);
-  Status on_welcome(const wire::Fields& in, uint64_t now_ms);
+  // Whether it is well formed; so for all that are bool.
+  bool dispatch(wire::Kind kind, Bytes body, uint64_t now_ms);
+  bool on_welcome(const wire::Fields& in, uint64_t now_ms);
   void on_error(const wire::Fields& in, uint64_t now_ms);
-  Status on_response(Doc& doc, const wire::Fields& in, uint64_t now_ms);
-  Status on_notification(Doc& doc, const wire::Fields& in, uint64_t now_ms);
-  void on_ack(Doc& doc, const wire::Fields& in, uint64_t now_ms);
+  bool on_response(Doc& doc, const wire::Fields& in, Bytes body, uint64_t count,
+                   uint64_t now_ms);
+  bool on_notification(Doc& doc, const wire::Fields& in, Bytes body, uint64_t count);
+  void on_ack(Doc& doc, const wire::Fields& in);
   void on_denied(Doc& doc, const wire::Fields& in, uint64_t now_ms);
-  Status merge(Doc& doc, Bytes part, Stamp* restamp = nullptr);
-  Status merge_snapshot(Doc& doc, Bytes snapshot);
-  Status confirm(Doc& doc, Bytes encoded);
-  Status confirm_all(Doc& doc, uint64_t position);
+  bool merge(Doc& doc, Bytes part);
+  bool merge_snapshot(Doc& doc, Bytes snapshot);
+  bool confirm(Doc& doc, Bytes transaction);
+  bool confirm_all(Doc& doc, Bytes body, uint32_t number, uint64_t position);
   void finish_rebuild(Doc& doc, uint64_t now_ms);
-  void refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint64_t now_ms);
+  void refused(Doc& doc, uint64_t seq, bool for_good, uint32_t code, Bytes message,
+               uint64_t now_ms);
 
+  // Two for each DocStatus, of which an open one is `syncing` until all documents are synced.
   enum class Session : uint8_t { idle, dropping, opening, hello, open };
 
   uint64_t replica_ = 0;
   Backoff backoff_;
   Doc* docs_ = nullptr;  // a list
+  uint32_t open_ = 0;    // of them
   DocHandle last_handle_ = 0;
   Bytes client_;
   Buffer out_, drained_;
-  Buffer patch_, delta_, changes_, frame_;
-  Vec<Bytes> transactions_;  // of the SyncResponse or Notification that is being read
+  Buffer patch_, delta_, frame_;
 
   Session session_ = Session::idle;
   bool wanted_ = false;
   DocStatus overall_ = DocStatus::offline;
   uint32_t attempt_ = 0;
-  uint64_t ping_at_ = kNever;
-  uint64_t due_ = kNever;  // when to connect (idle), or when the host has been silent too long
+  // When to connect (idle), to ping (open), or when the host has been silent for too long.
+  uint64_t due_ = kNever;
+  uint64_t heard_at_ = 0;  // of the host
+  uint64_t timer_ = kNever;
   int64_t offset_ms_ = 0;  // host time - own time
   uint32_t heartbeat_ms_ = 30'000;
   size_t max_transaction_bytes_ = kMaxTransactionBytes;

@@ -23,24 +23,21 @@ inline Status of_type(sk_status code) {
   return {};
 }
 
-constexpr size_t kOverhead = 1024;   // of a transaction and its frame, beside its deltas
-constexpr size_t kPendingCost = 64;  // of one in the queue, beside its bytes
+constexpr size_t kOverhead = 128;  // of an intent in a transaction, beside its own bytes, at most
 
 template <class T>
 void raise(T& value, T to) {
   if (value < to) value = to;
 }
 
-// A committed transaction that is not acknowledged; its bytes lie behind it.
-struct Lite::Pending {
-  Pending* next;
+// A transaction in the queue; behind it come its changes, encoded.
+struct [[gnu::packed]] Lite::Pending {
   uint64_t seq, hlc;
-  uint32_t count, len;
-  bool is_void;  // it only uses up its seqs
+  uint32_t count, len;  // dots; bytes of changes: without any it only uses up its seqs
 
   uint64_t last_seq() const { return seq + count - 1; }
-  Bytes bytes() const { return {reinterpret_cast<const uint8_t*>(this + 1), len}; }
-  size_t cost() const { return len + kPendingCost; }
+  Bytes changes() const { return {reinterpret_cast<const uint8_t*>(this + 1), len}; }
+  size_t size() const { return sizeof *this + len; }
 };
 
 // What of a document begins as zeros.
@@ -58,78 +55,59 @@ struct Lite::DocState {
 
   Doc* next;
   DocHandle number;
-  void* fresh;  // being made from the host's state, to replace `map`
+  void* fresh;  // being made from the host's whole state, to replace `map`
 
-  // The open transaction.
-  uint64_t open_hlc;
-  uint32_t open_count, depth;
-
-  // The queue, a list, ascending and without gaps.
-  Pending* first;
-  Pending* unsent;  // the first one that this session has not sent
-  size_t queue_bytes, sent_bytes;
-  uint32_t queued;
-  uint64_t last_seq, acked;    // own ones: committed, durable
-  uint64_t told;               // own ones: the last that was reported as sent
-  uint64_t own_hlc, seen_hlc;  // of the last own one; the highest of the host's log
+  // Offsets in the queue: of the first one, of the first that this session has not sent, of the
+  // open transaction. All are at a transaction, or at the end.
+  size_t first, unsent, open;
+  uint32_t queued;  // without the open one
+  uint32_t depth;   // of explicit transactions
+  uint64_t last_seq, acked;  // own ones: committed, durable
+  uint64_t told;             // own ones: the last that was reported as sent
+  uint64_t hlc;              // the highest seen
 
   // The host's log.
   uint64_t epoch, position;
-  uint64_t announced;  // the highest position heard of
-  uint64_t own_there;  // our last seq in what was read of it
-  uint64_t refused_seq;
-  uint32_t refusals;  // of refused_seq, in a row
-  uint32_t attempt, permission;
+  uint64_t announced;    // above all positions heard of
+  uint64_t own_there;    // our last seq in what was read of it
+  uint64_t refused_seq;  // the one that is to become void
+  uint64_t due;  // idle: when to ask; else when the answer must be here. While there is a session
+  uint32_t permission;
   Sync sync;
   DocStatus status;
-  bool rebuild;  // ask for the whole state: the map is to be made anew
-  bool whole;    // the answer on its way is that
   bool restamp;  // the host finds our clock too far ahead
 };
 
 struct Lite::Doc : Lite::DocState {
   Doc() : DocState() {}
   ~Doc() {
-    while (Pending* pending = first) {
-      first = pending->next;
-      std::free(pending);
-    }
-    map_type().destroy(map);
     drop_fresh();
+    map_type().destroy(map);
   }
+
+  static constexpr uint64_t kNoLog = UINT64_MAX;  // an epoch that no log has
 
   Buffer id;
   void* map = make_map();
-  Pending** end = &first;  // of the queue
-  uint64_t due = kNever;   // idle: when to ask again; else when the answer must be here
-  Buffer open;             // the changes of the open transaction, encoded
+  Buffer queue;  // Pending, ascending and without gaps
 
-  Bytes name() const { return id; }
-  uint64_t next_seq() const { return last_seq + 1 + open_count; }
+  Pending& at(size_t offset) { return *reinterpret_cast<Pending*>(queue.data + offset); }
   bool awaits() const { return sync == Sync::asked || sync == Sync::placing; }
   void drop_fresh() {
     if (fresh) map_type().destroy(fresh);
     fresh = nullptr;
   }
-  void resend() {
-    unsent = first;
-    sent_bytes = 0;
-  }
-  // What is known of the host ends with the connection.
-  void forget() {
+  // To be asked for as a whole. What is shown stays until it is here.
+  void lose_log() {
     drop_fresh();
-    resend();
-    sync = Sync::idle;
-    due = kNever;
+    epoch = kNoLog;
+    position = 0;
   }
-  void replace(Pending** at, Pending* made) {
-    Pending* old = *at;
-    made->next = old->next;
-    if (end == &old->next) end = &made->next;
-    if (unsent == old) unsent = made;
-    queue_bytes += made->cost() - old->cost();
-    *at = made;
-    std::free(old);
+  // Out of step with the host, until what is asked for at that time.
+  void ask(uint64_t at_ms) {
+    if (fresh) lose_log();
+    sync = Sync::idle;
+    due = at_ms;
   }
 };
 

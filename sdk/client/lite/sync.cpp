@@ -7,49 +7,37 @@
 namespace synckit {
 namespace {
 
-constexpr uint64_t kOpenTimeoutMs = 20'000, kHelloTimeoutMs = 10'000, kAnswerTimeoutMs = 30'000;
-constexpr uint32_t kRefusals = 3;  // of one transaction, until they count as final
-// Refusals that mean: not now.
-constexpr uint32_t kTransient =
-    1u << SK_UNAVAILABLE | 1u << SK_CONFLICT | 1u << SK_INTERNAL | 1u << SK_NOMEM;
-
-Status leaves_out() {
-  return Status::malformed(SK_TEXT("a sync response leaves out positions"));
-}
+constexpr uint64_t kConnectTimeoutMs = 30'000, kAnswerTimeoutMs = 30'000;
 
 }  // namespace
 
-template <class Message>
-void Lite::send(wire::Kind kind, const Message& message) {
-  {
-    wire::Envelope out(kind, frame_);
-    wire::write(message, out);
-  }
+template <class Write>
+void Lite::send(wire::Kind kind, Write write) {
+  wire::Message out(frame_);
+  size_t start = out.open(static_cast<uint32_t>(kind));
+  write(out);
+  out.close(start);
   tell(Out::frame, 0, 0, frame_);
   frame_.clear();
 }
 
-void Lite::send_id(wire::Kind kind, Bytes id) { send(kind, wire::DocumentId{id}); }
+void Lite::send_id(wire::Kind kind, const Doc& doc) {
+  send(kind, [&](wire::Message& out) { wire::write(wire::DocumentId{doc.id}, out); });
+}
 
 // ---- the connection -----------------------------------------------------------------------------
 
-void Lite::online(bool wanted, uint64_t now_ms) {
+void Lite::online(bool wanted, uint64_t) {
   wanted_ = wanted;
-  if (session_ != Session::idle) {
-    if (!wanted) drop();
-  } else if (!wanted) {
-    due_ = kNever;
-  } else if (due_ == kNever) {
-    attempt_ = 0;
-    due_ = now_ms;
-    tick(now_ms);
-  }
+  attempt_ = 0;
+  if (!wanted) drop();
+  if (session_ == Session::idle) due_ = wanted ? 0 : kNever;
 }
 
 void Lite::drop() {
   if (session_ <= Session::dropping) return;
   session_ = Session::dropping;
-  leave_all();
+  due_ = kNever;
   tell(Out::drop, 0);
 }
 
@@ -59,57 +47,56 @@ void Lite::give_up(uint32_t code, Bytes why) {
   drop();
 }
 
-void Lite::connected(Bytes credential, uint64_t now_ms) {
+void Lite::connected(Bytes credential, uint64_t) {
   if (session_ != Session::opening) return;
   session_ = Session::hello;
-  due_ = now_ms + kHelloTimeoutMs;
-  wire::Hello hello;
-  hello.protocol = wire::kProtocol;
-  hello.replica = replica_;
-  hello.credential = credential;
-  hello.client = client_;
-  send(wire::Kind::hello, hello);
+  send(wire::Kind::hello, [&](wire::Message& out) {
+    wire::write(wire::Hello{wire::kProtocol, replica_, credential, {}, client_}, out);
+  });
 }
 
 void Lite::disconnected(uint64_t now_ms) {
   if (session_ == Session::idle) return;
-  leave_all();
   session_ = Session::idle;
-  if (wanted_) due_ = now_ms + backoff_.pause_ms(attempt_);
+  due_ = wanted_ ? now_ms + backoff_.pause_ms(attempt_) : kNever;
 }
 
-void Lite::leave_all() {
-  ping_at_ = due_ = kNever;
-  for (Doc* doc = docs_; doc; doc = doc->next) {
-    doc->forget();
-    doc->announced = doc->permission = 0;
-  }
-}
-
+// Does what is due, and what calls have put off: connects, asks, sends, tells how things stand.
 void Lite::tick(uint64_t now_ms) {
   if (now_ms >= due_) {
-    if (session_ != Session::idle) return drop();  // the host has not answered in time
-    session_ = Session::opening;
-    due_ = now_ms + kOpenTimeoutMs;
-    tell(Out::connect, 0);
+    due_ = now_ms + kConnectTimeoutMs;
+    if (session_ == Session::idle) {
+      session_ = Session::opening;
+      tell(Out::connect, 0);
+    } else if (session_ == Session::open && now_ms - heard_at_ <= uint64_t{heartbeat_ms_} * 2) {
+      due_ = now_ms + heartbeat_ms_;
+      send(wire::Kind::ping, [](wire::Message&) {});
+    } else {
+      drop();
+    }
   }
-  if (now_ms >= ping_at_) {
-    send(wire::Kind::ping, wire::Ping{now_ms});
-    ping_at_ = now_ms + heartbeat_ms_;
-  }
+  timer_ = due_;
+  DocStatus overall = status_of_session();
+  if (overall == DocStatus::syncing) overall = DocStatus::synced;
   for (Doc* doc = docs_; doc; doc = doc->next) {
-    if (now_ms < doc->due) continue;
-    if (doc->awaits()) return drop();
-    request_sync(*doc, now_ms);
+    if (session_ == Session::open) {
+      if (doc->sync == Doc::Sync::live && doc->announced > doc->position + 1) doc->ask(0);
+      if (now_ms >= doc->due) {
+        if (doc->awaits()) return drop();  // JavaScript calls again
+        request_sync(*doc, now_ms);
+      }
+      pump(*doc);
+      if (doc->due < timer_) timer_ = doc->due;
+    }
+    DocStatus status = status_of(*doc);
+    if (status == DocStatus::syncing) overall = status;
+    if (status == doc->status) continue;
+    doc->status = status;
+    tell(Out::status, doc->handle(), static_cast<uint32_t>(status));
   }
-}
-
-uint64_t Lite::next_timer_ms() const {
-  uint64_t at = due_ < ping_at_ ? due_ : ping_at_;
-  for (const Doc* doc = docs_; doc; doc = doc->next) {
-    if (doc->due < at) at = doc->due;
-  }
-  return at;
+  if (overall == overall_) return;
+  overall_ = overall;
+  tell(Out::status, 0, static_cast<uint32_t>(overall));
 }
 
 Status Lite::receive(Bytes bytes, uint64_t now_ms) {
@@ -117,10 +104,13 @@ Status Lite::receive(Bytes bytes, uint64_t now_ms) {
   if (!kHandsOver && out_.len > kMaxOutputBytes) {
     return Status::limit("kMaxOutputBytes: take output first");
   }
-  if (session_ == Session::open) due_ = now_ms + uint64_t{heartbeat_ms_} * 5 / 2;
+  heard_at_ = now_ms;
+  commit_all(now_ms);  // what is written later has to beat what comes now
   wire::Frame frame;
   Status status = wire::decode(bytes, frame);
-  if (status.ok()) status = dispatch(frame, now_ms);
+  if (status.ok() && !dispatch(frame.kind, frame.body, now_ms)) {
+    status = Status::malformed(SK_TEXT("the host sends what is not well formed"));
+  }
   if (!status.ok()) {
     tell_status(0, status);
     drop();
@@ -129,287 +119,264 @@ Status Lite::receive(Bytes bytes, uint64_t now_ms) {
   return status;
 }
 
-Status Lite::dispatch(const wire::Frame& frame, uint64_t now_ms) {
+bool Lite::dispatch(wire::Kind kind, Bytes body, uint64_t now_ms) {
   using wire::Kind;
-  wire::Fields in(frame.body);
-  SK_TRY(in.all(frame.kind == Kind::notification ? 3 : 4, transactions_));
-  if (frame.kind == Kind::welcome) return on_welcome(in, now_ms);
-  if (frame.kind == Kind::error) return on_error(in, now_ms), Status{};
+  wire::Fields in(body);
+  uint64_t count = 0;  // of transactions
+  while (in.next()) count += in.is(kind == Kind::notification ? 3 : 4);
+  if (!in.ok()) return false;
+  if (kind == Kind::welcome) return on_welcome(in, now_ms);
+  if (kind == Kind::error) return on_error(in, now_ms), true;
   Doc* doc = find_id(in.bytes(1));
-  if (!doc || session_ != Session::open) return {};
-  switch (frame.kind) {
-    case Kind::sync_response: return on_response(*doc, in, now_ms);
-    case Kind::notification: return on_notification(*doc, in, now_ms);
-    case Kind::ack: return on_ack(*doc, in, now_ms), Status{};
-    case Kind::denied: return on_denied(*doc, in, now_ms), Status{};
-    default: return {};  // Pong, presence, and what later versions may add
+  if (!doc || session_ != Session::open) return true;
+  switch (kind) {
+    case Kind::sync_response: return on_response(*doc, in, body, count, now_ms);
+    case Kind::notification: return on_notification(*doc, in, body, count);
+    case Kind::ack: return on_ack(*doc, in), true;
+    case Kind::denied: return on_denied(*doc, in, now_ms), true;
+    default: return true;  // Pong, presence, and what later versions may add
   }
 }
 
-Status Lite::on_welcome(const wire::Fields& in, uint64_t now_ms) {
-  wire::Welcome welcome;
-  wire::read(in, welcome);
-  SK_TRY(wire::decode(in.bytes(4), welcome.limits));
-  if (welcome.protocol != wire::kProtocol) {
-    give_up(SK_UNSUPPORTED, "the host speaks another protocol version");
-    return {};
-  }
+bool Lite::on_welcome(const wire::Fields& in, uint64_t now_ms) {
+  wire::Fields limits(in.bytes(4));
+  if (!limits.all().ok()) return false;
   session_ = Session::open;
   attempt_ = 0;
-  offset_ms_ = welcome.host_time_ms - static_cast<int64_t>(now_ms);
-  const wire::Limits& host = welcome.limits;
-  if (host.heartbeat_ms) heartbeat_ms_ = host.heartbeat_ms;
-  max_transaction_bytes_ = kMaxTransactionBytes;
-  for (size_t limit : {host.max_transaction_bytes, host.max_frame_bytes}) {
-    if (limit > 2 * kOverhead && limit - kOverhead < max_transaction_bytes_) {
-      max_transaction_bytes_ = limit - kOverhead;
-    }
+  offset_ms_ = static_cast<int64_t>(in.varint(3) - now_ms);
+  if (limits.u32(2) > kOverhead) max_transaction_bytes_ = limits.u32(2);
+  if (limits.u32(6)) heartbeat_ms_ = limits.u32(6);
+  due_ = now_ms + heartbeat_ms_;
+  for (Doc* doc = docs_; doc; doc = doc->next) {
+    doc->ask(0);
+    doc->announced = doc->permission = 0;
   }
-  ping_at_ = now_ms + heartbeat_ms_;
-  due_ = now_ms + uint64_t{heartbeat_ms_} * 5 / 2;
-  for (Doc* doc = docs_; doc; doc = doc->next) subscribe(*doc, now_ms);
-  return {};
+  return true;
 }
 
 void Lite::on_error(const wire::Fields& in, uint64_t now_ms) {
   wire::Error error;
   wire::read(in, error);
-  if (error.fatal) {
-    // Trying again at once cannot help: another protocol, or another connection of this replica.
-    if (error.code == SK_UNSUPPORTED || error.code == SK_CONFLICT) {
-      return give_up(error.code, error.message);
-    }
-    tell(Out::error, 0, error.code, error.message);
-    return drop();
+  // Trying again at once cannot help: another protocol, or another connection of this replica.
+  if (error.fatal && (error.code == SK_UNSUPPORTED || error.code == SK_CONFLICT)) {
+    return give_up(error.code, error.message);
   }
   Doc* doc = find_id(error.document);
-  if (doc && error.seq) return refused(*doc, error.seq, error.code, error.message, now_ms);
-  tell(Out::error, doc ? doc->handle() : 0, error.code, error.message);
+  if (doc && error.seq) {
+    return refused(*doc, error.seq, false, error.code, error.message, now_ms);
+  }
+  tell(Out::error, 0, error.code, error.message);
+  if (error.fatal) return drop();
   if (doc && doc->awaits()) retry_later(*doc, now_ms);
 }
 
 // ---- syncing ------------------------------------------------------------------------------------
 
-void Lite::subscribe(Doc& doc, uint64_t now_ms) {
-  if (session_ != Session::open) return;
-  send_id(wire::Kind::subscribe, doc.name());
-  request_sync(doc, now_ms);
-}
-
 // One request at a time per document, so that answers need no correlation. The host answers with
-// what follows the position in its log, or, when it has no such position, with the whole state.
+// what follows the position in its log, or, when it has no such position, with the whole state. To
+// subscribe again has no effect.
 void Lite::request_sync(Doc& doc, uint64_t now_ms) {
-  if (session_ != Session::open || doc.awaits()) return;
-  uint64_t position = doc.rebuild ? 0 : doc.position, epoch = doc.rebuild ? 0 : doc.epoch;
-  send(wire::Kind::sync_request, wire::SyncRequest{doc.name(), {}, position, epoch});
-  doc.whole = doc.rebuild;
+  send_id(wire::Kind::subscribe, doc);
+  send(wire::Kind::sync_request, [&](wire::Message& out) {
+    wire::write(wire::SyncRequest{doc.id, {}, doc.position, doc.epoch}, out);
+  });
   doc.sync = Doc::Sync::asked;
   doc.due = now_ms + kAnswerTimeoutMs;
 }
 
 void Lite::retry_later(Doc& doc, uint64_t now_ms) {
-  doc.forget();
-  doc.due = now_ms + backoff_.pause_ms(doc.attempt);
+  doc.ask(now_ms + backoff_.pause_ms(attempt_));
 }
 
 // Sends the queue, as far as the window allows.
 void Lite::pump(Doc& doc) {
-  if (doc.sync != Doc::Sync::live || doc.rebuild) return;
-  while (Pending* pending = doc.unsent) {
-    if (doc.sent_bytes && doc.sent_bytes + pending->cost() > kWindowBytes) break;
-    // Who may only read would have a void one refused again and again: it waits for the right.
-    if (doc.permission == 1 && pending->is_void) break;
-    send(wire::Kind::update, wire::Update{doc.name(), pending->bytes()});
-    doc.unsent = pending->next;
-    doc.sent_bytes += pending->cost();
-    if (pending->last_seq() <= doc.told) continue;
-    doc.told = pending->last_seq();
+  if (doc.sync != Doc::Sync::live) return;
+  while (doc.unsent != doc.open && doc.unsent - doc.first < kWindowBytes) {
+    const Pending& pending = doc.at(doc.unsent);
+    send(wire::Kind::update, [&](wire::Message& out) {
+      wire::write(wire::DocumentId{doc.id}, out);
+      size_t start = out.open(2);
+      wire::encode(wire::TransactionHead{replica_, pending.seq, pending.count, pending.hlc},
+                   frame_);
+      Writer(frame_).raw(pending.changes());
+      out.close(start);
+    });
+    doc.unsent += pending.size();
+    if (pending.last_seq() <= doc.told) continue;
+    doc.told = pending.last_seq();
     emit(Out::progress, doc.handle(), static_cast<uint32_t>(Stage::sent), doc.told, 0, {});
   }
 }
 
-// After any progress of a live document.
-void Lite::settle(Doc& doc, uint64_t now_ms) {
-  if (doc.sync != Doc::Sync::live) return;
-  if (doc.rebuild || doc.announced > doc.position) {
-    request_sync(doc, now_ms);
-  } else {
-    pump(doc);
-  }
-}
-
-// A change or a state; what the type refuses has no effect, here as everywhere. With `restamp`, an
-// own change, which gets that stamp, here and in what is added to changes_.
-Status Lite::merge(Doc& doc, Bytes part, Stamp* restamp) {
+// A change or a state; what the type refuses has no effect, here as everywhere.
+bool Lite::merge(Doc& doc, Bytes part) {
   wire::Fields in(part);
-  SK_TRY(in.all());
-  if (!in.bytes(1).empty() || !(in.bytes(2) == map_type_name())) return {};
+  if (!in.all().ok()) return false;
+  if (!in.bytes(1).empty() || !(in.bytes(2) == map_type_name())) return true;
   Bytes delta = in.bytes(4);
-  if (restamp) {
-    delta_.clear();
-    (void)map_type().restamp(doc.fresh, restamp, delta.data, delta.len, &delta_, nullptr);
-    wire::encode(wire::Change{{}, map_type_name(), in.u32(3), delta_}, changes_);
-    restamp->seq += in.u32(3);
-    return {};
-  }
   patch_.clear();
   void* map = doc.fresh ? doc.fresh : doc.map;
   Buffer* patch = doc.fresh ? nullptr : &patch_;
   Status status = of_type(map_type().merge(map, delta.data, delta.len, patch, nullptr));
-  if (!status.ok()) tell_status(doc.handle(), status);
+  if (!status.ok()) tell_status(0, status);
   if (!patch_.empty()) tell(Out::patch, doc.handle(), 1, patch_);
-  return {};
+  return true;
 }
 
-Status Lite::merge_snapshot(Doc& doc, Bytes snapshot) {
+bool Lite::merge_snapshot(Doc& doc, Bytes snapshot) {
   wire::Fields in(snapshot);
   while (in.next()) {
-    if (in.is(3)) SK_TRY(merge(doc, in.item()));
+    if (in.is(3) && !merge(doc, in.item())) return false;
     if (!in.is(1)) continue;
     wire::Fields dot(in.item());  // of the version
-    SK_TRY(dot.all());
+    if (!dot.all().ok()) return false;
     if (dot.fixed(1) == replica_) acknowledge(doc, dot.varint(2));
   }
-  raise(doc.seen_hlc, in.fixed(2));
-  return in.status();
+  raise(doc.hlc, in.fixed(2));
+  return in.ok();
 }
 
 // The transaction at the next position of the host's log.
-Status Lite::confirm(Doc& doc, Bytes encoded) {
-  wire::Fields in(encoded);
+bool Lite::confirm(Doc& doc, Bytes transaction) {
+  wire::Fields in(transaction);
   while (in.next()) {
-    if (in.is(5)) SK_TRY(merge(doc, in.item()));
+    if (in.is(5) && !merge(doc, in.item())) return false;
   }
-  SK_TRY(in.status());
-  raise(doc.seen_hlc, in.fixed(4));
+  if (!in.ok()) return false;
+  raise(doc.hlc, in.fixed(4));
   ++doc.position;
   if (in.fixed(1) == replica_) acknowledge(doc, in.varint(2) + in.u32(3) - 1);
-  return {};
+  return true;
 }
 
 // The transactions of a message, the first of which is at `position`: those that come next.
-Status Lite::confirm_all(Doc& doc, uint64_t position) {
-  for (Bytes transaction : transactions_) {
-    if (position++ == doc.position + 1) SK_TRY(confirm(doc, transaction));
+bool Lite::confirm_all(Doc& doc, Bytes body, uint32_t number, uint64_t position) {
+  wire::Fields in(body);
+  while (in.next()) {
+    if (!in.is(number) || position++ != doc.position + 1) continue;
+    if (!confirm(doc, in.item())) return false;
   }
-  return {};
+  return true;
 }
 
-Status Lite::on_response(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
-  if (!doc.awaits()) return {};
-  wire::SyncResponse page;
-  wire::read(in, page);
+bool Lite::on_response(Doc& doc, const wire::Fields& in, Bytes body, uint64_t count,
+                       uint64_t now_ms) {
+  if (!doc.awaits()) return true;
+  uint64_t epoch = in.fixed(2), position = in.varint(6), base = position - count;
+  uint32_t permission = in.u32(7);
   doc.due = now_ms + kAnswerTimeoutMs;
-  if (page.permission != doc.permission) {
-    doc.permission = page.permission;
-    tell(Out::permission, doc.handle(), page.permission);
+  if (permission != doc.permission) {
+    doc.permission = permission;
+    tell(Out::permission, doc.handle(), permission);
   }
-  uint64_t base = page.position - transactions_.size();
-  if (base > page.position) return leaves_out();
-  if (doc.sync == Doc::Sync::asked) {
-    doc.sync = Doc::Sync::placing;
-    if (doc.epoch != page.epoch || base < doc.position) doc.whole = true;
-    if (doc.whole) doc.position = doc.own_there = 0;
-    // What a map that had no log yet shows is at most the queue, and that stays.
-    doc.rebuild = doc.whole && doc.epoch;
-    if (doc.rebuild) doc.fresh = make_map();
-    doc.epoch = page.epoch;
+  // Not what follows our position: the whole state.
+  if (doc.sync == Doc::Sync::asked && (doc.epoch != epoch || base < doc.position)) {
+    doc.lose_log();
+    doc.fresh = make_map();
+    doc.epoch = epoch;
+    doc.own_there = 0;
+    if (doc.restamp) doc.hlc = 0;
   }
-  if (page.has_snapshot && base > doc.position) {
-    SK_TRY(merge_snapshot(doc, page.snapshot));
+  doc.sync = Doc::Sync::placing;
+  if (in.has_bytes(3) && base > doc.position && base <= position) {
+    if (!merge_snapshot(doc, in.bytes(3))) return false;
     doc.position = base;
   }
-  if (base > doc.position) return leaves_out();
-  SK_TRY(confirm_all(doc, base + 1));
-  if (page.more) return {};
-  doc.due = kNever;
-  doc.sync = Doc::Sync::live;
-  if (doc.whole && doc.own_there < doc.acked) {
-    emit(Out::history_lost, doc.handle(), 0, doc.acked, doc.own_there, {});
-    give_up(SK_UNSUPPORTED, "the host has lost changes");
-    return {};
+  if (base > doc.position) return false;  // what is in between is left out
+  if (!confirm_all(doc, body, 4, base + 1)) return false;
+  if (in.varint(8)) return true;  // there is more
+  if (doc.fresh) {
+    if (doc.own_there < doc.acked) {
+      emit(Out::history_lost, doc.handle(), 0, doc.acked, doc.own_there, {});
+      give_up(SK_UNSUPPORTED, "the host has lost changes");
+      return true;
+    }
+    finish_rebuild(doc, now_ms);
   }
-  if (doc.fresh) finish_rebuild(doc, now_ms);
-  settle(doc, now_ms);
-  return {};
+  doc.sync = Doc::Sync::live;
+  doc.due = kNever;
+  doc.unsent = doc.first;  // what was sent may have gone into another log, or come to nothing
+  return true;
 }
 
 // Swaps in what the host's state and the queue make.
 void Lite::finish_rebuild(Doc& doc, uint64_t now_ms) {
-  commit_open(doc);
-  if (doc.restamp) doc.own_hlc = 0;
-  for (Pending** at = &doc.first; *at; at = &(*at)->next) {
-    Stamp stamp{replica_, (*at)->seq, next_hlc(doc, now_ms)};
-    changes_.clear();
-    wire::Fields in((*at)->bytes());
+  for (; doc.first != doc.queue.len; doc.first += doc.at(doc.first).size()) {
+    Pending& pending = doc.at(doc.first);
+    if (doc.restamp) pending.hlc = next_hlc(doc, now_ms);
+    Stamp stamp{replica_, pending.seq, pending.hlc};
+    size_t start = frame_.len;
+    add(frame_, {reinterpret_cast<const uint8_t*>(&pending), sizeof pending});
+    wire::Fields in(pending.seq == doc.refused_seq ? Bytes{} : pending.changes());
     while (in.next()) {
-      if (in.is(5)) (void)merge(doc, in.item(), doc.restamp ? &stamp : nullptr);
+      wire::Fields change(in.item());
+      (void)change.all();
+      Bytes delta = change.bytes(4);
+      delta_.clear();
+      (void)map_type().restamp(doc.fresh, &stamp, delta.data, delta.len, &delta_, nullptr);
+      write_change(frame_, change.u32(3));
     }
-    if (!doc.restamp) continue;
-    doc.own_hlc = stamp.hlc;
-    doc.replace(at, make((*at)->seq, (*at)->count, stamp.hlc, changes_));
+    reinterpret_cast<Pending*>(frame_.data + start)->len =
+        static_cast<uint32_t>(frame_.len - start - sizeof pending);
   }
+  doc.queue.swap(frame_);
+  frame_.clear();
+  doc.first = 0;
+  doc.open = doc.queue.len;
   std::swap(doc.map, doc.fresh);
   doc.drop_fresh();
-  doc.resend();  // what was sent may have gone into another log
-  doc.rebuild = doc.restamp = false;
+  doc.restamp = false;
   tell(Out::reset, doc.handle());
 }
 
-Status Lite::on_notification(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
+bool Lite::on_notification(Doc& doc, const wire::Fields& in, Bytes body, uint64_t count) {
   uint64_t first = in.varint(2);
-  if (transactions_.empty()) return {};
-  raise(doc.announced, first + transactions_.size() - 1);
-  if (doc.sync < Doc::Sync::placing) return {};
-  SK_TRY(confirm_all(doc, first));
-  settle(doc, now_ms);
-  return {};
+  raise(doc.announced, first + count);
+  return doc.sync < Doc::Sync::placing || confirm_all(doc, body, 3, first);
 }
 
-void Lite::on_ack(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
+void Lite::on_ack(Doc& doc, const wire::Fields& in) {
   wire::Ack ack;
   wire::read(in, ack);
-  if (ack.replica != replica_ || ack.seq <= doc.acked) return;
-  raise(doc.announced, ack.position);
+  raise(doc.announced, ack.position + 1);
   if (doc.sync != Doc::Sync::live) return;  // the log will show it
   if (ack.position == doc.position + 1) ++doc.position;
   acknowledge(doc, ack.seq);
-  settle(doc, now_ms);
 }
 
 void Lite::on_denied(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
   wire::Denied denied;
   wire::read(in, denied);
-  if (denied.seq) return refused(doc, denied.seq, denied.code, denied.message, now_ms);
-  doc.forget();
+  if (denied.seq) {
+    return refused(doc, denied.seq, true, denied.code, denied.message, now_ms);
+  }
+  doc.ask(kNever);
   doc.sync = Doc::Sync::denied;
+  doc.permission = 1;  // not to write, either
   tell(Out::error, doc.handle(), SK_DENIED, denied.message);
   tell(Out::permission, doc.handle(), denied.permission);
 }
 
-void Lite::refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint64_t now_ms) {
-  // While an answer is awaited: most likely about what followed a refused one. It is sent again.
-  if (doc.sync != Doc::Sync::live) return doc.resend();
-  Pending** at = &doc.first;
-  while (*at != doc.unsent && (*at)->last_seq() < seq) at = &(*at)->next;
-  Pending* pending = *at;
-  if (pending == doc.unsent || seq < pending->seq) return;
-  if (doc.refused_seq != seq) doc.refusals = 0;
-  doc.refused_seq = seq;
-  ++doc.refusals;
-  // A void one has nothing left to give up.
-  bool transient = code < 32 && (kTransient >> code & 1);
-  bool soon = (code == SK_LIMIT || code == SK_MISSING_DEPS) && doc.refusals < kRefusals;
-  if (transient || soon || pending->is_void) {
-    if (code == SK_LIMIT) doc.rebuild = doc.restamp = true;  // it may be about the clock
-    return retry_later(doc, now_ms);
+// The transaction that begins at `seq` was not taken. When not live: most likely one that followed
+// a refused one; what is not acknowledged is sent again.
+void Lite::refused(Doc& doc, uint64_t seq, bool for_good, uint32_t code, Bytes message,
+                   uint64_t now_ms) {
+  if (doc.sync != Doc::Sync::live) return;
+  size_t at = doc.first;
+  while (at != doc.unsent && doc.at(at).seq < seq) at += doc.at(at).size();
+  if (at == doc.unsent || doc.at(at).seq != seq) return;
+  const Pending& pending = doc.at(at);
+  retry_later(doc, now_ms);
+  if (for_good) {
+    if (!pending.len) return;  // it has nothing left to give up
+    emit(Out::rejected, doc.handle(), code, seq, pending.count, message);
+    doc.refused_seq = seq;
+    doc.due = 0;
+  } else {
+    if (code != SK_LIMIT) return;
+    doc.restamp = true;  // it is about the clock
   }
-  commit_open(doc);
-  emit(Out::rejected, doc.handle(), code, pending->seq, pending->count, message);
-  doc.replace(at, make(pending->seq, pending->count, pending->hlc, {}));
-  doc.rebuild = true;
-  doc.resend();
-  settle(doc, now_ms);
+  doc.lose_log();
 }
 
 }  // namespace synckit
