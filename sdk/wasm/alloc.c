@@ -1,4 +1,4 @@
-/* malloc for replica.wasm and for plugins: small in bytes of code, quick, and good at growing buffers.
+/* malloc for replica.wasm and plugins: small in bytes of code, quick, and good at growing buffers.
  *
  * Every block has an 8-byte header with its size and class. Classes are 8 bytes apart up to 64,
  * then four per doubling, so a block wastes at most a fifth. A freed block goes to the list of its

@@ -353,7 +353,7 @@ void Lite::on_denied(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
   doc.ask(kNever);
   doc.sync = Doc::Sync::denied;
   doc.permission = 1;  // not to write, either
-  tell(Out::error, doc.handle(), SK_DENIED, denied.message);
+  tell(Out::error, 0, SK_DENIED, denied.message);
   tell(Out::permission, doc.handle(), denied.permission);
 }
 
