@@ -1,5 +1,5 @@
-/* malloc for the modules of the engine: as small in bytes of code as can be. (alloc.c is quicker, and
- * wastes less.)
+/* malloc for the modules of the engine, as small in bytes of code as can be. (alloc.c is quicker
+ * and wastes less.)
  *
  * A block is 8 bytes of header, and a power of two of payload, at least 8: so at most a half of it
  * is not used. A freed block goes to the list of its size, and is only used for that size again: a
