@@ -250,6 +250,12 @@ void run() {
     std::string chunk;
     fuzz::put_chunk(chunk, parsed.fields[0].delta.str());
     write_seed(std::string("delta_") + type.name, "state", chunk);
+    if (type.name == std::string("text")) {
+      fuzz::put_chunk(deltas, {'@', 0, 2, 'o', 'n', 'e'});  // edits: see twins.cpp
+      fuzz::put_chunk(deltas, {'@', 4, 0, 't', 'w', 'o'});
+      write_seed("twins", "edits", std::string(1, '\0') + deltas);
+      write_seed("twins", "state", "\1" + chunk);
+    }
     host_seeds(pair.docs[0], last, type.name);
   }
   std::string state;
