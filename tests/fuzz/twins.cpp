@@ -1,7 +1,8 @@
 // Chunks as deltas for both texts, that of hosts and that of browsers (plugins/text/client), and as
-// edits in the browser's. As long as hosts take what comes, and it could come (each author's dots in
-// their order, a state first of all), both have to show the same. Anything else, which is left out
-// unless the input begins with an odd byte, a client must survive, whatever it makes of it (ADR 8).
+// edits in the browser's. As long as hosts take what comes, and it could come (each author's dots
+// in their order, a state first of all), both have to show the same. Anything else, which is left
+// out unless the input begins with an odd byte, a client must survive, whatever it makes of it
+// (ADR 8).
 #include "../../plugins/text/client/text.hpp"
 #include "../../plugins/text/text.hpp"
 #include "fuzz.hpp"
@@ -72,7 +73,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       Writer out(intent);
       out.byte(0);
       size_t length = before.size();  // at least as many units
-      auto number = [&](size_t i) { return i < chunk.size() ? static_cast<uint8_t>(chunk[i]) : 0u; };
+      auto number = [&](size_t i) -> uint8_t {
+        return i < chunk.size() ? static_cast<uint8_t>(chunk[i]) : 0;
+      };
       out.varint(length ? number(1) % length : 0);
       out.varint(number(2) % 8);
       for (size_t i = 3; i < chunk.size(); ++i) out.byte(number(i) & 0x7f);
