@@ -87,7 +87,7 @@ Status Engine::open(Bytes document, DocHandle& out) {
   uint32_t open = 0;
   Doc** at = &docs_;
   for (; *at; at = &(*at)->next) ++open;
-  if (open >= limits_.max_documents) return Status::limit("max_documents are open");
+  if (!kFixedLimits && open >= limits_.max_documents) return Status::limit("max_documents are open");
   Doc* doc = *at = new Doc(registry_, limits_);
   Writer prefix(doc->prefix);
   prefix.byte(static_cast<uint8_t>(document.len >> 8));
@@ -286,12 +286,11 @@ bool Engine::ahead(const Pending& pending, uint64_t host_ms) const {
 }
 
 void Engine::restamp(Doc& doc, Pending** at, uint64_t hlc) {
-  scratch_.clear();
+  patch_.clear();
   Status status = wire::decode((*at)->view(), read_);
-  if (status.ok()) status = doc.document->restamp(read_, hlc, scratch_);
+  if (status.ok()) status = doc.document->restamp(read_, hlc, patch_);
   if (!status.ok()) return emit_status(doc.handle(), status);  // the host will refuse it if it must
-  read_.hlc = hlc;
-  replace(doc, at, hold(read_, (*at)->empty, scratch_));
+  replace(doc, at, make(read_.seq, read_.count, hlc, patch_));
 }
 
 // Everything of ours up to `through` is durable at the host.

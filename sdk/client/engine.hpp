@@ -101,7 +101,7 @@ class EditWatch {
   ~EditWatch() = default;
 };
 
-class Engine {
+class Engine final : PatchSink {
  public:
   static constexpr uint64_t kNever = UINT64_MAX;
 
@@ -204,7 +204,6 @@ class Engine {
   struct Record;
   struct DocState;
   struct Doc;
-  class Patches;
   class FrameOut;
 
   Doc* find(DocHandle handle) const;
@@ -269,11 +268,12 @@ class Engine {
   void on_error(const wire::Fields& in, uint64_t now_ms);
 
   // sync.cpp: what the host says about documents
+  void patch(const DocumentField& field, Bytes bytes) override;  // of merging_
   Status on_response(Doc& doc, const wire::Fields& in, uint64_t now_ms);
   Status on_notification(Doc& doc, const wire::Fields& in, uint64_t now_ms);
   Status on_ack(Doc& doc, const wire::Fields& in, uint64_t now_ms);
   void on_denied(Doc& doc, const wire::Fields& in, uint64_t now_ms);
-  Status place(Doc& doc, const wire::SyncResponse& page);
+  Status place(Doc& doc, const wire::Fields& page);
   Status confirm_all(Doc& doc, uint64_t first);
   Status confirm(Doc& doc, uint64_t position, Bytes encoded);
   Status merge_confirmed(Doc& doc, const wire::Transaction& transaction, Bytes encoded);
@@ -309,6 +309,7 @@ class Engine {
   Buffer client_;
 
   Doc* docs_ = nullptr;  // a list
+  Doc* merging_ = nullptr;  // whose patches come
   DocHandle last_handle_ = 0;
 
   Buffer out_, drained_, batch_;

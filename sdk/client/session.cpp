@@ -54,13 +54,11 @@ void Engine::renew(Bytes credential) {
 }
 
 void Engine::send_hello(Bytes credential) {
-  wire::Hello hello;
-  hello.protocol = wire::kProtocol;
-  hello.replica = replica_;
-  hello.credential = credential;
-  hello.client = client_;
   FrameOut frame(*this, wire::Kind::hello);
-  wire::write(hello, frame);
+  frame.varint(1, wire::kProtocol);
+  frame.fixed(2, replica_);
+  frame.bytes(3, credential);
+  frame.bytes(5, client_);
 }
 
 void Engine::disconnected(uint64_t now_ms) {
@@ -103,8 +101,7 @@ void Engine::tick(uint64_t now_ms) {
     tell(Out::connect, 0);
   }
   if (now_ms >= ping_at_) {
-    FrameOut frame(*this, wire::Kind::ping);
-    wire::write(wire::Ping{now_ms}, frame);
+    FrameOut(*this, wire::Kind::ping).fixed(1, now_ms);
     ping_at_ = now_ms + heartbeat_ms_;
   }
   for (Doc* doc = docs_; doc; doc = doc->next) {
@@ -223,14 +220,12 @@ void Engine::request_sync(Doc& doc, uint64_t now_ms, bool refresh) {
     FrameOut(*this, wire::Kind::subscribe).item(1, doc.id());
   }
   doc.refreshing = refresh;
-  wire::SyncRequest request;
-  request.document = doc.id();
-  if (!doc.rebuild_wanted && !refresh) {
-    request.position = doc.position;
-    request.epoch = doc.epoch;
-  }
   FrameOut frame(*this, wire::Kind::sync_request);
-  wire::write(request, frame);
+  frame.item(1, doc.id());
+  if (!doc.rebuild_wanted && !refresh) {
+    frame.varint(3, doc.position);
+    frame.fixed(4, doc.epoch);
+  }
   doc.sync = Doc::Sync::asked;
   doc.due = now_ms + kAnswerTimeoutMs;
 }
@@ -251,7 +246,8 @@ void Engine::pump(Doc& doc) {
     // Who may only read would have a void one refused again and again: it waits for the right.
     if (doc.permission == 1 && at->empty) break;
     FrameOut frame(*this, wire::Kind::update);
-    wire::write(wire::Update{doc.id(), at->view()}, frame);
+    frame.item(1, doc.id());
+    frame.item(2, at->view());
     at->maybe_at_host = true;
     doc.sent = at->last_seq();
   }
@@ -274,7 +270,8 @@ void Engine::send_presence(Doc& doc) {
   if (session_ != Session::open || doc.sync == Doc::Sync::denied || !doc.ready) return;
   doc.presence_dirty = false;
   FrameOut frame(*this, wire::Kind::presence);
-  wire::write(wire::Presence{doc.id(), replica_, doc.presence, {}}, frame);
+  frame.item(1, doc.id());
+  frame.bytes(3, doc.presence);
 }
 
 // The host tells of everybody who comes and who leaves, as long as the connection lives.

@@ -20,37 +20,24 @@ constexpr uint32_t kRefusals = 3;  // of one transaction, until these are final
 }  // namespace
 
 // Tells the UI about others' edits.
-class Engine::Patches final : public PatchSink {
- public:
-  Patches(Engine& engine, Doc& doc) : engine_(engine), doc_(doc) {}
-  void patch(const DocumentField& field, Bytes bytes) override {
-    if (kTellsAll) announce(field.index);
-    engine_.tell(Out::patch, doc_.handle(), field.index + 1, bytes);
-  }
-
- private:
+void Engine::patch(const DocumentField& field, Bytes bytes) {
+  Doc& doc = *merging_;
   // Handles up to this one, for a caller that has not asked for them.
-  void announce(uint32_t index) {
-    for (uint32_t& i = doc_.announced_fields; i <= index; ++i) {
-      const DocumentField& field = doc_.document->field(i);
-      engine_.emit(Out::field, doc_.handle(), i + 1, field.name().len, 0, field.name(),
-                   field.type_name());
-    }
+  for (uint32_t& i = doc.announced_fields; kTellsAll && i <= field.index; ++i) {
+    const DocumentField& at = doc.document->field(i);
+    emit(Out::field, doc.handle(), i + 1, at.name().len, 0, at.name(), at.type_name());
   }
-
-  Engine& engine_;
-  Doc& doc_;
-};
+  tell(Out::patch, doc.handle(), field.index + 1, bytes);
+}
 
 // ---- confirmed transactions ---------------------------------------------------------------------
 
 Status Engine::merge_confirmed(Doc& doc, const wire::Transaction& transaction, Bytes encoded) {
-  Patches patches(*this, doc);
   Merged outcome = Merged::applied;
   Document& target = doc.target();
-  Status status =
-      target.merge(transaction, outcome, doc.fresh || !doc.ready ? nullptr : &patches);
-  if (status.code() == SK_MALFORMED) {
+  merging_ = &doc;
+  Status status = target.merge(transaction, outcome, doc.fresh || !doc.ready ? nullptr : this);
+  if (kUnordered && status.code() == SK_MALFORMED) {
     // No replica can merge it, so for every replica it is void.
     emit_status(doc.handle(), status);
     target.commit_local(transaction.replica, transaction.last_seq(), 0);
@@ -61,9 +48,10 @@ Status Engine::merge_confirmed(Doc& doc, const wire::Transaction& transaction, B
     doc.at_host = transaction.last_seq();
   } else if (outcome == Merged::duplicate) {
     // Another replica's queue has brought it, maybe in another form (re-stamped, or refused).
-    bool equal = false;
-    for (uint64_t hash : doc.foreign) equal = equal || hash == fnv(encoded);
-    if (!equal) doc.rebuild_wanted = true;
+    uint64_t hash = fnv(encoded);
+    size_t i = 0;
+    while (i < doc.foreign.size() && doc.foreign[i] != hash) ++i;
+    if (i == doc.foreign.size()) doc.rebuild_wanted = true;
   }
   raise(doc.seen_hlc, transaction.hlc);
   return {};
@@ -125,49 +113,50 @@ Status Engine::failed(Doc& doc, Status status, uint64_t now_ms) {
 
 Status Engine::on_response(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
   if (!doc.awaits()) return {};
-  wire::SyncResponse page;
-  wire::read(in, page);
   doc.due = now_ms + kAnswerTimeoutMs;
-  if (page.permission != doc.permission) {
-    doc.permission = page.permission;
-    tell(Out::permission, doc.handle(), page.permission);
+  uint32_t permission = in.u32(7);
+  if (permission != doc.permission) {
+    doc.permission = permission;
+    tell(Out::permission, doc.handle(), permission);
   }
-  if (Status status = place(doc, page); !status.ok()) return failed(doc, status, now_ms);
-  if (!page.more) finish_sync(doc, now_ms);
+  if (Status status = place(doc, in); !status.ok()) return failed(doc, status, now_ms);
+  bool more = in.varint(8) != 0;
+  if (!more) finish_sync(doc, now_ms);
   return {};
 }
 
-// Puts one page where it belongs in the log.
-Status Engine::place(Doc& doc, const wire::SyncResponse& page) {
-  uint64_t base = page.position - transactions_.size();
+// Puts one page where it belongs in the log. What merging into the document cannot reach (another
+// log, or a state in place of one) goes into a fresh one: what the host has lost for good must not
+// live on here alone.
+Status Engine::place(Doc& doc, const wire::Fields& page) {
+  uint64_t epoch = page.fixed(2), position = page.varint(6);
+  Bytes snapshot = page.bytes(3);
+  uint64_t base = position - transactions_.size();
+  bool jumps = base > doc.position;
   if (doc.sync == Doc::Sync::asked) {
     doc.sync = Doc::Sync::placing;
-    // What the host has lost for good must not live on here alone.
-    bool other_log = doc.epoch != 0 && page.epoch != doc.epoch;
+    bool other_log = doc.epoch != 0 && epoch != doc.epoch;
     bool set_back = base < doc.position && !doc.refreshing;
-    if (other_log || set_back) doc.rebuild_wanted = true;
+    if (other_log || set_back || jumps) doc.rebuild_wanted = true;
     if (doc.rebuild_wanted) {
       doc.fresh = new Document(registry_, limits_.document);
       forget_confirmed(doc);
     }
-    doc.epoch = page.epoch;
+    doc.epoch = epoch;
   }
-  if (base > page.position || (base > doc.position && !page.has_snapshot)) {
+  if (base > position || (base > doc.position && !snapshot.data)) {
     return Status::malformed(SK_TEXT("a sync response leaves out positions"));
   }
-  if (page.has_snapshot) {
+  if (snapshot.data) {
     if (base > doc.position) {  // else it is only to be stored
-      SK_TRY(wire::decode(page.snapshot, snapshot_));
-      Patches patches(*this, doc);
-      SK_TRY(doc.target().merge_snapshot(snapshot_, doc.fresh ? nullptr : &patches));
+      SK_TRY(wire::decode(snapshot, snapshot_));
+      SK_TRY(doc.target().merge_snapshot(snapshot_, nullptr));
       raise(doc.seen_hlc, snapshot_.max_hlc);
       doc.position = base;
-      // In what form it has what other replicas' queues brought cannot be seen.
-      if (!doc.foreign.empty()) doc.rebuild_wanted = true;
       doc.at_host = snapshot_.version[replica_];
       acknowledge(doc, doc.at_host);
     }
-    if (base > doc.snapshot_position) put_snapshot(doc, base, page.snapshot);
+    if (base > doc.snapshot_position) put_snapshot(doc, base, snapshot);
   }
   return confirm_all(doc, base + 1);
 }

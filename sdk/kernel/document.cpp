@@ -23,6 +23,7 @@ Status of_code(sk_status code) {
 
 constexpr const char* kTooManyFields = "the document has max_fields";
 constexpr const char* kTooManyReplicas = "the document has 65536 replicas";
+constexpr const char* kNoField = "the type makes no field";
 constexpr const char* kNewerFormat = "a field's state has a newer format";
 constexpr const char* kBroken = "the document is broken: open it again";
 
@@ -124,18 +125,17 @@ void* Document::instance(Bytes name, Bytes type) const {
   return at ? at->instance : nullptr;
 }
 
-Status Document::obtain(Bytes name, const sk_crdt_v1* type, DocumentField*& out) {
-  out = find(name, type);
-  if (out) return {};
-  if (fields_.size() >= limits_.max_fields) return Status::limit(kTooManyFields);
+// The field, made when there is none: nullptr when its type fails to.
+DocumentField* Document::obtain(Bytes name, const sk_crdt_v1* type) {
+  if (DocumentField* known = find(name, type)) return known;
   void* instance = nullptr;
-  SK_TRY(of_code(type->create(&instance, nullptr)));
-  out = static_cast<DocumentField*>(std::malloc(sizeof *out + name.len));
-  if (!out) out_of_memory();
-  *out = {type, instance, static_cast<uint32_t>(name.len), declared(), false};
-  if (name.len) std::memcpy(out + 1, name.data, name.len);
-  fields_.push_back(out);
-  return {};
+  if (type->create(&instance, nullptr) != SK_OK && kCanBreak) return nullptr;
+  auto* made = static_cast<DocumentField*>(std::malloc(sizeof(DocumentField) + name.len));
+  if (!made) out_of_memory();
+  *made = {type, instance, static_cast<uint32_t>(name.len), declared(), false};
+  if (name.len) std::memcpy(made + 1, name.data, name.len);
+  fields_.push_back(made);
+  return made;
 }
 
 void Document::drop_last() {
@@ -151,16 +151,19 @@ Status Document::declare(Bytes name, Bytes type, uint32_t& index) {
   }
   const sk_crdt_v1* table = registry_.find(type);
   if (!table) return {SK_UNSUPPORTED, "this type is not loaded here"};
-  DocumentField* field = nullptr;
-  SK_TRY(obtain(name, table, field));
+  if (fields_.size() >= limits_.max_fields && !find(name, table)) {
+    return Status::limit(kTooManyFields);
+  }
+  DocumentField* field = obtain(name, table);
+  if (kCanBreak && !field) return {SK_NOMEM, kNoField};
   index = field->index;
   return {};
 }
 
 void Document::follow(const Document& other) {
   for (const DocumentField* theirs : other.fields_) {
-    DocumentField* ours = nullptr;
-    if (!obtain(theirs->name(), theirs->type, ours).ok()) {
+    DocumentField* ours = obtain(theirs->name(), theirs->type);
+    if (kCanBreak && !ours) {
       broken_ = true;
       return;
     }
@@ -234,12 +237,9 @@ void Document::commit_local(uint64_t replica, uint64_t last_seq, uint64_t hlc) {
   if (hlc > max_hlc_) max_hlc_ = hlc;
 }
 
-Status Document::restamp(const wire::Transaction& transaction, uint64_t hlc, Buffer& out) {
+Status Document::restamp(const wire::Transaction& transaction, uint64_t hlc, Buffer& changes) {
   Stamp stamp{transaction.replica, transaction.seq, hlc};
-  wire::TransactionHead head = transaction;
-  head.hlc = hlc;
-  size_t before = out.len;
-  wire::encode(head, out);
+  size_t before = changes.len;
   Buffer delta;
   for (wire::Change change : transaction.changes) {
     DocumentField* field = find(change.field, registry_.find(change.type));
@@ -249,12 +249,12 @@ Status Document::restamp(const wire::Transaction& transaction, uint64_t hlc, Buf
                                                    change.delta.len, &delta, nullptr));
       if (!status.ok()) {
         if (stamp.seq != transaction.seq) broken_ = true;  // earlier ones are re-stamped
-        out.len = before;
+        changes.len = before;
         return status;
       }
       change.delta = delta;
     }
-    wire::encode(change, out);
+    wire::encode(change, changes);
     stamp.seq += change.count;
   }
   return {};
@@ -313,7 +313,7 @@ Status Document::merge(const wire::Transaction& transaction, Merged& outcome, Pa
     outcome = Merged::duplicate;
     return {};
   }
-  if (transaction.seq <= have) {
+  if (kUnordered && transaction.seq <= have) {
     return Status::malformed(SK_TEXT("a transaction overlaps one of its author's that is known"));
   }
   bool now = false;
@@ -348,7 +348,6 @@ Status Document::check_parts(const Vec<wire::Change>& parts, bool states) const 
 // Deltas or states of several fields, `parts` as they lie in a Transaction or a Snapshot.
 Status Document::merge_parts(const Vec<wire::Change>& parts, bool states, PatchSink* sink) {
   if (kUnordered) SK_TRY(check_parts(parts, states));
-  Buffer patch;
   bool changed = false;
   for (const wire::Change& part : parts) {
     const sk_crdt_v1* type = registry_.find(part.type);
@@ -359,18 +358,22 @@ Status Document::merge_parts(const Vec<wire::Change>& parts, bool states, PatchS
     if (!kUnordered && states && !knows_format(*type, part)) {
       return {SK_UNSUPPORTED, kNewerFormat};
     }
-    DocumentField* field = nullptr;
     size_t known = fields_.size();
-    if (Status status = obtain(part.field, type, field); !status.ok()) {
-      broken_ = kCanBreak && changed;  // no memory for the field: earlier changes are in already
-      return status;
+    DocumentField* field = obtain(part.field, type);
+    if (kCanBreak && !field) {
+      broken_ = changed;  // no memory for the field: earlier changes are in already
+      return {SK_NOMEM, kNoField};
     }
-    patch.clear();
-    Status status = of_code(type->merge(field->instance, part.delta.data, part.delta.len,
-                                        sink ? &patch : nullptr, nullptr));
+    Buffer* patch = nullptr;
+    if (sink) {
+      patch = &sink->patch_bytes;
+      patch->clear();
+    }
+    Status status = of_code(type->merge(field->instance, part.delta.data, part.delta.len, patch,
+                                        nullptr));
     if (status.ok()) {
       changed = field->used = true;
-      if (!patch.empty()) sink->patch(*field, patch);
+      if (sink && !patch->empty()) sink->patch(*field, *patch);
       continue;
     }
     // Not to be kept where anyone may send what is refused.

@@ -72,8 +72,10 @@ struct DocumentField {
 class PatchSink {
  public:
   virtual void patch(const DocumentField& field, Bytes patch) = 0;
+  Buffer patch_bytes;  // where the next one is made
 
  protected:
+  constexpr PatchSink() = default;
   ~PatchSink() = default;
 };
 
@@ -101,8 +103,9 @@ class Document {
                 uint32_t& count, Buffer* patch);
   void commit_local(uint64_t replica, uint64_t last_seq, uint64_t hlc);
 
-  // Gives an own, unacknowledged transaction a new clock: here and in `out` (encoded).
-  Status restamp(const wire::Transaction& transaction, uint64_t hlc, Buffer& out);
+  // Gives an own, unacknowledged transaction a new clock: here and in `changes`, to which it appends
+  // its changes as they are then, encoded.
+  Status restamp(const wire::Transaction& transaction, uint64_t hlc, Buffer& changes);
 
   // Anyone's transaction. Parked ones are merged by the call that delivers what they waited for.
   Status merge(const wire::Transaction& transaction, Merged& outcome, PatchSink* sink);
@@ -155,7 +158,7 @@ class Document {
   };
 
   DocumentField* find(Bytes name, const sk_crdt_v1* type) const;
-  Status obtain(Bytes name, const sk_crdt_v1* type, DocumentField*& out);
+  DocumentField* obtain(Bytes name, const sk_crdt_v1* type);
   void drop_last();
   Vec<const DocumentField*> in_order() const;
   Status ready(const wire::Transaction& transaction, bool& out) const;

@@ -129,6 +129,7 @@ void HostModel::receive(SessionId id, const std::string& frame) {
     case wire::Kind::presence: {
       wire::Presence message;
       must(wire::decode(envelope.body, message));
+      message.replica = session.replica;
       message.principal = "someone";
       for (auto& [other, to] : sessions_) {
         if (other != id && to.documents.count(message.document.str())) send(to, message);

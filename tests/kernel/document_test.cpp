@@ -347,8 +347,10 @@ TEST_F(DocumentTest, restamp_changes_the_clock_here_and_in_the_bytes) {
   merge(mine, bytes);
   wire::Transaction t;
   ASSERT_TRUE(wire::decode(Bytes(bytes), t).ok());
-  Buffer again;
-  ASSERT_TRUE(mine.restamp(t, 100, again).ok());
+  Buffer again, changes;
+  ASSERT_TRUE(mine.restamp(t, 100, changes).ok());
+  wire::encode(wire::TransactionHead{t.replica, t.seq, t.count, 100}, again);
+  Writer(again).raw(changes);
   ASSERT_EQ(merge(other, again.str()), Merged::applied);
   EXPECT_EQ(view(other), view(mine));
   EXPECT_NE(view(mine).find("one@100"), std::string::npos) << view(mine);
