@@ -16,7 +16,7 @@ void Engine::start(const EngineConfig& config) {
   replica_ = config.replica;
   backoff_.state = config.seed ^ config.replica;
   persistent_ = config.persistent;
-  add(client_, config.client);
+  client_ = config.client;
 }
 
 Engine::~Engine() {
@@ -107,7 +107,8 @@ Status Engine::close(DocHandle handle, bool force, uint64_t) {
   }
   seal_batch();
   if (session_ == Session::open) {
-    FrameOut(*this, wire::Kind::unsubscribe).item(1, doc->id());
+    frame(wire::Kind::unsubscribe, *doc);
+    send();
   }
   Doc** at = &docs_;
   while (*at != doc) at = &(*at)->next;
@@ -140,10 +141,10 @@ Status Engine::room_for(const Doc& doc, size_t bytes) const {
     return Status::limit("the queue is full: max_pending_transactions");
   }
   if (doc.queue.bytes + doc.changes.len + bytes > limits_.max_pending_bytes) {
-    return Status::limit("the queue is full: max_pending_bytes");
+    return Status::limit("the queue is full");
   }
   if (doc.dead >= limits_.max_dead_letters) {
-    return Status::limit("max_dead_letters refused changes are kept: read and discard some first");
+    return Status::limit("too many refused changes are kept: discard some");
   }
   if (full()) return Status::limit("max_output_bytes: take output first");
   return {};
@@ -155,7 +156,7 @@ Status Engine::mutate(DocHandle handle, FieldHandle field, Bytes intent, uint64_
   Doc* doc = with_field(handle, field);
   if (!doc) return not_ready(handle);
   if (doc->permission == 1 || doc->sync == Doc::Sync::denied) {
-    return {SK_DENIED, "no permission to write the document"};
+    return {SK_DENIED, "no permission to write"};
   }
   SK_TRY(room_for(*doc, intent.len));
   constexpr size_t kOverhead = 1024;  // names, dots, headers

@@ -36,6 +36,13 @@ inline constexpr bool kTellsAll = false;
 inline constexpr bool kTellsAll = true;
 #endif
 
+// Whether a host might answer a Hello of another protocol than its own: ours refuse it (ADR 8).
+#if defined(SYNCKIT_CLIENT_ONLY)
+inline constexpr bool kAnyProtocol = false;
+#else
+inline constexpr bool kAnyProtocol = true;
+#endif
+
 // Record kinds of the local store (FORMAT.md).
 enum RecordKind : uint8_t {
   kSnapshotRecord = 1,
@@ -79,7 +86,7 @@ struct EngineConfig {
   uint64_t replica = 0;    // this writer; random, never 0
   uint64_t seed = 0;       // of the backoff's jitter
   bool persistent = true;  // false: no store batches; what is committed counts as saved
-  Bytes client;            // "synckit-js/0.1.0", copied
+  Bytes client;            // "synckit-js/0.1.0", borrowed for good
   EngineLimits limits;
 };
 
@@ -204,7 +211,6 @@ class Engine final : PatchSink {
   struct Record;
   struct DocState;
   struct Doc;
-  class FrameOut;
 
   Doc* find(DocHandle handle) const;
   Doc* find_id(Bytes id) const;
@@ -290,6 +296,9 @@ class Engine final : PatchSink {
   void emit(Out kind, DocHandle doc, uint32_t number, uint64_t a, uint64_t b = 0,
             Bytes bytes = {}, Bytes more = {});
   void tell(Out kind, DocHandle doc, uint32_t number = 0, Bytes bytes = {});
+  wire::Message& frame(wire::Kind kind);  // a new one for the host: its fields, then send()
+  wire::Message& frame(wire::Kind kind, const Doc& doc);  // the same, which names a document
+  void send();
   void progress(Doc& doc, Stage stage, uint64_t seq);
   void emit_status(DocHandle doc, Status status);
   void emit_presence(const Doc& doc, uint64_t replica, Bytes principal, Bytes data);
@@ -306,7 +315,7 @@ class Engine final : PatchSink {
   uint64_t replica_ = 0;
   Backoff backoff_;
   bool persistent_ = true;
-  Buffer client_;
+  Bytes client_;
 
   Doc* docs_ = nullptr;  // a list
   Doc* merging_ = nullptr;  // whose patches come
@@ -314,6 +323,7 @@ class Engine final : PatchSink {
 
   Buffer out_, drained_, batch_;
   Buffer scratch_, patch_, frame_;
+  wire::Message message_{frame_};
   // What is being read: kept for its memory. Each is done with before another needs it.
   Vec<Bytes> transactions_;  // of a SyncResponse or a Notification
   wire::Transaction read_;

@@ -17,6 +17,22 @@ void Engine::tell(Out kind, DocHandle doc, uint32_t number, Bytes bytes) {
   emit(kind, doc, number, 0, 0, bytes);
 }
 
+wire::Message& Engine::frame(wire::Kind kind) {
+  frame_.clear();
+  message_.open(static_cast<uint32_t>(kind));
+  return message_;
+}
+
+wire::Message& Engine::frame(wire::Kind kind, const Doc& doc) {
+  frame(kind).item(1, doc.id());
+  return message_;
+}
+
+void Engine::send() {
+  message_.close(1);  // the tag of every kind is one byte
+  tell(Out::frame, 0, 0, frame_);
+}
+
 // Reports are cumulative.
 void Engine::progress(Doc& doc, Stage stage, uint64_t seq) {
   uint64_t& told = doc.told[static_cast<size_t>(stage)];

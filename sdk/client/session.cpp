@@ -54,11 +54,12 @@ void Engine::renew(Bytes credential) {
 }
 
 void Engine::send_hello(Bytes credential) {
-  FrameOut frame(*this, wire::Kind::hello);
-  frame.varint(1, wire::kProtocol);
-  frame.fixed(2, replica_);
-  frame.bytes(3, credential);
-  frame.bytes(5, client_);
+  wire::Message& hello = frame(wire::Kind::hello);
+  hello.varint(1, wire::kProtocol);
+  hello.fixed(2, replica_);
+  hello.bytes(3, credential);
+  hello.bytes(5, client_);
+  send();
 }
 
 void Engine::disconnected(uint64_t now_ms) {
@@ -101,7 +102,8 @@ void Engine::tick(uint64_t now_ms) {
     tell(Out::connect, 0);
   }
   if (now_ms >= ping_at_) {
-    FrameOut(*this, wire::Kind::ping).fixed(1, now_ms);
+    frame(wire::Kind::ping).fixed(1, now_ms);
+    send();
     ping_at_ = now_ms + heartbeat_ms_;
   }
   for (Doc* doc = docs_; doc; doc = doc->next) {
@@ -123,12 +125,12 @@ uint64_t Engine::next_timer_ms() const {
 
 // ---- frames in ----------------------------------------------------------------------------------
 
-Status Engine::receive(Bytes frame, uint64_t now_ms) {
+Status Engine::receive(Bytes bytes, uint64_t now_ms) {
   if (session_ < Session::hello) return {};
   if (full()) return Status::limit("max_output_bytes: take output first");
-  wire::Frame envelope;
-  Status status = wire::decode(frame, envelope);
-  if (status.ok()) status = dispatch(envelope, now_ms);
+  wire::Frame frame;
+  Status status = wire::decode(bytes, frame);
+  if (status.ok()) status = dispatch(frame, now_ms);
   if (!status.ok()) {
     emit_status(0, status);
     drop(status.text());
@@ -160,7 +162,7 @@ Status Engine::on_welcome(const wire::Fields& in, uint64_t now_ms) {
   wire::Welcome welcome;
   wire::read(in, welcome);
   SK_TRY(wire::decode(in.bytes(4), welcome.limits));
-  if (welcome.protocol != wire::kProtocol) {
+  if (kAnyProtocol && welcome.protocol != wire::kProtocol) {
     give_up("the host speaks another protocol version");
     return {};
   }
@@ -217,15 +219,16 @@ void Engine::on_error(const wire::Fields& in, uint64_t now_ms) {
 void Engine::request_sync(Doc& doc, uint64_t now_ms, bool refresh) {
   if (doc.sync <= Doc::Sync::denied) {
     // The first in this session, or the host may have forgotten it: again does no harm.
-    FrameOut(*this, wire::Kind::subscribe).item(1, doc.id());
+    frame(wire::Kind::subscribe, doc);
+    send();
   }
   doc.refreshing = refresh;
-  FrameOut frame(*this, wire::Kind::sync_request);
-  frame.item(1, doc.id());
+  wire::Message& request = frame(wire::Kind::sync_request, doc);
   if (!doc.rebuild_wanted && !refresh) {
-    frame.varint(3, doc.position);
-    frame.fixed(4, doc.epoch);
+    request.varint(3, doc.position);
+    request.fixed(4, doc.epoch);
   }
+  send();
   doc.sync = Doc::Sync::asked;
   doc.due = now_ms + kAnswerTimeoutMs;
 }
@@ -245,9 +248,8 @@ void Engine::pump(Doc& doc) {
     if (at->batch > stored_ || full()) break;
     // Who may only read would have a void one refused again and again: it waits for the right.
     if (doc.permission == 1 && at->empty) break;
-    FrameOut frame(*this, wire::Kind::update);
-    frame.item(1, doc.id());
-    frame.item(2, at->view());
+    frame(wire::Kind::update, doc).item(2, at->view());
+    send();
     at->maybe_at_host = true;
     doc.sent = at->last_seq();
   }
@@ -259,7 +261,7 @@ void Engine::pump(Doc& doc) {
 Status Engine::presence(DocHandle handle, Bytes data) {
   Doc* doc = find(handle);
   if (!doc) return not_open();
-  if (data.len > max_presence_bytes_) return Status::limit("presence exceeds max_presence_bytes");
+  if (data.len > max_presence_bytes_) return Status::limit("larger than max_presence_bytes");
   doc->presence.clear();
   add(doc->presence, data);
   doc->presence_dirty = true;
@@ -269,9 +271,8 @@ Status Engine::presence(DocHandle handle, Bytes data) {
 void Engine::send_presence(Doc& doc) {
   if (session_ != Session::open || doc.sync == Doc::Sync::denied || !doc.ready) return;
   doc.presence_dirty = false;
-  FrameOut frame(*this, wire::Kind::presence);
-  frame.item(1, doc.id());
-  frame.bytes(3, doc.presence);
+  frame(wire::Kind::presence, doc).bytes(3, doc.presence);
+  send();
 }
 
 // The host tells of everybody who comes and who leaves, as long as the connection lives.

@@ -135,22 +135,4 @@ struct Engine::Doc : Engine::DocState {
   bool awaits() const { return sync == Sync::asked || sync == Sync::placing; }
 };
 
-// A frame for the host: put out when it is complete.
-class Engine::FrameOut : public wire::Message {
- public:
-  FrameOut(Engine& engine, wire::Kind kind)
-      : Message(engine.frame_), engine_(engine), start_(open(static_cast<uint32_t>(kind))) {}
-  ~FrameOut() {
-    close(start_);
-    engine_.tell(Out::frame, 0, 0, engine_.frame_);
-    engine_.frame_.clear();
-  }
-  FrameOut(const FrameOut&) = delete;
-  FrameOut& operator=(const FrameOut&) = delete;
-
- private:
-  Engine& engine_;
-  size_t start_;
-};
-
 }  // namespace synckit

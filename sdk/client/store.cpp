@@ -25,7 +25,7 @@ uint64_t read_big(const uint8_t* at) {
   return value;
 }
 
-Status spoiled() { return Status::malformed("a stored record is damaged: it was skipped"); }
+Status spoiled() { return Status::malformed("a stored record is damaged"); }
 
 }  // namespace
 
@@ -81,7 +81,8 @@ void Engine::reject(Doc& doc, const Pending& pending, uint32_t code, Bytes messa
   emit(Out::rejected, doc.handle(), code, pending.seq, pending.count, message);
   ++doc.dead;
   if (message.len > kMaxMessageBytes) message.len = kMaxMessageBytes;
-  put(StoreOp::put, doc, kDeadRecord, pending.seq, code, message.len, message, pending.view());
+  put(StoreOp::put, doc, kDeadRecord, pending.seq, code, uint64_t{pending.count} << 32 | message.len,
+      message, pending.view());
 }
 
 void Engine::put_log(Doc& doc, uint64_t position, Bytes transaction) {
@@ -226,12 +227,11 @@ Status Engine::load_queue(Doc& doc, const Record& record) {
 }
 
 Status Engine::load_dead(Doc& doc, const Record& record) {
-  Reader in(record.bytes);
-  if (record.a > UINT16_MAX || record.b > record.bytes.len) return spoiled();
-  Bytes message = in.raw(static_cast<size_t>(record.b));
-  SK_TRY(wire::decode(in.rest(), read_));
+  Bytes message = record.bytes;
+  if (message.len < static_cast<uint32_t>(record.b)) return spoiled();
+  message.len = static_cast<uint32_t>(record.b);
   ++doc.dead;
-  emit(Out::rejected, doc.handle(), static_cast<uint32_t>(record.a), record.second, read_.count,
+  emit(Out::rejected, doc.handle(), static_cast<uint32_t>(record.a), record.second, record.b >> 32,
        message);
   return {};
 }

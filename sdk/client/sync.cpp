@@ -68,7 +68,7 @@ Status Engine::confirm(Doc& doc, uint64_t position, Bytes encoded) {
     commit_open(doc);
     while (doc.queue.first) {
       Pending* pending = unqueue(doc);
-      reject(doc, *pending, SK_CONFLICT, "another change was stored under this one's number");
+      reject(doc, *pending, SK_CONFLICT, "another change has its number");
       erase(doc, kQueueRecord, pending->seq);
       std::free(pending);
     }
@@ -233,7 +233,7 @@ void Engine::finish_rebuild(Doc& doc, uint64_t now_ms) {
     Merged outcome = Merged::applied;
     Status status = wire::decode(pending->view(), read_);
     if (status.ok()) status = fresh.merge(read_, outcome, nullptr);
-    Bytes message = "it builds on changes that are not here";
+    Bytes message = "what it builds on is not here";
     if (!status.ok() || outcome == Merged::parked) {
       fresh.commit_local(replica_, pending->last_seq(), 0);
       make_void(doc, at, SK_MISSING_DEPS, message);

@@ -13,7 +13,7 @@ Status of_code(sk_status code) {
   switch (code) {
     case SK_OK: return {};
     case SK_MALFORMED: return {code, "malformed for its type"};
-    case SK_MISSING_DEPS: return {code, "it builds on changes that are not here"};
+    case SK_MISSING_DEPS: return {code, "what it builds on is not here"};
     case SK_LIMIT: return {code, "a limit of the type"};
     case SK_UNSUPPORTED: return {code, "not supported by the type"};
     case SK_NOMEM: return {code, "out of memory"};
@@ -24,7 +24,7 @@ Status of_code(sk_status code) {
 constexpr const char* kTooManyFields = "the document has max_fields";
 constexpr const char* kTooManyReplicas = "the document has 65536 replicas";
 constexpr const char* kNoField = "the type makes no field";
-constexpr const char* kNewerFormat = "a field's state has a newer format";
+constexpr const char* kNewerFormat = "a field has a newer format";
 constexpr const char* kBroken = "the document is broken: open it again";
 
 bool knows_format(const sk_crdt_v1& type, const wire::FieldState& state) {
@@ -51,9 +51,11 @@ void json_string(Writer& out, Bytes text) {
   out.byte('"');
 }
 
+bool has_contents(const sk_crdt_v1& type) { return !kOthersTypes || type.contents; }
+
 // The visible value as the digest and the modules for browsers take it.
 Status read_contents(const DocumentField& field, Buffer& out) {
-  auto read = field.type->contents ? field.type->contents : field.type->view;
+  auto read = has_contents(*field.type) ? field.type->contents : field.type->view;
   return of_code(read(field.instance, &out, nullptr));
 }
 
@@ -147,7 +149,7 @@ void Document::drop_last() {
 
 Status Document::declare(Bytes name, Bytes type, uint32_t& index) {
   if (name.len > wire::kMaxFieldBytes) {
-    return Status::limit("a field name is longer than 256 bytes");
+    return Status::limit("a field name has up to 256 bytes");
   }
   const sk_crdt_v1* table = registry_.find(type);
   if (!table) return {SK_UNSUPPORTED, "this type is not loaded here"};
@@ -542,7 +544,7 @@ Status Document::digest(uint64_t& out) const {
     SK_TRY(read_contents(*field, contents));
     uint64_t hash = fnv(field->type_name(), fnv(field->name(), field->name_len));
     for (Reader in(contents); !in.done();) {
-      out += fnv(field->type->contents ? in.sized() : in.rest(), hash);
+      out += fnv(has_contents(*field->type) ? in.sized() : in.rest(), hash);
     }
   }
   return {};

@@ -51,6 +51,9 @@ inline constexpr bool kCanBreak = false;
 inline constexpr bool kCanBreak = true;
 #endif
 
+// Whether some types may be other modules', which do not have all optional entries.
+inline constexpr bool kOthersTypes = kCanBreak;
+
 struct DocumentLimits {
   uint32_t max_fields = 4096;
   uint32_t max_parked_transactions = 1024;

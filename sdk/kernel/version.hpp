@@ -19,13 +19,7 @@ class VersionVector {
   }
   // Raises the entry; never lowers it.
   void raise(uint64_t replica, uint64_t seq) {
-    if (seq == 0) return;
-    size_t i = find(replica);
-    if (i < dots_.size() && dots_[i].replica == replica) {
-      if (dots_[i].seq < seq) dots_[i].seq = seq;
-    } else {
-      dots_.insert(i, Dot{replica, seq});
-    }
+    if (seq) raise_dot(dots_, find(replica), {replica, seq});
   }
   // Sets an entry whatever it was; 0 removes it.
   void set(uint64_t replica, uint64_t seq) {

@@ -208,7 +208,7 @@ class Fields {
 // Appends fields. Zeros and empty bytes are not written, as protobuf has it; `item` always is.
 class Message {
  public:
-  explicit Message(Buffer& out) : out_(out) {}
+  constexpr explicit Message(Buffer& out) : out_(out) {}
   void varint(uint32_t number, uint64_t value);
   void fixed(uint32_t number, uint64_t value);
   void bytes(uint32_t number, Bytes value);

@@ -59,9 +59,9 @@ SK_WASM(sk_init)
   (void)persistent;
   engine->start(replica, client);
 #else
-  for (auto type :
-       {synckit_type_lww, synckit_type_text, synckit_type_set, synckit_type_counter}) {
-    registry.add_builtin(static_cast<const sk_crdt_v1*>(type(0)));
+  for (const void* type : {synckit_type_lww(0), synckit_type_text(0), synckit_type_set(0),
+                           synckit_type_counter(0)}) {
+    registry.add_builtin(static_cast<const sk_crdt_v1*>(type));
   }
   engine->start({replica, 0, persistent != 0, client, {}});
 #endif

@@ -64,6 +64,15 @@ inline size_t dot_position(const Dot* dots, size_t len, uint64_t replica) {
   return low;
 }
 
+// Raises the seq of the dot's replica, which is, or gets, its place at `at` (dot_position). O(n)
+// when it is new. Gives `at`.
+SK_ONCE inline size_t raise_dot(Vec<Dot>& dots, size_t at, Dot dot) {
+  if (at == dots.size() || dots[at].replica != dot.replica) dots.insert(at, {dot.replica, 0});
+  Dot& known = dots[at];
+  if (known.seq < dot.seq) known.seq = dot.seq;
+  return at;
+}
+
 // A borrowed version vector.
 class Version {
  public:

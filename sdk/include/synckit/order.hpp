@@ -42,11 +42,7 @@ class Dots : public Vec<Dot> {
   // Raises the seq of the dot's replica, which gets its place when it is new. O(n) when new. The
   // index of that replica.
   size_t raise(Dot dot) {
-    size_t at = position(dot.replica);
-    if (at == size() || (*this)[at].replica != dot.replica) insert(at, {dot.replica, 0});
-    Dot& known = (*this)[at];
-    if (known.seq < dot.seq) known.seq = dot.seq;
-    return at;
+    return raise_dot(*this, position(dot.replica), dot);
   }
 
   // Gives all replicas of `more` that are new their places at once, with seq 0. O(n + m log n),
