@@ -12,10 +12,12 @@ struct Backoff {
   static constexpr uint32_t kSlowAttempt = 5;  // from here on the pauses are the longest
   static constexpr uint64_t kBaseMs = 1'000, kMostMs = 30'000;
 
-  uint64_t state = 0;  // random
+  uint64_t state = 0;  // random, not 0
 
   uint64_t pause_ms(uint32_t& attempt) {
-    state = state * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX; high bits good
+    state ^= state << 13;  // Marsaglia's xorshift64, whose constants are short
+    state ^= state >> 7;
+    state ^= state << 17;
     uint64_t most = attempt < kSlowAttempt ? kBaseMs << attempt++ : kMostMs;
     return (state >> 32) * (most + 1) >> 32;
   }

@@ -14,7 +14,7 @@ constexpr uint64_t kClockSlackMs = 60'000;
 
 void Engine::start(const EngineConfig& config) {
   replica_ = config.replica;
-  backoff_.state = config.seed ^ config.replica;
+  backoff_.state = config.seed + config.replica;
   persistent_ = config.persistent;
   client_ = config.client;
 }
@@ -85,10 +85,11 @@ Status Engine::open(Bytes document, DocHandle& out) {
   }
   if (Doc* known = find_id(document)) return out = known->handle(), Status{};
   uint32_t open = 0;
-  Doc** at = &docs_;
-  for (; *at; at = &(*at)->next) ++open;
-  if (!kFixedLimits && open >= limits_.max_documents) return Status::limit("max_documents are open");
-  Doc* doc = *at = new Doc(registry_, limits_);
+  for (const Doc* doc = docs_; !kFixedLimits && doc; doc = doc->next) ++open;
+  if (open >= limits_.max_documents) return Status::limit("max_documents are open");
+  Doc* doc = new Doc(registry_, limits_);
+  doc->next = docs_;
+  docs_ = doc;
   Writer prefix(doc->prefix);
   prefix.byte(static_cast<uint8_t>(document.len >> 8));
   prefix.byte(static_cast<uint8_t>(document.len));

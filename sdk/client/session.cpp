@@ -111,7 +111,7 @@ void Engine::tick(uint64_t now_ms) {
       if (doc->awaits()) return drop("the host has not answered in time");
       request_sync(*doc, now_ms);
     }
-    pump(*doc);  // what a full output had stopped
+    if (!kHandsOver) pump(*doc);  // what a full output had stopped
   }
 }
 
@@ -200,16 +200,13 @@ Status Engine::on_welcome(const wire::Fields& in, uint64_t now_ms) {
 void Engine::on_error(const wire::Fields& in, uint64_t now_ms) {
   wire::Error error;
   wire::read(in, error);
-  if (error.fatal) {
-    // Trying again at once cannot help: another protocol, or another connection of this replica.
-    bool final = error.code == SK_UNSUPPORTED || error.code == SK_CONFLICT;
-    if (final) wanted_ = false;
-    emit(Out::error, 0, error.code, final, 0, error.message);
-    return drop(error.message);
-  }
   Doc* doc = find_id(error.document);
   if (doc && error.seq) return refused(*doc, error.seq, error.code, error.message, now_ms);
-  tell(Out::error, doc ? doc->handle() : 0, error.code, error.message);
+  // Trying again at once cannot help: another protocol, or another connection of this replica.
+  bool final = error.fatal && (error.code == SK_UNSUPPORTED || error.code == SK_CONFLICT);
+  if (final) wanted_ = false;
+  emit(Out::error, doc ? doc->handle() : 0, error.code, final, 0, error.message);
+  if (error.fatal) return drop(error.message);
   if (doc && doc->awaits()) retry_later(*doc, now_ms);
 }
 

@@ -81,8 +81,8 @@ void Engine::reject(Doc& doc, const Pending& pending, uint32_t code, Bytes messa
   emit(Out::rejected, doc.handle(), code, pending.seq, pending.count, message);
   ++doc.dead;
   if (message.len > kMaxMessageBytes) message.len = kMaxMessageBytes;
-  put(StoreOp::put, doc, kDeadRecord, pending.seq, code, uint64_t{pending.count} << 32 | message.len,
-      message, pending.view());
+  put(StoreOp::put, doc, kDeadRecord, pending.seq, code,
+      uint64_t{pending.count} << 32 | message.len, message, pending.view());
 }
 
 void Engine::put_log(Doc& doc, uint64_t position, Bytes transaction) {
@@ -187,12 +187,10 @@ Status Engine::load_log(Doc& doc, const Record& record) {
 
 // Seqs that the store has lost are used up by a void transaction, so that later ones may follow.
 void Engine::fill_gap(Doc& doc, uint64_t through) {
-  while (doc.last_seq < through) {
-    uint64_t count = through - doc.last_seq;
-    if (count > UINT16_MAX) count = UINT16_MAX;
-    append(doc, make(doc.last_seq + 1, static_cast<uint32_t>(count), above(doc, 0), {}));
-    doc.document->commit_local(replica_, doc.last_seq, 0);
-  }
+  if (doc.last_seq >= through) return;
+  uint32_t count = static_cast<uint32_t>(through - doc.last_seq);
+  append(doc, make(doc.last_seq + 1, count, above(doc, 0), {}));
+  doc.document->commit_local(replica_, through, 0);
 }
 
 Status Engine::load_queue(Doc& doc, const Record& record) {
@@ -211,12 +209,12 @@ Status Engine::load_queue(Doc& doc, const Record& record) {
     doc.foreign.push_back(fnv(record.bytes));
     return {};
   }
-  if (doc.acked < doc.at_host) doc.acked = doc.at_host;
+  raise(doc.acked, doc.at_host);
   if (transaction.last_seq() <= doc.acked) {  // the log has it: its erasure was not stored
     erase(doc, kQueueRecord, transaction.seq);
     return {};
   }
-  if (doc.last_seq < doc.acked) doc.last_seq = doc.acked;
+  raise(doc.last_seq, doc.acked);
   if (transaction.seq - doc.last_seq - 1 >= kMaxGap) return spoiled();
   fill_gap(doc, transaction.seq - 1);
   Status status = doc.document->merge(transaction, outcome, nullptr);
@@ -242,10 +240,9 @@ Status Engine::loaded(DocHandle handle, uint64_t now_ms) {
   if (doc->ready) return {};
   doc->ready = true;
   doc->last_key = Buffer();
-  uint64_t own = doc->at_host;
-  if (doc->acked > own) doc->rebuild_wanted = true;  // see FORMAT.md, the rule on `own`
-  if (doc->acked < own) doc->acked = own;
-  if (doc->last_seq < doc->acked) doc->last_seq = doc->acked;
+  if (doc->acked > doc->at_host) doc->rebuild_wanted = true;  // FORMAT.md, the rule on `own`
+  raise(doc->acked, doc->at_host);
+  raise(doc->last_seq, doc->acked);
   // Queued transactions that wait for something that is not here.
   if (doc->document->version()[replica_] < doc->last_seq) doc->rebuild_wanted = true;
   progress(*doc, Stage::saved, doc->last_seq);

@@ -106,8 +106,8 @@ class Document {
                 uint32_t& count, Buffer* patch);
   void commit_local(uint64_t replica, uint64_t last_seq, uint64_t hlc);
 
-  // Gives an own, unacknowledged transaction a new clock: here and in `changes`, to which it appends
-  // its changes as they are then, encoded.
+  // Gives an own, unacknowledged transaction a new clock: here and in what it appends to `changes`,
+  // its changes, encoded.
   Status restamp(const wire::Transaction& transaction, uint64_t hlc, Buffer& changes);
 
   // Anyone's transaction. Parked ones are merged by the call that delivers what they waited for.

@@ -59,7 +59,7 @@ Status read_dot(Bytes bytes, VersionVector& out) {
   Fields in(bytes);
   SK_TRY(in.all());
   Dot dot{in.fixed(1), in.varint(2)};
-  if (dot.replica == 0 || dot.seq == 0) {
+  if (kChecks && (dot.replica == 0 || dot.seq == 0)) {
     return Status::malformed(SK_TEXT("a version vector entry has no replica or no seq"));
   }
   const Vec<Dot>& dots = out.dots();
@@ -213,11 +213,13 @@ Status decode(Bytes body, Transaction& out) {
   out.count = in.u32(3);
   out.hlc = in.fixed(4);
   out.raw = body;
-  if (out.replica == 0) return Status::malformed(SK_TEXT("a transaction has no replica"));
+  if (kChecks && out.replica == 0) {
+    return Status::malformed(SK_TEXT("a transaction has no replica"));
+  }
   if (out.seq == 0 || out.count == 0) {
     return Status::malformed(SK_TEXT("a transaction has no dots"));
   }
-  if (out.seq > UINT64_MAX - out.count) {
+  if (kChecks && out.seq > UINT64_MAX - out.count) {
     return Status::malformed(SK_TEXT("a transaction's sequence numbers overflow"));
   }
   if (!kChecks) return {};
