@@ -91,7 +91,9 @@ SK_WASM(sk_load)(uint32_t doc, uint32_t key_len, uint32_t value_len)->int32_t {
 #endif
 SK_WASM(sk_loaded)(uint32_t doc)->void {
   (void)engine->loaded(doc, now());
+#if !defined(SYNCKIT_LITE)
   give({}, engine->last_seq(doc));
+#endif
 }
 SK_WASM(sk_close)(uint32_t doc)->int32_t {
   Status status = engine->close(doc, false, 0);

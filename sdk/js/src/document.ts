@@ -101,9 +101,11 @@ export interface BaseDocument<T extends object = Record<string, Json>>
 
   /** @internal */ readonly kit_: BaseKit<any>;
   /** @internal */ readonly handle_: number;
+  /** What is stored of it is not read yet. @internal */
+  loading_?: boolean;
   /** Throws when it is closed. @internal */
   open_(): void;
-  /** The engine, for what needs a document that is open and read. @internal */
+  /** The engine, for what needs a document that is open and loaded. @internal */
   core_(): Core;
   /** What the engine gives of a field; nothing before it can be read. Borrowed. @internal */
   contents_(field: number): PatchReader;
@@ -113,8 +115,8 @@ export interface BaseDocument<T extends object = Record<string, Json>>
   flushed_(seq: number): unknown;
 }
 
-/** What comes from the map at the root, and what its loading gives. */
-type MapMethods = 'get' | 'set' | 'delete' | 'subscribe' | 'ready';
+/** What comes from the map at the root. */
+type MapMethods = 'get' | 'set' | 'delete' | 'subscribe';
 
 /** Makes a document that its kit does not have yet. @internal */
 export const createDocument = (
@@ -124,7 +126,6 @@ export const createDocument = (
 ): BaseDocument<any> => {
   const { core_: core } = kit;
   const fields: Field[] = [];
-  let readable: boolean | undefined;
   let closed: boolean | undefined;
   let durable = 0;
 
@@ -143,12 +144,13 @@ export const createDocument = (
     kit.emit_(name as never, event as never);
   };
 
-  // The map's methods and `ready` follow below.
+  // The map's methods follow below.
   const document: BaseDocument<any> = {
     ...emitter<DocumentEvents>(kit.notify_),
     id,
     kit_: kit,
     handle_: handle,
+    ready: Promise.resolve(),
     permission: undefined,
     seq: 0,
     update(partial: object) {
@@ -173,14 +175,13 @@ export const createDocument = (
       if (closed) return; // meanwhile
       core.ok_(core.sk_close(handle));
       // From here on the handle is no document: nothing below may use it.
-      closed = readable = true;
+      closed = true;
       delete kit.documents_[handle];
       kit.drain_();
     },
     open_: open,
     core_() {
       open();
-      if (!readable) fail('not-ready', 'await document.ready');
       return core;
     },
     contents_(field: number) {
@@ -194,7 +195,7 @@ export const createDocument = (
       if (pending && (status == 'denied' || permission == 'read')) {
         fail('denied', 'by the host');
       }
-      return readable && (!pending || (seq && durable >= seq));
+      return isClosed() || (!document.loading_ && (!pending || (seq && durable >= seq)));
     },
     19(field, _a, _b, patch) {
       fields[field]?.patched_(patch, false);
@@ -226,20 +227,5 @@ export const createDocument = (
     27: kit[27]!,
   } satisfies Omit<BaseDocument, MapMethods> as any;
   const root = (fields[1] = mapField(document, '', 'lww', 1));
-  const load = async (): Promise<void> => {
-    try {
-      await kit.fill_?.(document);
-      open();
-      core.sk_loaded(handle);
-      readable = true;
-      document.seq = core.output_.pop()![3];
-      changed();
-      kit.drain_();
-    } catch (error) {
-      throw kit.report_(error, `document ${id}`);
-    }
-  };
-  const ready = load();
-  ready.catch(() => {}); // also told as an error event
-  return Object.assign(document, root, { ready });
+  return Object.assign(document, root);
 };

@@ -80,7 +80,7 @@ export interface SetField<T = Json> extends Field<SetChange> {
 
 type Items = Map<string, Json>;
 const without = (a: Items, b: Items): Json[] =>
-  [...a].filter(([key]) => !b.has(key)).map(([, value]) => value);
+  [...a.keys()].filter((key) => !b.has(key)).map((key) => a.get(key)!);
 
 /** @internal */
 export const setField: MakeField<SetField<any>> = (document, name, type, handle) => {

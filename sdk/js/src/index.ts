@@ -1,6 +1,6 @@
 // `synckit`: four types, sync, offline queue, IndexedDB. The whole public surface is exported here.
 
-import { hex, seqsOf, toJson, utf8, type Json } from './codec.js';
+import { isNode, hex, seqsOf, toJson, utf8, type Json } from './codec.js';
 import { createDocument, type BaseDocument } from './document.js';
 import { fail } from './errors.js';
 import { mapField, type Field, type MakeField, type MapField } from './field.js';
@@ -63,6 +63,15 @@ export const createFullDocument = (
   };
   const map = (name: string): MapField => field(mapField, name, 'lww');
   map(''); // the first field that the engine hears of is the root
+
+  document.loading_ = true;
+  const { core_: opened } = document;
+  document.core_ = () => {
+    opened();
+    return document.loading_ ? fail('not-ready', 'await document.ready') : core;
+  };
+  const ready = kit.load_!(document);
+  ready.catch(() => {}); // also told as an error event
   const setPresence = (state: unknown): void => {
     document.open_();
     core.ok_(core.sk_presence!(handle, core.put_(utf8(state == null ? '' : toJson(state)))));
@@ -71,6 +80,7 @@ export const createFullDocument = (
   const [presence, record] = createPresence(setPresence, kit.notify_);
   document[24] = record;
   return Object.assign(document, {
+    ready,
     presence,
     digest: () => hex(BigInt.asUintN(64, document.core_().sk_digest!(handle))),
     version() {
@@ -109,7 +119,7 @@ export const SyncKit = {
     openStored(
       createFullDocument,
       options,
-      typeof options.storage == 'object' ? options.storage : new IndexedDbStorage(),
+      isNode(options.storage) ? (options.storage as any) : new IndexedDbStorage(),
       options.wasm ?? options.types?.[0]?.wasm_ ?? new URL('core.wasm', import.meta.url),
     ) as Promise<SyncKit>,
 };

@@ -92,8 +92,8 @@ export interface BaseKit<D extends BaseDocument<any> = BaseDocument<any>>
   /** @internal */ closed_?: boolean;
   /** By their handles. @internal */
   readonly documents_: D[];
-  /** Gives the engine what is stored of a document. @internal */
-  fill_?: (document: BaseDocument<any>) => Promise<void>;
+  /** Gives the engine what is stored of a document, and opens that for edits. @internal */
+  load_?: (document: BaseDocument<any>) => Promise<void>;
   /** Something changed: commit and carry out at the end of this tick. @internal */
   touch_(): void;
   /** @internal */
@@ -223,8 +223,9 @@ export const createKit = <D extends BaseDocument<any>>(
     try {
       const credential = typeof token == 'function' ? await token() : token;
       live(() => {
-        const { href } = new URL(url!, globalThis.location as never);
-        socket = new (options.WebSocket ?? (WebSocket as never))(href.replace(/^http/, 'ws'));
+        socket = new (options.WebSocket ?? (WebSocket as never))(
+          new URL(url!, globalThis.location as never).href.replace(/^http/, 'ws'),
+        );
         socket.binaryType = 'arraybuffer';
         socket.onopen = live(() => core.sk_connected(core.put_(utf8(credential))));
         socket.onmessage = live((event: { data: ArrayBuffer }) =>

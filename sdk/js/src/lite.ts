@@ -5,7 +5,7 @@
 import { hex, type Json } from './codec.js';
 import { createCore, randomId } from './core.js';
 import { createDocument, type BaseDocument } from './document.js';
-import { createKit, type BaseKit, type LiteOptions } from './kit.js';
+import { createKit, type BaseKit, type LiteOptions, type MakeDocument } from './kit.js';
 
 /** As SyncKit of the default package, with documents that are maps, and nothing stored. */
 export interface SyncKit extends BaseKit {
@@ -20,7 +20,13 @@ export const SyncKit = {
   async open(options: LiteOptions = {}): Promise<SyncKit> {
     const wasm = options.wasm ?? new URL('core-lite.wasm', import.meta.url);
     const replica = randomId();
-    return createKit(await createCore(wasm, replica, 0), hex(replica), createDocument, options);
+    const core = await createCore(wasm, replica, 0);
+    const make: MakeDocument<BaseDocument<any>> = (kit, id, handle) => {
+      core.sk_loaded(handle); // nothing is stored
+      kit.touch_();
+      return createDocument(kit, id, handle);
+    };
+    return createKit(core, hex(replica), make, options);
   },
 };
 

@@ -110,16 +110,26 @@ const createStored = async <D extends BaseDocument<any>>(
 
   const kit = createKit(core, replica, make, options);
   const { close } = kit;
-  kit.fill_ = async (document) => {
-    await kit.saved(); // what an earlier instance of the document wrote
-    // Row keys start with the document's id after its length in two bytes.
-    const id = utf8(document.id);
-    const first = Uint8Array.of(id.length >> 8, id.length, ...id);
-    const rows = await storage.load(first, Uint8Array.of(...first, 255));
-    document.open_();
-    for (const [key, value] of rows) {
-      core.put_(value, core.put_(key));
-      core.ok_(core.sk_load!(document.handle_, key.length, value.length));
+  kit.load_ = async (document) => {
+    const { id, handle_: handle } = document;
+    try {
+      await kit.saved(); // what an earlier instance of the document wrote
+      // Row keys start with the document's id after its length in two bytes.
+      const name = utf8(id);
+      const first = Uint8Array.of(name.length >> 8, name.length, ...name);
+      const rows = await storage.load(first, Uint8Array.of(...first, 255));
+      document.open_();
+      for (const [key, value] of rows) {
+        core.put_(value, core.put_(key));
+        core.ok_(core.sk_load!(handle, key.length, value.length));
+      }
+      core.sk_loaded(handle);
+      document.loading_ = false;
+      document.seq = core.output_.pop()![3];
+      document.fields_.forEach((field) => field.reset_());
+      kit.drain_();
+    } catch (error) {
+      throw kit.report_(error, `document ${id}`);
     }
   };
   kit[28] = adopt;
