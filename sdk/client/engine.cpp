@@ -216,7 +216,6 @@ void Engine::commit_open(Doc& doc) {
   doc.changes.clear();
   doc.open_count = 0;
   report_saved(doc);
-  pump(doc);
 }
 
 // ---- the queue ----------------------------------------------------------------------------------
@@ -307,7 +306,6 @@ void Engine::acknowledge(Doc& doc, uint64_t through) {
     remember(doc, pending);
   }
   raise(doc.last_seq, through);
-  doc.refused_seq = 0;
   doc.attempt = 0;
   progress(doc, Stage::saved, through);  // the log may know it before the store does
   progress(doc, Stage::durable, through);
@@ -330,10 +328,7 @@ void Engine::report_saved(Doc& doc) {
 void Engine::stored(uint32_t batch, uint64_t) {
   if (batch >= batch_id_ || batch <= stored_) return;
   stored_ = batch;
-  for (Doc* doc = docs_; doc; doc = doc->next) {
-    report_saved(*doc);
-    pump(*doc);
-  }
+  for (Doc* doc = docs_; doc; doc = doc->next) report_saved(*doc);
 }
 
 // ---- reading ------------------------------------------------------------------------------------

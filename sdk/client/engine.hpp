@@ -201,8 +201,9 @@ class Engine final : PatchSink {
   DocStatus overall() const { return overall_; }
 
   // ---- output ------------------------------------------------------------------------------
-  // All that is to be done, in order (output.hpp); borrowed until the next take_output. Commits
-  // nothing. Empty when there is nothing, or when it was handed over (kHandsOver).
+  // All that is to be done, in order (output.hpp); borrowed until the next take_output. It asks for
+  // what is missing and sends what is stored; it commits nothing. Empty when there is nothing, or
+  // when it was handed over (kHandsOver).
   Bytes take_output(uint64_t now_ms);
 
  private:
@@ -277,7 +278,7 @@ class Engine final : PatchSink {
   void patch(const DocumentField& field, Bytes bytes) override;  // of merging_
   Status on_response(Doc& doc, const wire::Fields& in, uint64_t now_ms);
   Status on_notification(Doc& doc, const wire::Fields& in, uint64_t now_ms);
-  Status on_ack(Doc& doc, const wire::Fields& in, uint64_t now_ms);
+  Status on_ack(Doc& doc, const wire::Fields& in);
   void on_denied(Doc& doc, const wire::Fields& in, uint64_t now_ms);
   Status place(Doc& doc, const wire::Fields& page);
   Status confirm_all(Doc& doc, uint64_t first);
@@ -285,7 +286,8 @@ class Engine final : PatchSink {
   Status merge_confirmed(Doc& doc, const wire::Transaction& transaction, Bytes encoded);
   Status failed(Doc& doc, Status status, uint64_t now_ms);
   void forget_confirmed(Doc& doc);
-  void refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint64_t now_ms);
+  void refused(Doc& doc, uint64_t seq, bool for_good, uint32_t code, Bytes message,
+               uint64_t now_ms);
   void make_void(Doc& doc, Pending** at, uint32_t code, Bytes message);
   void finish_sync(Doc& doc, uint64_t now_ms);
   void finish_rebuild(Doc& doc, uint64_t now_ms);

@@ -77,8 +77,9 @@ void Engine::update_status() {
   tell(Out::status, 0, static_cast<uint32_t>(overall));
 }
 
-Bytes Engine::take_output(uint64_t) {
+Bytes Engine::take_output(uint64_t now_ms) {
   for (Doc* doc = docs_; doc; doc = doc->next) {
+    settle(*doc, now_ms);
     if (doc->presence_dirty) send_presence(*doc);
   }
   update_status();

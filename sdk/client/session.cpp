@@ -111,7 +111,6 @@ void Engine::tick(uint64_t now_ms) {
       if (doc->awaits()) return drop("the host has not answered in time");
       request_sync(*doc, now_ms);
     }
-    if (!kHandsOver) pump(*doc);  // what a full output had stopped
   }
 }
 
@@ -151,7 +150,7 @@ Status Engine::dispatch(const wire::Frame& frame, uint64_t now_ms) {
   switch (frame.kind) {
     case Kind::sync_response: return on_response(*doc, in, now_ms);
     case Kind::notification: return on_notification(*doc, in, now_ms);
-    case Kind::ack: return on_ack(*doc, in, now_ms);
+    case Kind::ack: return on_ack(*doc, in);
     case Kind::denied: return on_denied(*doc, in, now_ms), Status{};
     case Kind::presence: return on_presence(*doc, in), Status{};
     default: return {};  // Pong, and what later versions may add
@@ -201,7 +200,7 @@ void Engine::on_error(const wire::Fields& in, uint64_t now_ms) {
   wire::Error error;
   wire::read(in, error);
   Doc* doc = find_id(error.document);
-  if (doc && error.seq) return refused(*doc, error.seq, error.code, error.message, now_ms);
+  if (doc && error.seq) return refused(*doc, error.seq, false, error.code, error.message, now_ms);
   // Trying again at once cannot help: another protocol, or another connection of this replica.
   bool final = error.fatal && (error.code == SK_UNSUPPORTED || error.code == SK_CONFLICT);
   if (final) wanted_ = false;

@@ -99,8 +99,8 @@ struct Engine::DocState {
 
   // Sync.
   uint64_t announced;      // highest position heard of
-  uint64_t refused_seq;    // of the transaction that the host last answered with a
-  uint32_t refused_times;  // retryable refusal, and how often
+  uint64_t refused_seq;    // which the host refused last, and how often in a row for want of
+  uint32_t refused_times;  // what it builds on
   uint32_t attempt, permission;
   Sync sync;
   DocStatus status;

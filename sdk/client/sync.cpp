@@ -10,12 +10,9 @@
 namespace synckit {
 namespace {
 
-// Refusals that mean: not now. Of the others, two may be about what changes: SK_LIMIT about the
-// clock, and SK_MISSING_DEPS about what is being sent again.
-constexpr uint32_t kTransient =
-    1u << SK_UNAVAILABLE | 1u << SK_CONFLICT | 1u << SK_INTERNAL | 1u << SK_NOMEM;
-constexpr uint32_t kPerhaps = 1u << SK_LIMIT | 1u << SK_MISSING_DEPS;
-constexpr uint32_t kRefusals = 3;  // of one transaction, until these are final
+// What is refused for want of what it builds on may be what follows something that is sent again:
+// so often it is tried.
+constexpr uint32_t kRefusals = 3;
 
 }  // namespace
 
@@ -177,10 +174,9 @@ void Engine::finish_sync(Doc& doc, uint64_t now_ms) {
   doc.refreshing = false;
   doc.due = kNever;
   doc.sync = Doc::Sync::live;
-  settle(doc, now_ms);
 }
 
-// After any progress of a live document.
+// Goes on with a live document, from where it stands.
 void Engine::settle(Doc& doc, uint64_t now_ms) {
   if (doc.sync != Doc::Sync::live) return;
   bool refresh = wants_snapshot(doc);
@@ -259,18 +255,17 @@ Status Engine::on_notification(Doc& doc, const wire::Fields& in, uint64_t now_ms
   uint64_t first = in.varint(2);
   if (transactions_.empty()) return {};
   uint64_t last = first + transactions_.size() - 1;
-  if (last > doc.announced) doc.announced = last;
+  raise(doc.announced, last);
   if (doc.sync < Doc::Sync::placing) return {};
-  if (Status status = confirm_all(doc, first); !status.ok()) return failed(doc, status, now_ms);
-  settle(doc, now_ms);
-  return {};
+  Status status = confirm_all(doc, first);
+  return status.ok() ? status : failed(doc, status, now_ms);
 }
 
-Status Engine::on_ack(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
+Status Engine::on_ack(Doc& doc, const wire::Fields& in) {
   wire::Ack ack;
   wire::read(in, ack);
   if (ack.replica != replica_ || ack.seq <= doc.acked) return {};
-  if (ack.position > doc.announced) doc.announced = ack.position;
+  raise(doc.announced, ack.position);
   if (doc.sync < Doc::Sync::placing) return {};
   if (ack.position == doc.position + 1 && doc.queue.first &&
       doc.queue.first->last_seq() == ack.seq) {
@@ -279,14 +274,13 @@ Status Engine::on_ack(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
     // Durable at an unknown or a passed position: the log will show where.
     doc.announced = doc.position + 1;
   }
-  settle(doc, now_ms);
   return {};
 }
 
 void Engine::on_denied(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
   wire::Denied denied;
   wire::read(in, denied);
-  if (denied.seq) return refused(doc, denied.seq, denied.code, denied.message, now_ms);
+  if (denied.seq) return refused(doc, denied.seq, true, denied.code, denied.message, now_ms);
   leave(doc);
   doc.sync = Doc::Sync::denied;
   tell(Out::error, doc.handle(), SK_DENIED, denied.message);
@@ -295,7 +289,8 @@ void Engine::on_denied(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
 
 // ---- refusals -----------------------------------------------------------------------------------
 
-void Engine::refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint64_t now_ms) {
+void Engine::refused(Doc& doc, uint64_t seq, bool for_good, uint32_t code, Bytes message,
+                     uint64_t now_ms) {
   if (doc.sync != Doc::Sync::live) {
     // Most likely about what followed a refused transaction: the queue is sent again after it.
     doc.sent = 0;
@@ -305,16 +300,11 @@ void Engine::refused(Doc& doc, uint64_t seq, uint32_t code, Bytes message, uint6
   while (*at && (*at)->last_seq() < seq) at = &(*at)->next;
   Pending* pending = *at;
   if (!pending || seq < pending->seq || pending->seq > doc.sent) return;
-  if (doc.refused_seq != pending->seq) doc.refused_times = 0;
-  doc.refused_seq = pending->seq;
-  ++doc.refused_times;
-  uint32_t reason = code < 32 ? 1u << code : 0;
-  bool retry = (reason & kTransient) || ((reason & kPerhaps) && doc.refused_times < kRefusals);
+  if (doc.refused_seq != seq) doc.refused_times = 0;
+  doc.refused_seq = seq;
+  if (code == SK_MISSING_DEPS && ++doc.refused_times >= kRefusals) for_good = true;
   // A void one has nothing left to give up, and its dead letter is not to be replaced.
-  if (!retry && !pending->empty) {
-    make_void(doc, at, code, message);
-    return settle(doc, now_ms);
-  }
+  if (for_good && !pending->empty) return make_void(doc, at, code, message);
   if (code != SK_LIMIT) return retry_later(doc, now_ms);
   // It is not at the host, nor is what follows: all may be re-stamped by the host's time, which
   // the next Welcome tells.

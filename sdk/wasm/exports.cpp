@@ -172,7 +172,7 @@ SK_WASM(sk_receive)(uint32_t frame_len)->void {
 SK_WASM(sk_drain)()->uint32_t {
   uint64_t now_ms = now();
   engine->tick(now_ms);
-  engine->take_output(0);
+  engine->take_output(now_ms);
   uint64_t at = engine->next_timer_ms();
   if (at == CoreEngine::kNever) return 0;
   uint64_t pause = at > now_ms ? at - now_ms + 1 : 1;  // `now` may be later in its millisecond
