@@ -127,23 +127,23 @@ Span* Spans::find(Dot dot) {
   return span->has(dot) ? span : nullptr;
 }
 
-// Cuts a span behind so many atoms, where it has more.
-void Spans::cut(Span& span, uint64_t atoms) {
-  if (atoms >= span.len) return;
+uint32_t Spans::cut(Span& span, uint64_t atoms, uint32_t most) {
+  uint32_t len = atoms < span.len ? static_cast<uint32_t>(atoms) : span.len, left = len;
+  const uint8_t* at = text(span);
+  uint32_t units = scan(at, text_.data + span.end, left, most), visible = span.visible();
+  if (visible) len -= left;
+  if (len == span.len) return units;
   Span& rest = add(span, static_cast<Name&>(span), span);
-  const uint8_t *from = text(span), *at = from;
-  auto left = span.len = static_cast<uint32_t>(atoms);
-  span.units = scan(at, from + span.bytes, left, kAll);
-  span.bytes = static_cast<uint32_t>(at - from);
-  rest.len -= span.len;
-  rest.at += span.bytes;
-  rest.bytes -= span.bytes;
-  rest.units -= span.units;
+  span.len = len;
+  span.end = rest.at = static_cast<uint32_t>(at - text_.data);
+  rest.len -= len;
   rest.lo = span.last();
-  rest.id.seq += span.len;
-  if (!span.visible()) return;
-  places_.set(static_cast<Place&>(rest), rest.Place::own - span.units);
-  places_.set(static_cast<Place&>(span), span.Place::own - rest.units);
+  rest.id.seq += len;
+  if (visible) {
+    places_.set(static_cast<Place&>(rest), rest.Place::own - units);
+    places_.set(static_cast<Place&>(span), span.Place::own + units - visible);
+  }
+  return units;
 }
 
 Span* Spans::begin(Dot dot) {
@@ -169,11 +169,7 @@ Span* Spans::seek(uint32_t units) {
   }
   places_.splay(*at);
   Span* span = by_place(at);
-  const uint8_t* from = text(*span);
-  uint32_t left = span->len;
-  if (scan(from, from + span->bytes, left, units) != units) return nullptr;
-  cut(*span, span->len - left);
-  return span;
+  return cut(*span, kAll, units) == units ? span : nullptr;
 }
 
 bool Spans::mark(Dot dot, uint64_t count) {
@@ -188,11 +184,11 @@ bool Spans::mark(Dot dot, uint64_t count) {
   return true;
 }
 
-// Whether atom a stands before atom b.
+// Whether atom a stands before atom b; false when one is not here.
 bool Spans::precedes(Dot a, Dot b) {
   Span *x = find(a), *y = find(b);
+  if (!x || !y) return false;
   if (x == y) return a.seq < b.seq;
-  if (!x || !y) return false;  // after damage only
   Link *first = static_cast<Place*>(x), *root = static_cast<Place*>(y);
   places_.splay(*first);
   places_.splay(*root);
@@ -213,13 +209,13 @@ uint32_t Spans::put(Dot id, Dot lo, Dot ro, uint32_t count, bool dead, const uin
     }
     return count;
   }
-  if (!find(lo) || !find(ro)) return 0;
-  // A writer sees lo and ro as neighbours. Where a dishonest delta breaks that, it is mended.
-  if (!precedes(lo, ro)) ro = kEnd;
   Span* stop = begin(ro);
+  if (!stop) return 0;
+  // A writer sees lo and ro as neighbours. Where a dishonest delta breaks that, it is mended.
+  if (!precedes(lo, ro)) ro = kEnd, stop = begin(ro);
   if (precedes(lo, stop->lo)) lo = stop->lo;
   Span* goal = find(lo);
-  if (!goal) return 0;  // after damage only
+  if (!goal) return 0;
   cut(*goal, lo.seq - goal->id.seq + 1);
   bool held = false;  // one was passed that may yet turn out to belong behind
   for (Span* other = goal->next; other && other != stop; other = other->next) {
@@ -246,11 +242,10 @@ uint32_t Spans::put(Dot id, Dot lo, Dot ro, uint32_t count, bool dead, const uin
       if (left > kMost) fresh.len = kMost;
       uint32_t atoms = fresh.len;
       const uint8_t* from = text;
+      places_.set(static_cast<Place&>(fresh), Link::kMark + scan(text, end, atoms, kAll));
       fresh.at = static_cast<uint32_t>(text_.len);
-      fresh.units = scan(text, end, atoms, kAll);
-      fresh.bytes = static_cast<uint32_t>(text - from);
-      places_.set(static_cast<Place&>(fresh), Link::kMark + fresh.units);
-      Writer(text_).raw(from, fresh.bytes);
+      Writer(text_).raw(from, static_cast<size_t>(text - from));
+      fresh.end = static_cast<uint32_t>(text_.len);
     }
     goal = &fresh;
     lo = fresh.last();
@@ -265,8 +260,8 @@ void Spans::join(Span& span) {
   if (!(span.lo == Dot{span.id.replica, span.id.seq - 1})) return;
   Span* before = find(span.lo);
   if (!before || before->next != &span || !(before->ro == span.ro) ||
-      !before->visible() != !span.visible() || before->at + before->bytes != span.at ||
-      before->bytes + span.bytes > kMost) {
+      !before->visible() != !span.visible() || before->end != span.at ||
+      span.end - before->at > kMost) {
     return;
   }
   uint64_t own = before->Place::own + span.Place::own;
@@ -275,8 +270,7 @@ void Spans::join(Span& span) {
   names_.remove(static_cast<Name&>(*before), static_cast<Name&>(span));
   before->next = span.next;
   before->len += span.len;
-  before->bytes += span.bytes;
-  before->units += span.units;
+  before->end = span.end;
   places_.set(static_cast<Place&>(*before), own);
   std::free(&span);
 }
@@ -313,11 +307,13 @@ void Spans::tell(Writer& patch) {
     }
     Span& span = *by_place(link);
     if (uint32_t units = span.visible()) {
-      Writer(come).raw(text(span), span.bytes);
+      Writer(come).raw(text(span), span.end - span.at);
       told += units;
     } else {
-      gone += span.units;
-      span.at = span.bytes = span.units = 0;
+      const uint8_t* from = text(span);
+      uint32_t atoms = kAll;
+      gone += scan(from, text_.data + span.end, atoms, kAll);
+      span.at = span.end = 0;
     }
     Span* next = span.next;
     join(span);

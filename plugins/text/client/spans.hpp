@@ -71,8 +71,8 @@ struct Name : Link {};   // by dots; marked: is going to be deleted
 struct Span : Place, Name {
   Span* next;  // in the text
   Dot id, lo, ro;
-  uint32_t len;               // atoms
-  uint32_t at, bytes, units;  // its text; of a tombstone: until the patch has told of it
+  uint32_t len;      // atoms
+  uint32_t at, end;  // its text; of a tombstone: until the patch has told of it
 
   uint32_t visible() const { return static_cast<uint32_t>(Place::own); }
   Dot last() const { return {id.replica, id.seq + len - 1}; }
@@ -115,7 +115,8 @@ class Spans {
   static Span* by_place(Link* link) { return static_cast<Span*>(static_cast<Place*>(link)); }
   static Span* by_name(Link* link) { return static_cast<Span*>(static_cast<Name*>(link)); }
   Span& add(Span& before, Link& below, const Span& contents);
-  void cut(Span& span, uint64_t atoms);
+  // Cuts a span behind so many atoms or units, where it has more. Returns the units in front.
+  uint32_t cut(Span& span, uint64_t atoms, uint32_t most = kAll);
   Span* begin(Dot dot);  // the span that begins with that atom
   bool precedes(Dot a, Dot b);
   void join(Span& span);

@@ -29,8 +29,6 @@ class Text : public Crdt<Text> {
   Status contents(Writer& parts) const;
 
  private:
-  bool merge_edit(uint8_t kind, Reader& in);
-
   Spans spans_;
 };
 
