@@ -87,6 +87,7 @@ Link* Tree::pop() {
 
 Spans::Spans() {
   start_.len = 1;
+  replicas_.push_back(0);
   places_.root = static_cast<Place*>(&start_);
   names_.root = static_cast<Name*>(&start_);
   Span& end = add(start_, *names_.root, start_);
@@ -113,18 +114,27 @@ Span& Spans::add(Span& before, Link& below, const Span& contents) {
   return *fresh;
 }
 
-Span* Spans::find(Dot dot) {
+Atom Spans::zero_of(uint64_t replica) {
+  size_t at = dot_position(by_id_.data(), by_id_.size(), replica);
+  if (at == by_id_.size() || by_id_[at].replica != replica) {
+    by_id_.insert(at, {replica, replicas_.size()});
+    replicas_.push_back(replica);
+  }
+  return by_id_[at].seq << kSeqBits;
+}
+
+Span* Spans::find(Atom atom) {
   Link *at = names_.root, *last = at, *found = at;
   while (at) {
     last = at;
-    bool right = !less(dot, by_name(at)->id);
+    bool right = by_name(at)->id <= atom;
     if (right) found = at;
     at = at->kid[right];
   }
   names_.splay(*last);  // pays for the way
   names_.splay(*found);
   Span* span = by_name(found);
-  return span->has(dot) ? span : nullptr;
+  return atom - span->id < span->len ? span : nullptr;
 }
 
 uint32_t Spans::cut(Span& span, uint64_t atoms, uint32_t most) {
@@ -138,7 +148,7 @@ uint32_t Spans::cut(Span& span, uint64_t atoms, uint32_t most) {
   span.end = rest.at = static_cast<uint32_t>(at - text_.data);
   rest.len -= len;
   rest.lo = span.last();
-  rest.id.seq += len;
+  rest.id += len;
   if (visible) {
     places_.set(static_cast<Place&>(rest), rest.Place::own - units);
     places_.set(static_cast<Place&>(span), span.Place::own + units - visible);
@@ -146,10 +156,10 @@ uint32_t Spans::cut(Span& span, uint64_t atoms, uint32_t most) {
   return units;
 }
 
-Span* Spans::begin(Dot dot) {
-  Span* span = find(dot);
-  if (!span || span->id == dot) return span;
-  cut(*span, dot.seq - span->id.seq);
+Span* Spans::begin(Atom atom) {
+  Span* span = find(atom);
+  if (!span || span->id == atom) return span;
+  cut(*span, atom - span->id);
   return span->next;
 }
 
@@ -172,23 +182,23 @@ Span* Spans::seek(uint32_t units) {
   return cut(*span, kAll, units) == units ? span : nullptr;
 }
 
-bool Spans::mark(Dot dot, uint64_t count) {
+bool Spans::mark(Atom atom, uint64_t count) {
   while (count) {
-    Span* span = begin(dot);
+    Span* span = begin(atom);
     if (!span) return false;
     cut(*span, count);
     if (span->visible()) mark(*span);
-    dot.seq += span->len;
+    atom += span->len;
     count -= span->len;
   }
   return true;
 }
 
 // Whether atom a stands before atom b; false when one is not here.
-bool Spans::precedes(Dot a, Dot b) {
+bool Spans::precedes(Atom a, Atom b) {
   Span *x = find(a), *y = find(b);
   if (!x || !y) return false;
-  if (x == y) return a.seq < b.seq;
+  if (x == y) return a < b;
   Link *first = static_cast<Place*>(x), *root = static_cast<Place*>(y);
   places_.splay(*first);
   places_.splay(*root);
@@ -196,10 +206,10 @@ bool Spans::precedes(Dot a, Dot b) {
   return root->kid[0] == first;
 }
 
-uint32_t Spans::put(Dot id, Dot lo, Dot ro, uint32_t count, bool dead, const uint8_t*& text,
+uint32_t Spans::put(Atom id, Atom lo, Atom ro, uint32_t count, bool dead, const uint8_t*& text,
                     const uint8_t* end) {
   if (Span* known = find(id)) {
-    uint64_t rest = known->id.seq + known->len - id.seq;
+    uint64_t rest = known->id + known->len - id;
     if (count > rest) count = static_cast<uint32_t>(rest);
     uint32_t left = count;
     if (dead) {
@@ -216,12 +226,13 @@ uint32_t Spans::put(Dot id, Dot lo, Dot ro, uint32_t count, bool dead, const uin
   if (precedes(lo, stop->lo)) lo = stop->lo;
   Span* goal = find(lo);
   if (!goal) return 0;
-  cut(*goal, lo.seq - goal->id.seq + 1);
+  cut(*goal, lo - goal->id + 1);
   bool held = false;  // one was passed that may yet turn out to belong behind
   for (Span* other = goal->next; other && other != stop; other = other->next) {
     if (other->lo == lo) {
       if (other->ro == ro) {
-        if (less(id, other->id)) break;
+        uint64_t mine = replica_of(id), its = replica_of(other->id);
+        if (mine != its ? mine < its : id < other->id) break;
         held = false;
       } else {
         held = precedes(other->ro, ro);
@@ -249,7 +260,7 @@ uint32_t Spans::put(Dot id, Dot lo, Dot ro, uint32_t count, bool dead, const uin
     }
     goal = &fresh;
     lo = fresh.last();
-    id.seq += fresh.len;
+    id += fresh.len;
     left -= fresh.len;
   }
   return count;
@@ -257,9 +268,9 @@ uint32_t Spans::put(Dot id, Dot lo, Dot ro, uint32_t count, bool dead, const uin
 
 // Joins a span to the one before it where they are one run.
 void Spans::join(Span& span) {
-  if (!(span.lo == Dot{span.id.replica, span.id.seq - 1})) return;
+  if (span.lo != span.id - 1) return;
   Span* before = find(span.lo);
-  if (!before || before->next != &span || !(before->ro == span.ro) ||
+  if (!before || before->next != &span || before->ro != span.ro ||
       !before->visible() != !span.visible() || before->end != span.at ||
       span.end - before->at > kMost) {
     return;

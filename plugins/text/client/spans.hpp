@@ -2,8 +2,8 @@
 //
 // Why: the structures of the other builds (text_tree.hpp and what is below it) are made for speed
 // and memory. Here code counts, so one small tree serves for everything that is looked up or
-// sorted: by place in the text, with sums of UTF-16 units, and by the name (dot) of an atom. A span
-// takes about 150 bytes here, where it takes about 50 there.
+// sorted: by place in the text, with sums of UTF-16 units, and by the name of an atom. A span takes
+// 112 bytes here, where it takes about 50 there.
 //
 // Invariants
 //   - A span's first atom has origins (lo, ro); each further one has the atom before it as left
@@ -23,12 +23,12 @@
 
 namespace synckit::text::client {
 
-constexpr Dot kStart{0, 0}, kEnd{0, 1};
+// A dot in one number: the index of its replica, and the seq. Seqs count up without gaps, so no
+// document comes near the end of theirs.
+using Atom = uint64_t;
+constexpr uint32_t kSeqBits = 47;
+constexpr Atom kStart = 0, kEnd = 1;
 constexpr uint32_t kAll = 0xffffffff;
-
-inline bool less(Dot a, Dot b) {
-  return a.replica != b.replica ? a.replica < b.replica : a.seq < b.seq;
-}
 
 // Moves over so many code points, or until there are `most` UTF-16 units, but over no character
 // that is cut short. Returns how many units these are; `atoms` gets how many code points are left.
@@ -66,17 +66,16 @@ class Tree {
 };
 
 struct Place : Link {};  // in the order of the text; marked: the patch has to tell of it
-struct Name : Link {};   // by dots; marked: is going to be deleted
+struct Name : Link {};   // by atom; marked: is going to be deleted
 
 struct Span : Place, Name {
   Span* next;  // in the text
-  Dot id, lo, ro;
+  Atom id, lo, ro;
   uint32_t len;      // atoms
   uint32_t at, end;  // its text; of a tombstone: until the patch has told of it
 
   uint32_t visible() const { return static_cast<uint32_t>(Place::own); }
-  Dot last() const { return {id.replica, id.seq + len - 1}; }
-  bool has(Dot dot) const { return dot.replica == id.replica && dot.seq - id.seq < len; }
+  Atom last() const { return id + len - 1; }
 };
 
 class Spans {
@@ -91,20 +90,26 @@ class Spans {
   // The span that ends behind so many visible units (there are so many); nullptr inside of a pair.
   Span* seek(uint32_t units);
   // The span with that atom, nullptr without one.
-  Span* find(Dot dot);
+  Span* find(Atom atom);
+  // The seq 0 of a replica, which is no atom yet.
+  Atom zero_of(uint64_t replica);
+  uint64_t replica_of(Atom atom) const {
+    uint64_t index = atom >> kSeqBits;
+    return index < replicas_.size() ? replicas_[static_cast<size_t>(index)] : 0;
+  }
 
   // What is going to be deleted: what is visible of these atoms. False when not all are here.
-  bool mark(Dot dot, uint64_t count);
+  bool mark(Atom atom, uint64_t count);
   void mark(Span& span) { names_.set(static_cast<Name&>(span), Link::kMark); }
   bool marked() const { return names_.marked(); }
-  // Takes the mark from the span with the lowest dot; nullptr when there is none.
+  // Takes the mark from the span with the lowest atom; nullptr when there is none.
   Span* pop() { return by_name(names_.pop()); }
   void kill_marked(bool really);  // or only takes the marks away
 
   // Inserts atoms where they belong (FORMAT.md, "Order"); of known ones, the dead are marked.
   // Returns how many it did, from the first on, and moves `text` over theirs: as many as are known
   // or unknown alike; 0 when an origin is not here.
-  uint32_t put(Dot id, Dot lo, Dot ro, uint32_t count, bool dead, const uint8_t*& text,
+  uint32_t put(Atom id, Atom lo, Atom ro, uint32_t count, bool dead, const uint8_t*& text,
                const uint8_t* end);
   // Writes as a patch what has changed since the last call.
   void tell(Writer& patch);
@@ -117,11 +122,13 @@ class Spans {
   Span& add(Span& before, Link& below, const Span& contents);
   // Cuts a span behind so many atoms or units, where it has more. Returns the units in front.
   uint32_t cut(Span& span, uint64_t atoms, uint32_t most = kAll);
-  Span* begin(Dot dot);  // the span that begins with that atom
-  bool precedes(Dot a, Dot b);
+  Span* begin(Atom atom);  // the span that begins with that atom
+  bool precedes(Atom a, Atom b);
   void join(Span& span);
 
   Tree places_, names_;
+  Vec<uint64_t> replicas_;  // by index; the first is nobody, who has kStart and kEnd
+  Vec<Dot> by_id_;          // the others, ascending; seq: the index
   Span start_{};
   Buffer text_;  // of all spans
 };

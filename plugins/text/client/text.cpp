@@ -13,23 +13,25 @@ constexpr uint32_t kEnds = 15;                               // see FORMAT.md, "
 // Writes the dots of one edit. Replicas are told by their place among those named before.
 class EditDots {
  public:
-  EditDots(Writer& out, uint64_t author) : out_(out), author_(author) {}
+  EditDots(Writer& out, const Spans& spans) : out_(out), spans_(spans) {}
 
-  void write(uint64_t base, Dot dot) {
+  // `base`: an atom of the author.
+  void write(Atom base, Atom atom) {
+    uint64_t replica = spans_.replica_of(atom), whose = atom >> kSeqBits << kSeqBits;
     uint32_t which = 0;
-    if (!dot.replica) return out_.byte(0);
-    if (dot.replica == author_) return out_.varint((base - dot.seq) << 1);
-    out_.varint(dot.seq << 1 | 1);
-    while (which < others_.size() && others_[which] != dot.replica) ++which;
+    if (!replica) return out_.byte(0);
+    if (replica == spans_.replica_of(base)) return out_.varint((base - atom) << 1);
+    out_.varint((atom - whose) << 1 | 1);
+    while (which < others_.size() && others_[which] != replica) ++which;
     out_.varint(which);
     if (which < others_.size()) return;
-    out_.fixed64(dot.replica);
-    others_.push_back(dot.replica);
+    out_.fixed64(replica);
+    others_.push_back(replica);
   }
 
  private:
   Writer& out_;
-  uint64_t author_;
+  const Spans& spans_;
   Vec<uint64_t> others_;
 };
 
@@ -49,11 +51,11 @@ class Delta {
 
  private:
   struct Author {
-    uint64_t id, last;
+    Atom zero, last;
   };
   struct Run {  // of atoms, from that number on
     uint32_t number;
-    Dot first;
+    Atom first;
   };
   struct Piece {
     uint32_t number, len;  // of its first atom; how many
@@ -65,7 +67,7 @@ class Delta {
 
   Author& author(uint64_t which);
   void merge_edit(uint8_t kind);
-  Dot read_dot(uint64_t base, Dot none);
+  Atom read_dot(Atom base, Atom none);
   void merge_state();
   void read_runs(bool carried);
   void read_pieces();
@@ -75,9 +77,9 @@ class Delta {
   void read_text();
   void merge_pieces();
   const Run& run_of(uint32_t number) const;
-  Dot dot_of(uint32_t number) const {
+  Atom atom_of(uint32_t number) const {
     const Run& run = run_of(number);
-    return {run.first.replica, run.first.seq + (number - run.number)};
+    return run.first + (number - run.number);
   }
 
   Spans& spans_;
@@ -97,37 +99,35 @@ Delta::Author& Delta::author(uint64_t which) {
 
 // ---- edits ------------------------------------------------------------------------------------
 
-Dot Delta::read_dot(uint64_t base, Dot none) {
-  uint64_t code = in_.varint(), which = 0;
+Atom Delta::read_dot(Atom base, Atom none) {
+  uint64_t code = in_.varint();
   if (!code) return none;
-  if (!(code & 1)) return {authors_[0].id, base - (code >> 1)};
-  which = in_.varint() + 1;
-  if (which == authors_.size()) authors_.add().id = in_.fixed64();
-  return {author(which).id, code >> 1};
+  if (!(code & 1)) return base - (code >> 1);
+  uint64_t which = in_.varint() + 1;
+  if (which == authors_.size()) authors_.add().zero = spans_.zero_of(in_.fixed64());
+  return author(which).zero + (code >> 1);
 }
 
 void Delta::merge_edit(uint8_t kind) {
-  uint64_t replica = in_.fixed64(), base = in_.varint();
-  authors_.add().id = replica;
+  Atom base = spans_.zero_of(in_.fixed64());
+  authors_.add();  // the author, whose dots are told by their distance
+  base += in_.varint();
   if (kind & kErases) {
     for (uint64_t run = 1; run & 1;) {
-      Dot first = read_dot(base, kStart);
+      Atom first = read_dot(base, kStart);
       run = in_.varint();
       if (!spans_.mark(first, (run >> 1) + 1)) in_.fail();
     }
     ++base;
   }
   if (!(kind & kInserts)) return;
-  Dot lo = kind & kTyping ? Dot{replica, base - 1} : read_dot(base, kStart);
-  Dot ro = read_dot(base, kEnd);
+  Atom lo = kind & kTyping ? base - 1 : read_dot(base, kStart), ro = read_dot(base, kEnd);
   if (!in_.ok()) return;
   Bytes text = in_.rest();
   const uint8_t *at = text.data, *end = at + text.len;
   uint32_t left = kAll;
   scan(at, end, left, kAll);
-  if (at != end || !spans_.put({replica, base}, lo, ro, kAll - left, false, text.data, end)) {
-    in_.fail();
-  }
+  if (at != end || !spans_.put(base, lo, ro, kAll - left, false, text.data, end)) in_.fail();
 }
 
 // ---- states -----------------------------------------------------------------------------------
@@ -145,13 +145,13 @@ const Delta::Run& Delta::run_of(uint32_t number) const {
 
 void Delta::merge_state() {
   for (uint64_t count = in_.varint(); count && in_.ok(); --count) {
-    uint64_t id = in_.fixed64(), base = in_.varint();
+    Atom zero = spans_.zero_of(in_.fixed64());
+    authors_.add() = {zero, zero + in_.varint()};
     in_.varint();  // how much is carried of it: shows in the runs
-    authors_.add() = {id, base};
   }
   read_runs(true);
   runs_.add() = {atoms_, kStart};  // and kEnd behind it
-  for (Author& author : authors_) author.last = 0;
+  for (Author& author : authors_) author.last = author.zero;
   read_runs(false);
   read_pieces();
   read_exceptions();
@@ -164,8 +164,8 @@ void Delta::read_runs(bool carried) {
   while (uint64_t gap = in_.varint()) {
     uint64_t who = authors_.size() == 1 ? 0 : in_.varint(), tail = in_.varint();
     Author& whose = author(who);
-    Dot first{whose.id, whose.last + gap};
-    whose.last = first.seq + tail;
+    Atom first = whose.last + gap;
+    whose.last = first + tail;
     if (!carried) {
       if (!spans_.mark(first, tail + 1)) in_.fail();
     } else if (tail < kMaxAtoms - atoms_) {
@@ -228,7 +228,7 @@ uint32_t Delta::read_origin(uint32_t number, uint32_t none) {
     return number - static_cast<uint32_t>(value);
   }
   number = runs_.back().number + 2;  // kEnd has the one between
-  runs_.add() = {number, {author(value).id, in_.varint()}};
+  runs_.add() = {number, author(value).zero + in_.varint()};
   return number;
 }
 
@@ -272,17 +272,17 @@ void Delta::merge_pieces() {
     }
   }
   for (Piece& piece : pieces_) {
-    Dot lo = dot_of(piece.lo), ro = dot_of(piece.ro);
+    Atom lo = atom_of(piece.lo), ro = atom_of(piece.ro);
     while (piece.len) {
       const Run* run = &run_of(piece.number);
       uint32_t count = run[1].number - piece.number;
-      Dot id = dot_of(piece.number);
+      Atom id = atom_of(piece.number);
       if (count > piece.len) count = piece.len;
       count = spans_.put(id, lo, ro, count, piece.dead, piece.text, end_);
       if (!count) return in_.fail();
       piece.number += count;
       piece.len -= count;
-      lo = {id.replica, id.seq + count - 1};
+      lo = id + count - 1;
     }
   }
 }
@@ -307,14 +307,13 @@ Status Text::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& pat
 
   Buffer edit;
   Writer out(edit);
-  EditDots dots(out, stamp.replica);
-  Dot lo = span->last(), ro = span->next->id;
-  uint64_t base = stamp.seq;
-  bool typing = !erase && lo == Dot{stamp.replica, base - 1};
+  EditDots dots(out, spans_);
+  Atom lo = span->last(), ro = span->next->id, base = spans_.zero_of(stamp.replica) + stamp.seq;
+  bool typing = !erase && lo == base - 1;
   out.byte(static_cast<uint8_t>(kOp | (erase ? kErases : 0) | (text.len ? kInserts : 0) |
                                 (typing ? kTyping : 0)));
   out.fixed64(stamp.replica);
-  out.varint(base);
+  out.varint(stamp.seq);
   if (erase) {
     for (; erase; erase -= span->visible()) {
       span = span->next;
