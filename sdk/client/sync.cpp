@@ -2,8 +2,8 @@
 //
 // The host's log of a document is the truth. `position` and the local log follow it record by
 // record; the document shows it plus the queue. When that cannot be had by merging (a refused
-// transaction must vanish, a clock was too far ahead, the log was replaced under us, or the host has
-// only a state of it), the document is rebuilt: a fresh Document from the host's state, the queue
+// transaction must vanish, a clock was too far ahead, the log was replaced under us, or only a
+// state of it is left), the document is rebuilt: a fresh Document from the host's state, the queue
 // merged on top, event `reset`.
 //
 // What is called here only notes where a document stands; `settle` goes on from there.
