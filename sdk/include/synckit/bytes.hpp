@@ -137,18 +137,15 @@ SK_ONCE inline uint64_t fnv(Bytes bytes, uint64_t hash = 0xcbf29ce484222325u) {
   return hash;
 }
 
-// Whether all outputs are Buffers: in a module for browsers, where nobody else makes one. Then they
-// are grown without asking them how.
-#if defined(SYNCKIT_SMALL)
-inline constexpr bool kOnlyBuffers = true;
-#else
-inline constexpr bool kOnlyBuffers = false;
-#endif
-
-// An owning, growable sk_buf. Moves, never copies silently.
+// An owning, growable sk_buf. Moves, never copies silently. In a module for browsers nobody else
+// makes one, so there all are grown without asking them how.
 class Buffer : public sk_buf {
  public:
-  constexpr Buffer() : sk_buf{nullptr, 0, 0, kOnlyBuffers ? nullptr : &Buffer::grow} {}
+#if defined(SYNCKIT_SMALL)
+  constexpr Buffer() : sk_buf{} {}
+#else
+  constexpr Buffer() : sk_buf{nullptr, 0, 0, &Buffer::grow} {}
+#endif
   Buffer(Buffer&& other) noexcept : Buffer() { swap(other); }
   Buffer& operator=(Buffer&& other) noexcept {
     swap(other);
@@ -201,7 +198,11 @@ class Writer {
   Writer(Buffer& target) : Writer(static_cast<sk_buf*>(&target)) {}  // NOLINT
 
   bool wanted() const { return buf_ != nullptr; }
-  bool ok() const { return !kOutputsFail || !bad_; }
+#if defined(SYNCKIT_SMALL)
+  bool ok() const { return true; }
+#else
+  bool ok() const { return !bad_; }
+#endif
   Status status() const { return ok() ? Status{} : Status{SK_NOMEM, "out of memory"}; }
 
   // Whether `len` bytes can be written; from then on they can.
@@ -249,17 +250,18 @@ class Writer {
 
   [[gnu::noinline]] bool grow(size_t len) {
     size_t all = buf_->len + len;
-    sk_status status = kOnlyBuffers ? Buffer::grow(buf_, all) : buf_->reserve(buf_, all);
-    if (kOutputsFail) {
-      bad_ = status != SK_OK;
-    } else if (status != SK_OK) {
-      out_of_memory();
-    }
+#if defined(SYNCKIT_SMALL)
+    if (Buffer::grow(buf_, all) != SK_OK) out_of_memory();
+#else
+    bad_ = buf_->reserve(buf_, all) != SK_OK;
+#endif
     return ok();
   }
 
   sk_buf* buf_;
+#if !defined(SYNCKIT_SMALL)  // there a writer is no more than what it writes to
   bool bad_ = false;
+#endif
 };
 
 // Reads from borrowed bytes. Past the end or on a bad form it turns sticky-bad and returns
