@@ -167,23 +167,26 @@ void Message::bytes(uint32_t number, Bytes value) {
 }
 
 void Message::item(uint32_t number, Bytes value) {
-  open(number);
-  Writer(out_).sized(value);
+  Writer out(out_);
+  out.varint(number << 3 | kLen);
+  out.sized(value);
 }
 
 size_t Message::open(uint32_t number) {
-  Writer(out_).varint(number << 3 | kLen);
-  return out_.len;
+  Buffer& out = out_;
+  Writer(out).varint(number << 3 | kLen);
+  return out.len;
 }
 
 void Message::close(size_t start) {
-  size_t size = out_.len - start;
-  Writer length(out_);
+  Buffer& out = out_;
+  size_t size = out.len - start;
+  Writer length(out);
   length.varint(size);  // makes room at the end; then its bytes go to the front
   if (!length.ok()) out_of_memory();
-  uint8_t* body = out_.data + start;
+  uint8_t* body = out.data + start;
   uint8_t head[kMaxVarintBytes];
-  size_t n = out_.len - start - size;
+  size_t n = out.len - start - size;
   std::memcpy(head, body + size, n);
   std::memmove(body + n, body, size);
   std::memcpy(body, head, n);
