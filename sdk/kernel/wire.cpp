@@ -119,11 +119,11 @@ bool Fields::next() {
   uint64_t key = in_.varint();
   if (key >> 32 || key >> 3 == 0) in_.fail();
   key_ = static_cast<uint32_t>(key);
-  slot_ = key_ >> 3 <= kMost ? key_ >> 3 : 0;
+  uint32_t slot = key_ >> 3 <= kMost ? key_ >> 3 : 0;
   switch (key_ & 7) {
-    case kVarint: numbers_[kVarint][slot_] = in_.varint(); break;
-    case kFixed64: numbers_[kFixed64][slot_] = in_.fixed64(); break;
-    case kLen: bytes_[slot_] = in_.sized(); break;
+    case kVarint: numbers_[kVarint][slot] = in_.varint(); break;
+    case kFixed64: numbers_[kFixed64][slot] = in_.fixed64(); break;
+    case kLen: bytes_[slot] = item_ = in_.sized(); break;
     case kFixed32: in_.raw(4); break;
     default: in_.fail();
   }

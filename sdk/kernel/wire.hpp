@@ -186,7 +186,7 @@ class Fields {
   // Whether the field just read is length-delimited and has this number. Its bytes are `item`.
   bool is(uint32_t number) const { return key_ == (number << 3 | kLen); }
   uint32_t key() const { return key_; }  // number << 3 | wire type
-  Bytes item() const { return bytes_[slot_]; }
+  Bytes item() const { return item_; }
 
   uint64_t varint(uint32_t number) const { return numbers_[kVarint][number]; }
   uint64_t fixed(uint32_t number) const { return numbers_[kFixed64][number]; }
@@ -200,7 +200,8 @@ class Fields {
 
  private:
   Reader in_;
-  uint32_t key_ = 0, slot_ = 0;
+  uint32_t key_ = 0;
+  Bytes item_;
   uint64_t numbers_[2][kMost + 1] = {};  // [0]: what has no place
   Bytes bytes_[kMost + 1];
 };

@@ -219,8 +219,9 @@ class Writer {
   void raw(Bytes bytes) { raw(bytes.data, bytes.len); }
   SK_ONCE void varint(uint64_t value) {
 #if defined(SYNCKIT_SMALL)
-    for (; value >= 0x80; value >>= 7) byte(static_cast<uint8_t>(value | 0x80));
-    byte(static_cast<uint8_t>(value));
+    Writer out = *this;
+    for (; value >= 0x80; value >>= 7) out.byte(static_cast<uint8_t>(value | 0x80));
+    out.byte(static_cast<uint8_t>(value));
 #else
     // One byte for each 7 bits, as long as these are at most 64.
     uint8_t* at = room((9 * static_cast<size_t>(std::bit_width(value | 1)) + 64) / 64);
@@ -242,9 +243,10 @@ class Writer {
 
  private:
   SK_NOW uint8_t* room(size_t len) {
-    if (!buf_ || !make_room(len)) return nullptr;
-    uint8_t* at = buf_->data + buf_->len;
-    buf_->len += len;
+    sk_buf* to = buf_;
+    if (!to || !make_room(len)) return nullptr;
+    uint8_t* at = to->data + to->len;
+    to->len += len;
     return at;
   }
 
