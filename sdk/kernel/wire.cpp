@@ -513,22 +513,22 @@ void frame(const Denied& message, Buffer& buffer) {
 }
 
 void read(const Fields& in, Error& out) {
-  out = {in.u32(1), in.bytes(2), in.bytes(3), in.varint(4), in.varint(5) != 0};
+  out = {in.bytes(1), in.varint(2), in.u32(3), in.bytes(4), in.varint(5) != 0};
 }
 
 Status decode(Bytes body, Error& out) {
   Fields in(body);
   SK_TRY(in.all());
   read(in, out);
-  return check_u32(in, {1});
+  return check_u32(in, {3});
 }
 
 void frame(const Error& message, Buffer& buffer) {
   Envelope out(Kind::error, buffer);
-  out.varint(1, message.code);
-  out.bytes(2, message.message);
-  out.bytes(3, message.document);
-  out.varint(4, message.seq);
+  out.bytes(1, message.document);
+  out.varint(2, message.seq);
+  out.varint(3, message.code);
+  out.bytes(4, message.message);
   out.varint(5, message.fatal);
 }
 

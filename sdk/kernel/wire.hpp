@@ -154,10 +154,10 @@ struct Ping {
 };
 using Pong = Ping;
 struct Error {
-  uint32_t code = 0;
-  Bytes message;
   Bytes document;
   uint64_t seq = 0;
+  uint32_t code = 0;
+  Bytes message;
   bool fatal = false;
 };
 struct Documents {

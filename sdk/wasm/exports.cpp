@@ -10,7 +10,7 @@
 #include "external.hpp"
 #include "types.hpp"
 
-extern "C" __attribute__((import_module("env"), import_name("now"))) double sk_now();
+extern "C" __attribute__((import_module("env"), import_name("now"), pure)) double sk_now();
 
 namespace synckit {
 namespace {

@@ -173,7 +173,7 @@ inline void add_host_frames(std::vector<Sample>& out) {
   add("notification", notification);
   add("denied", wire::Denied{"d", 41, SK_DENIED, "you may only read this document", 1});
   add("denied_reading", wire::Denied{"d", 0, SK_DENIED, "no permission", 0});
-  add("error", wire::Error{SK_LIMIT, "a frame is longer than max_frame_bytes", "d", 41, true});
+  add("error", wire::Error{"d", 41, SK_LIMIT, "a frame is longer than max_frame_bytes", true});
   add("error_empty", wire::Error{});
   wire::Documents documents;
   documents.entries.push_back({"notes/a", 1, 1767225600000});

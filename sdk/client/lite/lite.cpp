@@ -33,8 +33,12 @@ void Lite::tell(Out kind, DocHandle doc, uint32_t number, Bytes bytes) {
   emit(kind, doc, number, 0, 0, bytes);
 }
 
-void Lite::tell_status(DocHandle doc, Status status) {
-  tell(Out::error, doc, static_cast<uint32_t>(status.code()), status.text());
+void Lite::tell_error(Status status) {
+  tell(Out::error, 0, static_cast<uint32_t>(status.code()), status.text());
+}
+
+void Lite::tell_progress(const Doc& doc, Stage stage, uint64_t seq) {
+  emit(Out::progress, doc.handle(), static_cast<uint32_t>(stage), seq, 0, {});
 }
 
 DocStatus Lite::status_of_session() const {
@@ -68,9 +72,13 @@ Lite::Doc* Lite::find(DocHandle handle) const {
 
 DocHandle Lite::DocState::handle() const { return reinterpret_cast<DocHandle>(this); }
 
+void Lite::name(Doc&) {}
+
 #else
 
 DocHandle Lite::DocState::handle() const { return number; }
+
+void Lite::name(Doc& doc) { doc.number = ++last_handle_; }
 
 Lite::Doc* Lite::find(DocHandle handle) const {
   Doc* doc = docs_;
@@ -96,7 +104,7 @@ Status Lite::open(Bytes id, DocHandle& out) {
     ++open_;
     doc = new Doc;
     add(doc->id, id);
-    doc->number = ++last_handle_;
+    name(*doc);
     doc->next = docs_;
     docs_ = doc;
   }
@@ -227,7 +235,7 @@ void Lite::commit_open(Doc& doc) {
   doc.last_seq = made.last_seq();
   doc.open = doc.queue.len;
   ++doc.queued;
-  emit(Out::progress, doc.handle(), static_cast<uint32_t>(Stage::saved), doc.last_seq, 0, {});
+  tell_progress(doc, Stage::saved, doc.last_seq);
 }
 
 // Everything of ours up to `through` is durable at the host.
@@ -251,7 +259,7 @@ void Lite::acknowledge(Doc& doc, uint64_t through) {
     doc.open -= gone;
     std::memmove(doc.queue.data, doc.queue.data + gone, doc.queue.len);
   }
-  emit(Out::progress, doc.handle(), static_cast<uint32_t>(Stage::durable), through, 0, {});
+  tell_progress(doc, Stage::durable, through);
 }
 
 }  // namespace synckit

@@ -82,6 +82,7 @@ class Lite {
 
   Doc* find(DocHandle handle) const;
   Doc* find_id(Bytes id) const;
+  void name(Doc& doc);  // by a handle
 
   uint64_t next_hlc(Doc& doc, uint64_t now_ms) const;
   void commit_open(Doc& doc);
@@ -90,7 +91,8 @@ class Lite {
 
   void emit(Out kind, DocHandle doc, uint32_t number, uint64_t a, uint64_t b, Bytes bytes);
   void tell(Out kind, DocHandle doc, uint32_t number = 0, Bytes bytes = {});
-  void tell_status(DocHandle doc, Status status);
+  void tell_error(Status status);
+  void tell_progress(const Doc& doc, Stage stage, uint64_t seq);
   template <class Write>
   void send(wire::Kind kind, Write write);
   void send_id(wire::Kind kind, const Doc& doc);
@@ -105,19 +107,17 @@ class Lite {
   // Whether it is well formed; so for all that are bool.
   bool dispatch(wire::Kind kind, Bytes body, uint64_t now_ms);
   bool on_welcome(const wire::Fields& in, uint64_t now_ms);
-  void on_error(const wire::Fields& in, uint64_t now_ms);
   bool on_response(Doc& doc, const wire::Fields& in, Bytes body, uint64_t count,
                    uint64_t now_ms);
   bool on_notification(Doc& doc, const wire::Fields& in, Bytes body, uint64_t count);
   void on_ack(Doc& doc, const wire::Fields& in);
-  void on_denied(Doc& doc, const wire::Fields& in, uint64_t now_ms);
+  void on_refusal(Doc* doc, bool denied, const wire::Fields& in, uint64_t now_ms);
   bool merge(Doc& doc, Bytes part);
-  bool merge_snapshot(Doc& doc, Bytes snapshot);
+  bool merge_all(Doc& doc, wire::Fields& in, uint32_t number, uint32_t clock);
   bool confirm(Doc& doc, Bytes transaction);
   bool confirm_all(Doc& doc, Bytes body, uint32_t number, uint64_t position);
   void finish_rebuild(Doc& doc, uint64_t now_ms);
-  void refused(Doc& doc, uint64_t seq, bool for_good, uint32_t code, Bytes message,
-               uint64_t now_ms);
+  void refused(Doc& doc, bool denied, const wire::Fields& in, uint64_t now_ms);
 
   // Two for each DocStatus, of which an open one is `syncing` until all documents are synced.
   enum class Session : uint8_t { idle, dropping, opening, hello, open };

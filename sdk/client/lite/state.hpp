@@ -88,8 +88,8 @@ struct Lite::Doc : Lite::DocState {
   static constexpr uint64_t kNoLog = UINT64_MAX;  // an epoch that no log has
 
   Buffer id;
-  void* map = make_map();
   Buffer queue;  // Pending, ascending and without gaps
+  void* map = make_map();
 
   Pending& at(size_t offset) { return *reinterpret_cast<Pending*>(queue.data + offset); }
   bool awaits() const { return sync == Sync::asked || sync == Sync::placing; }

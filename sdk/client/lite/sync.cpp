@@ -112,7 +112,7 @@ Status Lite::receive(Bytes bytes, uint64_t now_ms) {
     status = Status::malformed(SK_TEXT("the host sends what is not well formed"));
   }
   if (!status.ok()) {
-    tell_status(0, status);
+    tell_error(status);
     drop();
     attempt_ = Backoff::kSlowAttempt;  // a host that breaks the protocol will do so again
   }
@@ -126,14 +126,15 @@ bool Lite::dispatch(wire::Kind kind, Bytes body, uint64_t now_ms) {
   while (in.next()) count += in.is(kind == Kind::notification ? 3 : 4);
   if (!in.ok()) return false;
   if (kind == Kind::welcome) return on_welcome(in, now_ms);
-  if (kind == Kind::error) return on_error(in, now_ms), true;
   Doc* doc = find_id(in.bytes(1));
+  if (kind == Kind::error || kind == Kind::denied) {
+    return on_refusal(doc, kind == Kind::denied, in, now_ms), true;
+  }
   if (!doc || session_ != Session::open) return true;
   switch (kind) {
     case Kind::sync_response: return on_response(*doc, in, body, count, now_ms);
     case Kind::notification: return on_notification(*doc, in, body, count);
     case Kind::ack: return on_ack(*doc, in), true;
-    case Kind::denied: return on_denied(*doc, in, now_ms), true;
     default: return true;  // Pong, presence, and what later versions may add
   }
 }
@@ -154,20 +155,24 @@ bool Lite::on_welcome(const wire::Fields& in, uint64_t now_ms) {
   return true;
 }
 
-void Lite::on_error(const wire::Fields& in, uint64_t now_ms) {
-  wire::Error error;
-  wire::read(in, error);
+// What the host denies is refused for good; an error may go by.
+void Lite::on_refusal(Doc* doc, bool denied, const wire::Fields& in, uint64_t now_ms) {
+  uint32_t code = in.u32(3);
+  if (doc && in.varint(2)) return refused(*doc, denied, in, now_ms);
+  bool fatal = !denied && in.varint(5);
   // Trying again at once cannot help: another protocol, or another connection of this replica.
-  if (error.fatal && (error.code == SK_UNSUPPORTED || error.code == SK_CONFLICT)) {
-    return give_up(error.code, error.message);
+  if (fatal && (code == SK_UNSUPPORTED || code == SK_CONFLICT)) return give_up(code, in.bytes(4));
+  tell(Out::error, 0, code, in.bytes(4));
+  if (fatal) return drop();
+  if (!doc) return;
+  if (denied) {
+    doc->ask(kNever);
+    doc->sync = Doc::Sync::denied;
+    doc->permission = 1;  // not to write, either
+    tell(Out::permission, doc->handle(), in.u32(5));
+  } else if (doc->awaits()) {
+    retry_later(*doc, now_ms);
   }
-  Doc* doc = find_id(error.document);
-  if (doc && error.seq) {
-    return refused(*doc, error.seq, false, error.code, error.message, now_ms);
-  }
-  tell(Out::error, 0, error.code, error.message);
-  if (error.fatal) return drop();
-  if (doc && doc->awaits()) retry_later(*doc, now_ms);
 }
 
 // ---- syncing ------------------------------------------------------------------------------------
@@ -204,7 +209,7 @@ void Lite::pump(Doc& doc) {
     doc.unsent += pending.size();
     if (pending.last_seq() <= doc.told) continue;
     doc.told = pending.last_seq();
-    emit(Out::progress, doc.handle(), static_cast<uint32_t>(Stage::sent), doc.told, 0, {});
+    tell_progress(doc, Stage::sent, doc.told);
   }
 }
 
@@ -218,32 +223,28 @@ bool Lite::merge(Doc& doc, Bytes part) {
   void* map = doc.fresh ? doc.fresh : doc.map;
   Buffer* patch = doc.fresh ? nullptr : &patch_;
   Status status = of_type(map_type().merge(map, delta.data, delta.len, patch, nullptr));
-  if (!status.ok()) tell_status(0, status);
+  if (!status.ok()) tell_error(status);
   if (!patch_.empty()) tell(Out::patch, doc.handle(), 1, patch_);
   return true;
 }
 
-bool Lite::merge_snapshot(Doc& doc, Bytes snapshot) {
-  wire::Fields in(snapshot);
+// What a snapshot or a transaction holds: changes or states have that number, its clock that one.
+bool Lite::merge_all(Doc& doc, wire::Fields& in, uint32_t number, uint32_t clock) {
   while (in.next()) {
-    if (in.is(3) && !merge(doc, in.item())) return false;
+    if (in.is(number) && !merge(doc, in.item())) return false;
     if (!in.is(1)) continue;
-    wire::Fields dot(in.item());  // of the version
+    wire::Fields dot(in.item());  // of a snapshot's version
     if (!dot.all().ok()) return false;
     if (dot.fixed(1) == replica_) acknowledge(doc, dot.varint(2));
   }
-  raise(doc.hlc, in.fixed(2));
+  raise(doc.hlc, in.fixed(clock));
   return in.ok();
 }
 
 // The transaction at the next position of the host's log.
 bool Lite::confirm(Doc& doc, Bytes transaction) {
   wire::Fields in(transaction);
-  while (in.next()) {
-    if (in.is(5) && !merge(doc, in.item())) return false;
-  }
-  if (!in.ok()) return false;
-  raise(doc.hlc, in.fixed(4));
+  if (!merge_all(doc, in, 5, 4)) return false;
   ++doc.position;
   if (in.fixed(1) == replica_) acknowledge(doc, in.varint(2) + in.u32(3) - 1);
   return true;
@@ -279,7 +280,8 @@ bool Lite::on_response(Doc& doc, const wire::Fields& in, Bytes body, uint64_t co
   }
   doc.sync = Doc::Sync::placing;
   if (in.has_bytes(3) && base > doc.position && base <= position) {
-    if (!merge_snapshot(doc, in.bytes(3))) return false;
+    wire::Fields snapshot(in.bytes(3));
+    if (!merge_all(doc, snapshot, 3, 2)) return false;
     doc.position = base;
   }
   if (base > doc.position) return false;  // what is in between is left out
@@ -344,36 +346,23 @@ void Lite::on_ack(Doc& doc, const wire::Fields& in) {
   acknowledge(doc, ack.seq);
 }
 
-void Lite::on_denied(Doc& doc, const wire::Fields& in, uint64_t now_ms) {
-  wire::Denied denied;
-  wire::read(in, denied);
-  if (denied.seq) {
-    return refused(doc, denied.seq, true, denied.code, denied.message, now_ms);
-  }
-  doc.ask(kNever);
-  doc.sync = Doc::Sync::denied;
-  doc.permission = 1;  // not to write, either
-  tell(Out::error, 0, SK_DENIED, denied.message);
-  tell(Out::permission, doc.handle(), denied.permission);
-}
-
-// The transaction that begins at `seq` was not taken. When not live: most likely one that followed
-// a refused one; what is not acknowledged is sent again.
-void Lite::refused(Doc& doc, uint64_t seq, bool for_good, uint32_t code, Bytes message,
-                   uint64_t now_ms) {
+// The transaction that begins at a seq was not taken. When not live: most likely one that followed a
+// refused one; what is not acknowledged is sent again.
+void Lite::refused(Doc& doc, bool denied, const wire::Fields& in, uint64_t now_ms) {
   if (doc.sync != Doc::Sync::live) return;
+  uint64_t seq = in.varint(2);
   size_t at = doc.first;
   while (at != doc.unsent && doc.at(at).seq < seq) at += doc.at(at).size();
   if (at == doc.unsent || doc.at(at).seq != seq) return;
   const Pending& pending = doc.at(at);
   retry_later(doc, now_ms);
-  if (for_good) {
+  if (denied) {
     if (!pending.len) return;  // it has nothing left to give up
-    emit(Out::rejected, doc.handle(), code, seq, pending.count, message);
+    emit(Out::rejected, doc.handle(), in.u32(3), seq, pending.count, in.bytes(4));
     doc.refused_seq = seq;
     doc.due = 0;
   } else {
-    if (code != SK_LIMIT) return;
+    if (in.u32(3) != SK_LIMIT) return;
     doc.restamp = true;  // it is about the clock
   }
   doc.lose_log();
