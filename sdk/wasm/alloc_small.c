@@ -1,11 +1,11 @@
 /* malloc for the modules of the engine, as small in bytes of code as can be. (alloc.c is quicker
  * and wastes less.)
  *
- * A block is 8 bytes of header and a payload of 3 or 4 times a power of two, at least 24 bytes: so at
- * most a third of what is larger is not used. A freed block goes to the list of its size, and is only
- * used for that size again: a heap is as large as the most that each size ever needed. Memory that is
- * on no list is above `top`. It is asked for in steps of an eighth of the heap, so that it is seldom
- * asked for.
+ * A block is 8 bytes of header and a payload of 3 or 4 times a power of two, at least 24 bytes: so
+ * at most a third of what is larger is not used. A freed block goes to the list of its size, and is
+ * only used for that size again: a heap is as large as the most that each size ever needed. Memory
+ * that is on no list is above `top`. It is asked for in steps of an eighth of the heap, so that it
+ * is seldom asked for.
  *
  * Blocks are aligned to 8. One thread. WebAssembly only: the heap is all memory above __heap_base,
  * which the linker aligns.

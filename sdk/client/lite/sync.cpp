@@ -346,8 +346,8 @@ void Lite::on_ack(Doc& doc, const wire::Fields& in) {
   acknowledge(doc, ack.seq);
 }
 
-// The transaction that begins at a seq was not taken. When not live: most likely one that followed a
-// refused one; what is not acknowledged is sent again.
+// The transaction that begins at a seq was not taken. When not live: most likely one that followed
+// a refused one; what is not acknowledged is sent again.
 void Lite::refused(Doc& doc, bool denied, const wire::Fields& in, uint64_t now_ms) {
   if (doc.sync != Doc::Sync::live) return;
   uint64_t seq = in.varint(2);
