@@ -207,6 +207,22 @@ TEST(Lite, what_is_written_offline_is_sent_later) {
   EXPECT_TRUE(a.lite.close(a.doc, false, a.now()).ok());
 }
 
+TEST(Lite, a_document_that_is_opened_again_goes_on_with_its_seqs) {
+  HostModel host(1);
+  Client a(1, host), b(2, host);
+  a.set("x", "1");
+  a.commit();
+  settle(host, {&a, &b});
+  EXPECT_TRUE(a.lite.close(a.doc, false, a.now()).ok());
+  EXPECT_TRUE(a.lite.open(kDoc, a.doc).ok());
+  EXPECT_EQ(a.set("x", "2"), 2u) << "before the host has said anything";
+  a.commit();
+  settle(host, {&a, &b});
+  EXPECT_EQ(a.durable, 2u);
+  EXPECT_EQ(a.view(), R"({"x":2})");
+  EXPECT_EQ(b.view(), a.view());
+}
+
 TEST(Lite, a_refused_write_is_told_of_and_vanishes) {
   HostModel host(1);
   Client a(1, host), b(2, host);

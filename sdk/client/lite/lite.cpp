@@ -105,6 +105,10 @@ Status Lite::open(Bytes id, DocHandle& out) {
     doc = new Doc;
     add(doc->id, id);
     name(*doc);
+    for (Reader closed(closed_); !closed.done();) {
+      uint64_t acked = closed.fixed64();
+      if (closed.sized() == id) doc->last_seq = doc->acked = doc->told = acked;
+    }
     doc->next = docs_;
     docs_ = doc;
   }
@@ -122,6 +126,9 @@ Status Lite::close(DocHandle handle, bool force, uint64_t) {
   while (*at != doc) at = &(*at)->next;
   *at = doc->next;
   --open_;
+  Writer closed(closed_);
+  closed.fixed64(doc->acked);
+  closed.sized(doc->id);
   delete doc;
   return {};
 }

@@ -130,6 +130,7 @@ class Lite {
   Bytes client_;
   Buffer out_, drained_;
   Buffer patch_, delta_, frame_;
+  Buffer closed_;  // documents: our last seq (fixed64), id (sized); of an id the last one counts
 
   Session session_ = Session::idle;
   bool wanted_ = false;
