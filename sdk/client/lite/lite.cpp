@@ -83,7 +83,7 @@ void Lite::name(Doc& doc) { doc.number = ++last_handle_; }
 Lite::Doc* Lite::find(DocHandle handle) const {
   Doc* doc = docs_;
   while (doc && doc->handle() != handle) doc = doc->next;
-  return doc;
+  return doc && doc->is_open ? doc : nullptr;
 }
 
 #endif
@@ -100,17 +100,17 @@ Status Lite::open(Bytes id, DocHandle& out) {
   }
   Doc* doc = find_id(id);
   if (!doc) {
-    if (open_ == kMaxDocuments) return Status::limit("1024 documents are open");
-    ++open_;
     doc = new Doc;
     add(doc->id, id);
     name(*doc);
-    for (Reader closed(closed_); !closed.done();) {
-      uint64_t acked = closed.fixed64();
-      if (closed.sized() == id) doc->last_seq = doc->acked = doc->told = acked;
-    }
     doc->next = docs_;
     docs_ = doc;
+  }
+  if (!doc->is_open) {
+    if (open_ == kMaxDocuments) return Status::limit("1024 documents are open");
+    ++open_;
+    doc->is_open = true;
+    doc->ask(0);
   }
   out = doc->handle();
   return {};
@@ -122,14 +122,8 @@ Status Lite::close(DocHandle handle, bool force, uint64_t) {
   commit_open(*doc);
   if (doc->queued && !force) return {SK_UNAVAILABLE, "it has changes that are not sent"};
   if (session_ == Session::open) send_id(wire::Kind::unsubscribe, *doc);
-  Doc** at = &docs_;
-  while (*at != doc) at = &(*at)->next;
-  *at = doc->next;
   --open_;
-  Writer closed(closed_);
-  closed.fixed64(doc->acked);
-  closed.sized(doc->id);
-  delete doc;
+  doc->empty();
   return {};
 }
 

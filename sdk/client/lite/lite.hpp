@@ -124,13 +124,12 @@ class Lite {
 
   uint64_t replica_ = 0;
   Backoff backoff_;
-  Doc* docs_ = nullptr;  // a list
+  Doc* docs_ = nullptr;  // a list, of those that were ever open
   uint32_t open_ = 0;    // of them
   DocHandle last_handle_ = 0;
   Bytes client_;
   Buffer out_, drained_;
   Buffer patch_, delta_, frame_;
-  Buffer closed_;  // documents: our last seq (fixed64), id (sized); of an id the last one counts
 
   Session session_ = Session::idle;
   bool wanted_ = false;

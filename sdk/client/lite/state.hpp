@@ -75,6 +75,7 @@ struct Lite::DocState {
   uint32_t permission;
   Sync sync;
   DocStatus status;
+  bool is_open;  // else it only knows how far our seqs have come
   bool restamp;  // the host finds our clock too far ahead
 };
 
@@ -102,6 +103,20 @@ struct Lite::Doc : Lite::DocState {
     drop_fresh();
     epoch = kNoLog;
     position = 0;
+  }
+  // When it is closed. It stays for the sake of its seqs, which the host does not take twice.
+  void empty() {
+    map_type().destroy(map);
+    map = make_map();
+    queue = Buffer();
+    first = unsent = open = queued = depth = 0;
+    last_seq = told = acked;
+    lose_log();
+    sync = Sync::denied;  // nothing is asked, sent or told
+    due = kNever;
+    status = DocStatus::offline;
+    permission = 0;
+    is_open = restamp = false;
   }
   // Out of step with the host, until what is asked for at that time.
   void ask(uint64_t at_ms) {

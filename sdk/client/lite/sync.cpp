@@ -149,6 +149,7 @@ bool Lite::on_welcome(const wire::Fields& in, uint64_t now_ms) {
   if (limits.u32(6)) heartbeat_ms_ = limits.u32(6);
   due_ = now_ms + heartbeat_ms_;
   for (Doc* doc = docs_; doc; doc = doc->next) {
+    if (!doc->is_open) continue;
     doc->ask(0);
     doc->announced = doc->permission = 0;
   }
