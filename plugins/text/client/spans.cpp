@@ -206,26 +206,28 @@ bool Spans::precedes(Atom a, Atom b) {
   return root->kid[0] == first;
 }
 
-uint32_t Spans::put(Atom id, Atom lo, Atom ro, uint32_t count, bool dead, const uint8_t*& text,
-                    const uint8_t* end) {
-  if (Span* known = find(id)) {
+bool Spans::put(Atom id, Atom lo, Atom ro, uint32_t count, bool dead, const uint8_t*& text,
+                const uint8_t* end) {
+  while (Span* known = find(id)) {
     uint64_t rest = known->id + known->len - id;
-    if (count > rest) count = static_cast<uint32_t>(rest);
-    uint32_t left = count;
+    uint32_t part = count < rest ? count : static_cast<uint32_t>(rest), left = part;
     if (dead) {
-      mark(id, count);
+      mark(id, part);
     } else {
       scan(text, end, left, kAll);
     }
-    return count;
+    count -= part;
+    if (!count) return true;
+    id += part;
+    lo = id - 1;
   }
   Span* stop = begin(ro);
-  if (!stop) return 0;
+  if (!stop) return false;
   // A writer sees lo and ro as neighbours. Where a dishonest delta breaks that, it is mended.
   if (!precedes(lo, ro)) ro = kEnd, stop = begin(ro);
   if (precedes(lo, stop->lo)) lo = stop->lo;
   Span* goal = find(lo);
-  if (!goal) return 0;
+  if (!goal) return false;
   cut(*goal, lo - goal->id + 1);
   bool held = false;  // one was passed that may yet turn out to belong behind
   for (Span* other = goal->next; other && other != stop; other = other->next) {
@@ -242,15 +244,15 @@ uint32_t Spans::put(Atom id, Atom lo, Atom ro, uint32_t count, bool dead, const 
     }
     if (!held) goal = other;
   }
-  for (uint32_t left = count; left;) {
+  while (count) {
     find(id);  // what comes before it by name is the root now
     Span& fresh = add(*goal, *names_.root, start_);
     fresh.id = id;
     fresh.lo = lo;
     fresh.ro = ro;
-    fresh.len = left;
+    fresh.len = count;
     if (!dead) {
-      if (left > kMost) fresh.len = kMost;
+      if (count > kMost) fresh.len = kMost;
       uint32_t atoms = fresh.len;
       const uint8_t* from = text;
       places_.set(static_cast<Place&>(fresh), Link::kMark + scan(text, end, atoms, kAll));
@@ -261,9 +263,9 @@ uint32_t Spans::put(Atom id, Atom lo, Atom ro, uint32_t count, bool dead, const 
     goal = &fresh;
     lo = fresh.last();
     id += fresh.len;
-    left -= fresh.len;
+    count -= fresh.len;
   }
-  return count;
+  return true;
 }
 
 // Joins a span to the one before it where they are one run.

@@ -93,7 +93,7 @@ class Spans {
   Span* find(Atom atom);
   // The seq 0 of a replica, which is no atom yet.
   Atom zero_of(uint64_t replica);
-  uint64_t replica_of(Atom atom) const {
+  SK_ONCE uint64_t replica_of(Atom atom) const {
     uint64_t index = atom >> kSeqBits;
     return index < replicas_.size() ? replicas_[static_cast<size_t>(index)] : 0;
   }
@@ -106,11 +106,10 @@ class Spans {
   Span* pop() { return by_name(names_.pop()); }
   void kill_marked(bool really);  // or only takes the marks away
 
-  // Inserts atoms where they belong (FORMAT.md, "Order"); of known ones, the dead are marked.
-  // Returns how many it did, from the first on, and moves `text` over theirs: as many as are known
-  // or unknown alike; 0 when an origin is not here.
-  uint32_t put(Atom id, Atom lo, Atom ro, uint32_t count, bool dead, const uint8_t*& text,
-               const uint8_t* end);
+  // Inserts atoms where they belong (FORMAT.md, "Order"); of known ones, which come first, the dead
+  // are marked. Moves `text` over theirs. False when an origin is not here.
+  bool put(Atom id, Atom lo, Atom ro, uint32_t count, bool dead, const uint8_t*& text,
+           const uint8_t* end);
   // Writes as a patch what has changed since the last call.
   void tell(Writer& patch);
 

@@ -278,8 +278,7 @@ void Delta::merge_pieces() {
       uint32_t count = run[1].number - piece.number;
       Atom id = atom_of(piece.number);
       if (count > piece.len) count = piece.len;
-      count = spans_.put(id, lo, ro, count, piece.dead, piece.text, end_);
-      if (!count) return in_.fail();
+      if (!spans_.put(id, lo, ro, count, piece.dead, piece.text, end_)) return in_.fail();
       piece.number += count;
       piece.len -= count;
       lo = id + count - 1;
