@@ -35,18 +35,11 @@ static bool is_whole(Bytes value) {
 }
 #endif
 
-Status Lww::check_value(Bytes value) {
+Status Lww::check(Bytes value) {
 #if !defined(SYNCKIT_SMALL)
   if (is_whole(value)) return {};
 #endif
-  return check_json(value);
-}
-
-SK_APART Status Lww::check_json(Bytes value) {
-  if (value.len > kMaxValueBytes) {
-    return Status::limit(SK_TEXT("the value is larger than kMaxValueBytes (1 MiB)"));
-  }
-  return json_check(value);
+  return check_value(value);
 }
 
 // Reads a delta row by row and checks all of it.
@@ -72,7 +65,7 @@ class Lww::RowsIn {
     }
     Reader names(rows_.bytes());
     SK_TRY(read_path(names, 0, path));
-    return edit.is_set() && !kVouchedFor ? check_value(edit.value) : Status{};
+    return edit.is_set() && !kVouchedFor ? check(edit.value) : Status{};
   }
 
  private:
@@ -267,8 +260,8 @@ const Lww::Node* Lww::find(const Path& path) const {
   return node;
 }
 
-// Writes the delta of one edit, and does what its merge would.
-void Lww::publish(const Path& path, const Entry& edit, Writer& delta, Writer& patch) {
+// Writes the delta of one edit.
+void Lww::write_op(const Path& path, const Entry& edit, Writer& delta) {
   write_op_head(delta, edit.dot);
   delta.byte(kRowSameAuthor | (edit.is_set() ? 0 : kRowFlag));
   delta.byte(0);  // the author's last seq
@@ -276,7 +269,6 @@ void Lww::publish(const Path& path, const Entry& edit, Writer& delta, Writer& pa
   delta.zigzag(static_cast<int64_t>(edit.hlc >> 16));
   delta.varint(edit.hlc & 0xffff);
   if (edit.is_set()) delta.sized(edit.value);
-  if (delta.ok()) write(path, edit, patch);
 }
 
 Status Lww::read_intent(const Stamp& stamp, Bytes intent, Path& path, Entry& edit) {
@@ -288,7 +280,7 @@ Status Lww::read_intent(const Stamp& stamp, Bytes intent, Path& path, Entry& edi
   SK_TRY(read_path(in, count, path));
   edit = {stamp.hlc, {stamp.replica, stamp.seq}, in.rest()};
   if (!kVouchedFor && op != (edit.is_set() ? kSet : kDelete)) return malformed_intent();
-  return edit.is_set() ? check_value(edit.value) : Status{};
+  return edit.is_set() ? check(edit.value) : Status{};
 }
 
 Status Lww::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patch,
@@ -305,30 +297,34 @@ Status Lww::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patc
   seqs = 1;
   Change change(*this);
   change.keep(patch.wanted());  // the delta is written before anything changes
-  publish(path, edit, delta, patch);
+  write_op(path, edit, delta);
+  if (delta.ok()) write(path, edit, patch);
   change.commit = delta.ok() && patch.ok();
   return {};
 }
 
 // The write of the same dot, where it still stands, is taken back: right also when somebody else's
-// write, merged since, had beaten it.
+// write, merged since, had beaten it. Browsers' engines make the document anew of what they have
+// re-stamped, so there only bytes are asked for.
 Status Lww::restamp(const Stamp& stamp, Bytes delta, Writer& out) {
   RowsIn rows(delta);
   SK_TRY(rows.head());
   SK_TRY(rows.next());
-  if (!rows.done() || rows.edit.dot.replica != stamp.replica) {
+  if (!kVouchedFor && (!rows.done() || rows.edit.dot.replica != stamp.replica)) {
     return Status::malformed(SK_TEXT("only one write of this replica can be re-stamped"));
   }
   rows.edit.hlc = stamp.hlc;
+  write_op(rows.path, rows.edit, out);
+#if !defined(SYNCKIT_CLIENT_ONLY)
+  if (!out.ok()) return {};
   Change change(*this);
   change.keep(true);
-#if !defined(SYNCKIT_LITE)  // which re-stamps into a map that has not seen the old one
+  change.commit = true;
   auto* node = const_cast<Node*>(find(rows.path));
   if (node->entry && node->entry->dot == rows.edit.dot) put(node, nullptr);
-#endif
   Writer silent(nullptr);
-  publish(rows.path, rows.edit, out, silent);
-  change.commit = out.ok();
+  write(rows.path, rows.edit, silent);
+#endif
   return {};
 }
 

@@ -37,7 +37,6 @@ class Lww : public Crdt<Lww> {
   static constexpr TypeInfo kInfo{"lww"};
   static constexpr unsigned kMaxPathSegments = 64;
   static constexpr size_t kMaxKeyBytes = 1024;       // of one path segment
-  static constexpr size_t kMaxValueBytes = 1u << 20;  // of one value's JSON text
   static constexpr size_t kMaxEntries = 1u << 20;     // beyond which mutate writes no new path
 
   // intent: byte op (1 set, 2 delete), the path, for set the JSON value. O(path) while nothing
@@ -103,13 +102,12 @@ class Lww : public Crdt<Lww> {
   class RowsOut;
 
   static Status read_path(Reader& in, uint64_t count, Path& path);
-  SK_NOW static Status check_value(Bytes value);
-  SK_APART static Status check_json(Bytes value);
+  SK_NOW static Status check(Bytes value);
   static Status read_intent(const Stamp& stamp, Bytes intent, Path& path, Entry& edit);
   static bool beats(const Entry& entry, const Entry& edit);
 
   const Node* find(const Path& path) const;
-  void publish(const Path& path, const Entry& edit, Writer& delta, Writer& patch);
+  static void write_op(const Path& path, const Entry& edit, Writer& delta);
   void write(const Path& path, const Entry& edit, Writer& patch);
   SK_NOW void put(Node* node, const Entry* edit);
   void replace(Node* node, Entry* entry);

@@ -5,13 +5,6 @@ namespace synckit {
 
 // ---- reading ---------------------------------------------------------------------------------
 
-Status Set::check_element(Bytes element) {
-  if (element.len > kMaxElementBytes) {
-    return Status::limit(SK_TEXT("an element is larger than kMaxElementBytes (1 MiB)"));
-  }
-  return json_check(element);
-}
-
 // The rest of an operation, after its head.
 Status Set::read_op(RowReader& delta, Op& op) {
   uint64_t author = delta.in.varint();
@@ -20,7 +13,7 @@ Status Set::read_op(RowReader& delta, Op& op) {
   op.own = delta.dots[static_cast<size_t>(author)];
   if (kVouchedFor) return {};
   if (op.kind == kClear) return op.element.len ? malformed_delta() : Status{};
-  return check_element(op.element);
+  return check_value(op.element);
 }
 
 // Checks the rows of a state.
@@ -29,7 +22,7 @@ Status Set::check_rows(RowReader& rows, uint64_t& count) {
   for (count = 0; !rows.in.done(); ++count, last = rows.dot.replica) {
     if (!rows.next(true)) return malformed_delta();
     if (rows.flag ? !count || rows.dot.replica <= last : !rows.ascends) return malformed_delta();
-    if (!rows.flag) SK_TRY(check_element(rows.bytes()));
+    if (!rows.flag) SK_TRY(check_value(rows.bytes()));
   }
   return {};
 }
@@ -196,7 +189,7 @@ Status Set::mutate(const Stamp& stamp, Bytes intent, Writer& delta, Writer& patc
   Op op{in.byte(), {stamp.replica, stamp.seq}, in.rest()};
   bool all = op.kind == kClear;
   if (!kVouchedFor && (op.kind - 1u > 2 || (all && op.element.len))) return malformed_intent();
-  if (!all) SK_TRY(check_element(op.element));
+  if (!all) SK_TRY(check_value(op.element));
   if (!kVouchedFor && context_.has(op.own)) return used_seq();
   Dots seen;
   const Element* each = all ? first() : find(op.element);

@@ -35,7 +35,7 @@ namespace synckit {
 class Set : public Crdt<Set> {
  public:
   static constexpr TypeInfo kInfo{"set"};
-  static constexpr size_t kMaxElementBytes = 1u << 20;  // one element's JSON text
+  static constexpr size_t kMaxElementBytes = kMaxValueBytes;  // one element's JSON text
   static constexpr size_t kMaxElements = 1u << 20;      // beyond which mutate adds no more
   static constexpr size_t kMaxEarly = 256;  // removed dots that did not come yet
 
@@ -72,7 +72,6 @@ class Set : public Crdt<Set> {
     Bytes element;
   };
 
-  static Status check_element(Bytes element);
   static Status read_op(RowReader& delta, Op& op);
   static Status check_rows(RowReader& rows, uint64_t& count);
   bool make_room_for(size_t most, bool all, Writer& patch) const;

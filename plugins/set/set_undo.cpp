@@ -24,7 +24,7 @@ Status Set::capture(const Stamp& stamp, Bytes intent, Writer& token) const {
     }
     return {};
   }
-  SK_TRY(check_element(element));
+  SK_TRY(check_value(element));
   if (contains(element) == (op == kAdd)) return {};
   token.byte(op);
   if (op == kAdd) token.fixed64(stamp.replica);
@@ -40,7 +40,7 @@ Status Set::revert(Bytes token, Writer& intents) const {
   if ((op != kAdd && op != kRemove) || in.done()) return bad;
   do {
     Bytes element = in.sized();
-    if (!in.ok() || !check_element(element).ok()) return bad;
+    if (!in.ok() || !check_value(element).ok()) return bad;
     bool own = op == kAdd;
     for (const Dot& dot : find(element)->dots) own = own && dot.replica == author;
     if (contains(element) != (op == kAdd) || (op == kAdd && !own)) continue;

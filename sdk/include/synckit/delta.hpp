@@ -38,6 +38,15 @@ inline Status check_stamp([[maybe_unused]] const Stamp& stamp) {
 
 inline Status used_seq() { return {SK_CONFLICT, SK_TEXT("this seq was already used")}; }
 
+inline constexpr size_t kMaxValueBytes = 1u << 20;  // of a value's JSON text
+
+SK_APART inline Status check_value(Bytes value) {
+  if (value.len > kMaxValueBytes) {
+    return Status::limit(SK_TEXT("a value is larger than kMaxValueBytes (1 MiB)"));
+  }
+  return json_check(value);
+}
+
 // Who wrote a delta that is about these dots, and, of one author, up to which of them.
 inline void summarize(Summary& summary, const Dots& dots) {
   summary.authors = static_cast<uint32_t>(dots.size());
