@@ -58,7 +58,9 @@ class Lww::RowsIn {
     Reader& in = rows_.in;
     if (!rows_.next(false)) return malformed_delta();
     uint64_t ms = ms_.read(in), logical = in.varint();
-    edit = {ms << 16 | logical, rows_.dot, rows_.flag ? Bytes{} : in.sized()};
+    edit.hlc = ms << 16 | logical;
+    edit.dot = rows_.dot;
+    edit.value = rows_.flag ? Bytes{} : in.sized();
     if (!in.ok()) return malformed_delta();
     if (!kVouchedFor && ((ms >> 48 | logical >> 16) || rows_.flag == edit.is_set())) {
       return malformed_delta();
@@ -129,8 +131,7 @@ void Lww::put(Node* node, const Entry* edit) {
   if (journaling() && !node->journaled) journal_.push_back({node, node->entry});
   Entry* entry = nullptr;
   if (edit) {
-    entry = static_cast<Entry*>(std::malloc(sizeof(Entry) + edit->value.len));
-    if (!entry) out_of_memory();
+    entry = static_cast<Entry*>(allocate(sizeof(Entry) + edit->value.len));
     *entry = *edit;
     entry->value.data = reinterpret_cast<uint8_t*>(entry + 1);
     if (edit->is_set()) std::memcpy(entry + 1, edit->value.data, edit->value.len);
@@ -138,7 +139,7 @@ void Lww::put(Node* node, const Entry* edit) {
   Entry* old = node->entry;
   replace(node, entry);
   if (!journaling() || node->journaled) std::free(old);
-  node->journaled = journaling();
+  if (kJournal) node->journaled = journaling();
 }
 
 // Ends a call: lets the replaced entries go, or puts them back; then removes the nodes that hold

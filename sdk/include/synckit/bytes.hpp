@@ -41,6 +41,13 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 #define SK_ONCE
 #endif
 
+// malloc, as out_of_memory() has it.
+SK_ONCE inline void* allocate(size_t size) {
+  void* made = std::malloc(size);
+  if (!made) out_of_memory();
+  return made;
+}
+
 // Inlined where a call would cost more than what it does; where bytes count for more, the compiler
 // decides.
 #if defined(SYNCKIT_SMALL)

@@ -56,8 +56,7 @@ class TreeBase {
     uint32_t h = hash(parent, name);
     if (TreeNode* known = find(parent, name, h, size)) return known;
     if (size_ >= chains_.size()) grow();
-    auto* node = static_cast<TreeNode*>(std::malloc(size + name.len));
-    if (!node) out_of_memory();
+    auto* node = static_cast<TreeNode*>(allocate(size + name.len));
     std::memset(static_cast<void*>(node), 0, size);
     node->hash = h;
     node->len = static_cast<uint32_t>(name.len);
