@@ -317,6 +317,7 @@ void Lite::finish_rebuild(Doc& doc, uint64_t now_ms) {
       Bytes delta = change.bytes(4);
       delta_.clear();
       (void)map_type().restamp(doc.fresh, &stamp, delta.data, delta.len, &delta_, nullptr);
+      (void)map_type().merge(doc.fresh, delta_.data, delta_.len, nullptr, nullptr);
       write_change(frame_, change.u32(3));
     }
     reinterpret_cast<Pending*>(frame_.data + start)->len =
