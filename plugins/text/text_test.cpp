@@ -398,6 +398,22 @@ TEST(TextSession, replays_patch_by_patch_and_by_deltas) {
   EXPECT_LT(writer.encode().size(), utf8(model).size() + 2 * 12000u);
 }
 
+TEST(TextSession, a_text_that_is_replaced_again_and_again) {
+  Peer writer(kMe), follower(kOther);
+  std::u32string model;
+  for (int i = 0; i < 300; ++i) {
+    std::u32string next(200, U'a' + static_cast<char32_t>(i % 26));
+    next += U"\u4e2d\U0001F389";
+    size_t keep = i % 7 ? 0 : model.size() / 2;
+    std::string delta = writer.edit(splice(keep, model.size() - keep, utf8(next)));
+    model.replace(keep, model.size() - keep, next);
+    ASSERT_TRUE(follower.merge(delta).ok());
+    ASSERT_EQ(writer.shadow, model);
+    ASSERT_EQ(follower.shadow, model);
+  }
+  ASSERT_EQ(follower.view(), json(model));
+}
+
 TEST(TextSession, samples_are_valid_and_hit_every_kind_of_edit) {
   Peer peer(kMe);
   Random random(5);

@@ -312,7 +312,7 @@ void Spans::tell(Writer& patch) {
         patch.varint(uint64_t{come.len} << 2 | 1);
         patch.raw(come);
       }
-      if (!link) return;
+      if (!link) return sweep();
       count(at - told, 0);
       come.clear();
       gone = 0;
@@ -332,6 +332,21 @@ void Spans::tell(Writer& patch) {
     join(span);
     if (next) join(*next);
   }
+}
+
+// Lets go of deleted text, seldom enough that it costs no more than what was inserted.
+void Spans::sweep() {
+  if (text_.len < sweep_at_) return;
+  Buffer kept;
+  for (Span* span = &start_; span; span = span->next) {
+    if (!span->visible()) continue;
+    auto at = static_cast<uint32_t>(kept.len);
+    Writer(kept).raw(text(*span), span->end - span->at);
+    span->at = at;
+    span->end = static_cast<uint32_t>(kept.len);
+  }
+  text_.swap(kept);
+  sweep_at_ = 2 * text_.len + kSweepBytes;
 }
 
 }  // namespace synckit::text::client

@@ -11,6 +11,7 @@
 //   - The text begins with kStart and ends with kEnd, which are spans of their own: every origin is
 //     an atom.
 //   - The text of a span is at most 4 kMost bytes, so that counting in it is O(1).
+//   - Memory for text is at most three times what is shown, and a little. Tombstones stay.
 //   - Bytes from a damaged store may claim anything. They can make a text that makes no sense, but
 //     nothing is read past its end, and everything ends.
 //
@@ -115,6 +116,7 @@ class Spans {
 
  private:
   static constexpr uint32_t kMost = 1024;
+  static constexpr size_t kSweepBytes = 4096;
 
   static Span* by_place(Link* link) { return static_cast<Span*>(static_cast<Place*>(link)); }
   static Span* by_name(Link* link) { return static_cast<Span*>(static_cast<Name*>(link)); }
@@ -124,12 +126,14 @@ class Spans {
   Span* begin(Atom atom);  // the span that begins with that atom
   bool precedes(Atom a, Atom b);
   void join(Span& span);
+  void sweep();
 
   Tree places_, names_;
   Vec<uint64_t> replicas_;  // by index; the first is nobody, who has kStart and kEnd
   Vec<Dot> by_id_;          // the others, ascending; seq: the index
   Span start_{};
   Buffer text_;  // of all spans
+  size_t sweep_at_ = kSweepBytes;  // from this length on deleted text is let go
 };
 
 }  // namespace synckit::text::client

@@ -25,8 +25,8 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
 });
 const budgets = {
-  default: Number(positionals[0] ?? 21_500),
-  lite: Number(positionals[1] ?? 10_400),
+  default: Number(positionals[0] ?? 20_000),
+  lite: Number(positionals[1] ?? 9_000),
 };
 const entries = {
   default: ['index.js', 'core.wasm'],
