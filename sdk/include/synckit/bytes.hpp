@@ -68,7 +68,15 @@ inline void copy_bytes(uint8_t* to, const void* from, size_t len) {
   while (len--) *to++ = *at++;
 }
 #else
-inline void copy_bytes(uint8_t* to, const void* from, size_t len) { std::memcpy(to, from, len); }
+inline void copy_bytes(uint8_t* to, const void* from, size_t len) {
+#if !defined(SYNCKIT_SMALL)
+  if (len == 1) {  // what is typed
+    *to = *static_cast<const uint8_t*>(from);
+    return;
+  }
+#endif
+  std::memcpy(to, from, len);
+}
 #endif
 
 // Kept apart from the functions that use it: what is hot stays small, needs few registers, and is
@@ -230,11 +238,12 @@ class Writer {
     for (; value >= 0x80; value >>= 7) out.byte(static_cast<uint8_t>(value | 0x80));
     out.byte(static_cast<uint8_t>(value));
 #else
-    // One byte for each 7 bits, as long as these are at most 64.
-    uint8_t* at = room((9 * static_cast<size_t>(std::bit_width(value | 1)) + 64) / 64);
-    if (!at) return;
-    for (; value >= 0x80; value >>= 7) *at++ = static_cast<uint8_t>(value | 0x80);
-    *at = static_cast<uint8_t>(value);
+    // As a rule there is room for the longest one, and it need not be known how long this one is.
+    if (buf_ && ok() && buf_->cap - buf_->len >= kLongestVarint) {
+      buf_->len = static_cast<size_t>(put_varint(buf_->data + buf_->len, value) - buf_->data);
+      return;
+    }
+    varint_of(value);
 #endif
   }
   void zigzag(int64_t value) {
@@ -257,6 +266,19 @@ class Writer {
     return at;
   }
 
+#if !defined(SYNCKIT_SMALL)
+  static constexpr size_t kLongestVarint = 10;
+  SK_NOW static uint8_t* put_varint(uint8_t* at, uint64_t value) {
+    for (; value >= 0x80; value >>= 7) *at++ = static_cast<uint8_t>(value | 0x80);
+    *at++ = static_cast<uint8_t>(value);
+    return at;
+  }
+  [[gnu::noinline]] void varint_of(uint64_t value) {
+    // One byte for each 7 bits, as long as these are at most 64.
+    uint8_t* at = room((9 * static_cast<size_t>(std::bit_width(value | 1)) + 64) / 64);
+    if (at) put_varint(at, value);
+  }
+#endif
   [[gnu::noinline]] bool grow(size_t len) {
     size_t all = buf_->len + len;
 #if defined(SYNCKIT_SMALL)
