@@ -11,7 +11,7 @@
 //   - The text begins with kStart and ends with kEnd, which are spans of their own: every origin is
 //     an atom.
 //   - The text of a span is at most 4 kMost bytes, so that counting in it is O(1).
-//   - Memory for text is at most three times what is shown, and a little. Tombstones stay.
+//   - Deleted text is let go once more was inserted since than was there. Tombstones stay.
 //   - Bytes from a damaged store may claim anything. They can make a text that makes no sense, but
 //     nothing is read past its end, and everything ends.
 //

@@ -1,5 +1,5 @@
 // The text type as browsers get it (core.wasm): the same formats and the same order of characters
-// as ../text.hpp, in a third of the code.
+// as ../text.hpp, in half the code (ADR 12).
 //
 // Why: every byte of core.wasm is paid for by each visitor of each page. A client there makes no
 // snapshots, inspects nothing (ADR 8), counts in UTF-16 units only, and has one caller. What hosts,
