@@ -1,8 +1,8 @@
 /* A module that carries another one, compressed, and unpacks it: what core.wasm is in the package.
  *
  * Why: gzip sees bytes; what makes WebAssembly predictable is its grammar (which instruction came
- * before, which operand is next, how much lies on the stack). With what unpacks it, core.wasm comes
- * out a quarter smaller than gzip -9 makes it, core-lite.wasm an eighth. ADR 9 says what that costs.
+ * before, which operand is next, how much lies on the stack). With what unpacks it, core.wasm is a
+ * quarter smaller than gzip -9 makes it, core-lite.wasm an eighth. ADR 9 says what that costs.
  *
  * How: every bit is predicted by kViews adaptive probabilities, each chosen by another view of what
  * came before; they are mixed as in logistic mixing (Mahoney, "Adaptive weighing of context
